@@ -1,0 +1,235 @@
+"""Every setting once: default, range, unit, what it does, and the paper's symbol.
+
+The command line, the plugin's form, the settings page and the record in a run folder are
+all made from these fields.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from napari_dim.errors import InputError
+
+Method = Literal["dim", "supervised"]
+Preset = Literal["interactive", "paper"]
+Divergence = Literal["js", "jeffrey", "pearson", "forward-kl", "reverse-kl"]
+Estimator = Literal["marginal", "pixel", "histogram"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Network = Literal["resunet", "unet"]
+Optimiser = Literal["sgd", "adamw"]
+Subset = Literal["norm", "all"]
+
+
+def _setting(
+    default: Any, help: str, *, group: str, unit: str = "", symbol: str = "", **limits: Any
+) -> Any:
+    return Field(
+        default,
+        description=help,
+        json_schema_extra={"group": group, "unit": unit, "symbol": symbol},
+        **limits,
+    )
+
+
+class Settings(BaseModel):
+    """All settings of one training; frozen, checked, saved with every run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    preset: Preset = _setting(
+        "interactive",
+        "interactive: made for an annotator who waits. paper: the paper's network and schedule.",
+        group="run",
+    )
+    method: Method = _setting(
+        "dim",
+        "dim: learn from labelled and unlabelled slices. supervised: from labelled ones alone.",
+        group="run",
+    )
+    budget: float | None = _setting(
+        180.0, "How long to train", group="run", unit="s", symbol="T", gt=0, le=7 * 24 * 3600
+    )
+    steps: int | None = _setting(
+        None, "Train this many steps instead of a time", group="run", symbol="T", ge=1, le=10**7
+    )
+    seed: int = _setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
+    device: Device = _setting("auto", "Where to train", group="run")
+    threads: int = _setting(
+        0, "CPU threads for training; 0 takes all there are", group="run", ge=0, le=1024
+    )
+    mixed_precision: bool = _setting(
+        True, "Compute in bfloat16 where the device gains from it", group="run"
+    )
+
+    labelled_batch: int = _setting(4, "Labelled slices a step", group="data", ge=1, le=256)
+    unlabelled_batch: int = _setting(4, "Unlabelled slices a step", group="data", ge=1, le=256)
+    context: int = _setting(
+        1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
+    )
+    max_size: int = _setting(
+        256, "Largest slice the network sees; larger ones are reduced", group="data",
+        unit="pixels", ge=32, le=2048,
+    )  # fmt: skip
+    min_size: int = _setting(
+        96, "Smaller slices than this are enlarged", group="data", unit="pixels", ge=16, le=1024
+    )
+    regions: tuple[tuple[int, ...], ...] = _setting(
+        (),
+        "Overlapping targets as groups of class ids, largest first, such as disc = rim + cup: "
+        "[[1, 2], [2]]. Empty: one class a pixel.",
+        group="data",
+    )
+
+    network: Network = _setting("resunet", "Which network", group="network")
+    width: int = _setting(
+        16, "Channels of the network's first level", group="network", ge=4, le=256
+    )
+
+    optimiser: Optimiser = _setting("adamw", "Base optimiser", group="optimiser")
+    learning_rate: float = _setting(2e-3, "Learning rate", group="optimiser", gt=0, le=1)
+    momentum: float = _setting(0.9, "Momentum of SGD", group="optimiser", ge=0, lt=1)
+    weight_decay: float = _setting(1e-4, "Weight decay", group="optimiser", ge=0, le=1)
+    decay_power: float = _setting(
+        0.9, "Learning rate falls as (1 - t/T) to this power", group="optimiser", ge=0, le=4
+    )
+    sharpness: float = _setting(
+        0.05, "Radius of the sharpness-aware perturbation; 0 switches it off",
+        group="optimiser", symbol="ρ", ge=0, le=10,
+    )  # fmt: skip
+    sharpness_every: int = _setting(
+        1, "Perturb on every k-th step only", group="optimiser", ge=1, le=1000
+    )
+    sharpness_from: float = _setting(
+        0.0, "Perturb only after this share of the schedule", group="optimiser", ge=0, le=1
+    )
+
+    warm_up: float = _setting(
+        0.0, "Share of the schedule that learns from labelled slices alone",
+        group="method", ge=0, le=0.95,
+    )  # fmt: skip
+    divergence: Divergence = _setting(
+        "js", "f-divergence that aligns labelled and unlabelled slices",
+        group="method", symbol="D_f",
+    )  # fmt: skip
+    estimator: Estimator = _setting(
+        "marginal", "Over which set the distributions of logits are taken",
+        group="method", symbol="X",
+    )  # fmt: skip
+    align_weight: float = _setting(
+        1.0, "Weight of the alignment", group="method", symbol="L_align", ge=0, le=100
+    )
+    entropy_weight: float = _setting(
+        0.0, "Weight of selective entropy minimisation in training (equation 10 leaves it out)",
+        group="method", symbol="S(x)E(x)", ge=0, le=100,
+    )  # fmt: skip
+    entropy_threshold: float = _setting(
+        0.4, "Samples above this share of the largest entropy are left out",
+        group="method", symbol="E_0", gt=0, le=1,
+    )  # fmt: skip
+    confidence: float = _setting(
+        0.95, "Pseudo-labels below this confidence don't count", group="method", ge=0.5, le=1
+    )
+    teacher_decay: float = _setting(
+        0.99, "The teacher keeps this much of itself a step", group="method", ge=0, le=1
+    )
+    mixing_area: float = _setting(
+        0.01, "Share of the spectrum's width whose amplitudes are mixed",
+        group="method", ge=0, le=0.5,
+    )  # fmt: skip
+
+    flip: float = _setting(0.5, "Chance of a flip, each axis", group="views", ge=0, le=1)
+    rotation: float = _setting(20.0, "Largest rotation", group="views", unit="degrees", ge=0, le=180)
+    zoom: float = _setting(
+        0.2, "Largest relative change of size", group="views", ge=0, le=0.9
+    )
+    elastic: float = _setting(
+        0.02, "Size of elastic deformation, of the slice's width", group="views", ge=0, le=0.2
+    )
+    strength: float = _setting(
+        1.0, "How strong the changes of brightness, contrast, blur and noise are",
+        group="views", ge=0, le=3,
+    )  # fmt: skip
+
+    adapt_steps: int = _setting(
+        20, "Steps of adaptation to one new scan", group="adapt", ge=1, le=10000
+    )
+    adapt_rate: float = _setting(
+        1e-3, "Learning rate of adaptation", group="adapt", gt=0, le=1
+    )
+    adapt_subset: Subset = _setting(
+        "norm", "Which parameters adapt: norm (those of the normalisation layers) or all",
+        group="adapt", symbol="θ~",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.steps is None and self.budget is None:
+            raise ValueError("give a budget in seconds or a number of steps")
+        for region in self.regions:
+            if not region or any(not 0 < i < 2**31 for i in region):
+                raise ValueError("a region is a group of class ids above 0")
+        return self
+
+    @classmethod
+    def make(cls, **changes: Any) -> Settings:
+        """Settings of the preset named in `changes` (interactive by default), then `changes`.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value is outside its range.
+        """
+        preset = changes.get("preset", "interactive")
+        values = {**PRESETS.get(preset, {}), **changes}
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            raise InputError(
+                f"{name}: {message}" if name else message, where="settings"
+            ) from error
+
+    @classmethod
+    def from_file(cls, path: Path, **changes: Any) -> Settings:
+        """Settings from a TOML or JSON file, then `changes`."""
+        return cls.make(**{**read_settings_file(path), **changes})
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "interactive": {},
+    # Section 4.2 of the paper, and the network and schedule of its baseline.
+    "paper": {
+        "budget": None, "steps": 30_000, "labelled_batch": 4, "unlabelled_batch": 4,
+        "context": 0, "max_size": 256, "network": "unet", "width": 64,
+        "optimiser": "sgd", "learning_rate": 0.03, "momentum": 0.9, "weight_decay": 1e-4,
+        "decay_power": 0.9, "sharpness": 0.05, "sharpness_every": 1, "sharpness_from": 0.0,
+        "warm_up": 0.0, "divergence": "js", "align_weight": 1.0, "entropy_weight": 0.0,
+        "confidence": 0.95, "teacher_decay": 0.99, "mixed_precision": False,
+    },
+}  # fmt: skip
+"""What each preset changes. The interactive preset is the defaults above."""
+
+
+def read_settings_file(path: Path) -> dict[str, Any]:
+    """Read setting names and values from a TOML or JSON file.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read or is not a table of settings.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"the settings can't be read: {error}", where=path) from error
+    if not isinstance(values, dict):
+        raise InputError("the settings are not a table of names and values", where=path)
+    return values

@@ -1,0 +1,54 @@
+"""How the outside reaches a running training: read between steps, safe from any thread."""
+
+from __future__ import annotations
+
+import threading
+
+
+class Control:
+    """Stop, pause and preview requests for one training."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+        self._go = threading.Event()
+        self._go.set()
+        self._lock = threading.Lock()
+        self._preview: tuple[int, int | None] | None = None
+
+    def stop(self) -> None:
+        """End the training after the current step; it yields ``Finished``."""
+        self._stop.set()
+        self._go.set()
+
+    def pause(self) -> None:
+        """Hold the training after the current step; the clock of the budget stands still."""
+        self._go.clear()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._go.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the training is held."""
+        return not self._go.is_set()
+
+    def wait_while_paused(self) -> None:
+        """Block the training thread while paused."""
+        self._go.wait()
+
+    def ask_preview(self, case: int, first_slice: int | None = None) -> None:
+        """Ask for a preview of a case now, starting at `first_slice`."""
+        with self._lock:
+            self._preview = (case, first_slice)
+
+    def take_preview(self) -> tuple[int, int | None] | None:
+        """The pending preview request, which is thereby taken."""
+        with self._lock:
+            request, self._preview = self._preview, None
+        return request

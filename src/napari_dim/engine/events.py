@@ -1,0 +1,107 @@
+"""What the engine says while it works: one typed stream for window, command line and tests.
+
+`train` yields ``Started``, then any number of ``StepDone``, ``Preview`` and
+``Checkpointed``, then exactly one of ``Finished`` and ``Failed``. Nothing follows that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training is about to take its first step.
+
+    `labelled` and `unlabelled` map each site to the number of its slices.
+    """
+
+    device: str
+    labelled: Mapping[str, int]
+    unlabelled: Mapping[str, int]
+    classes: tuple[int, ...]
+    patch: tuple[int, int]
+    parameters: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One optimiser step; sent at most ten times a second, so `step` may jump.
+
+    `progress` is t / T in [0, 1]; `time_left` is in seconds; `losses` holds the
+    parts of equation (10) that ran, by name, and ``total``.
+    """
+
+    step: int
+    progress: float
+    elapsed: float
+    time_left: float
+    losses: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The masks that the student gives now for some slices of one case.
+
+    Attributes
+    ----------
+    case
+        Index of the case in the job.
+    slices
+        Slice numbers, (n,) int.
+    mask
+        Class ids, (n, row, column), in the case's own grid.
+    entropy
+        Mean entropy of each slice relative to its maximum, (n,), in [0, 1].
+    """
+
+    case: int
+    slices: np.ndarray
+    mask: np.ndarray
+    entropy: np.ndarray
+    step: int
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """The run folder at `path` now holds the weights of `step`."""
+
+    path: Path
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The last event of a training that ended well, stopped ones included."""
+
+    model: Model
+    reason: Literal["budget", "steps", "stopped"]
+    steps: int
+    seconds: float
+    run: Path | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The last event of a training that could not go on.
+
+    `problem` is one sentence for the user, `hint` what to do, `details` the
+    traceback for a bug report. `bad_input` tells the user's data from our bug.
+    """
+
+    problem: str
+    hint: str = ""
+    details: str = field(default="", repr=False)
+    bad_input: bool = False
+
+
+Event = Started | StepDone | Preview | Checkpointed | Finished | Failed

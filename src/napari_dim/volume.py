@@ -1,0 +1,187 @@
+"""Volume: voxels with their place in the patient. The one place that knows axis order.
+
+Files store voxels in any axis order and direction. Everything else in napari-dim sees
+``(slice, row, column[, channel])``, laid out as a radiologist reads it: rows run towards
+the patient's inferior or posterior, columns towards the left or posterior. The slice axis
+is never turned round, so slice *n* is slice *n* of the file. `Grid.to_array` and
+`Grid.to_file` go between the two by transposing and flipping alone: no voxel is resampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+
+from napari_dim.errors import InputError
+
+# Reading order of the world's axes for rows: superior-inferior first, then anterior-posterior.
+_ROW_PRIORITY = {"S": 0, "I": 0, "A": 1, "P": 1, "R": 2, "L": 2}
+_FLIPPED_IN_PLANE = frozenset("RAS")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a file's voxel grid lies in the patient, and how its array is laid out here.
+
+    Attributes
+    ----------
+    file_shape
+        Voxels along the file's first three axes.
+    file_affine
+        4 x 4, float64: file voxel index -> position, RAS+, in mm (or pixels).
+    slice_axis
+        File axis (0, 1, 2) that slices are counted along.
+    unit
+        ``"mm"``, or ``"pixel"`` for pictures without a physical size.
+    """
+
+    file_shape: tuple[int, int, int]
+    file_affine: np.ndarray
+    slice_axis: int
+    unit: Literal["mm", "pixel"] = "mm"
+
+    def __post_init__(self) -> None:
+        affine = np.asarray(self.file_affine, dtype=np.float64)
+        if affine.shape != (4, 4) or not np.isfinite(affine).all():
+            raise InputError("the affine is not a 4 x 4 matrix of finite numbers")
+        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
+            raise InputError("the affine is singular: two axes point the same way")
+        if self.slice_axis not in (0, 1, 2):
+            raise InputError(f"slice axis {self.slice_axis} is not 0, 1 or 2")
+        affine = affine.copy()
+        affine.flags.writeable = False
+        object.__setattr__(self, "file_affine", affine)
+
+    @classmethod
+    def of_picture(cls, height: int, width: int) -> Grid:
+        """The grid of a 2D picture: one slice, rows and columns as stored, in pixels."""
+        # Diagonal (column: L, row: P) so that the layout below leaves rows and columns alone.
+        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+        return cls((width, height, 1), affine, slice_axis=2, unit="pixel")
+
+    @property
+    def codes(self) -> str:
+        """Orientation letters of the file's axes, e.g. ``"RAS"``."""
+        return "".join(nib.orientations.aff2axcodes(self.file_affine))
+
+    @cached_property
+    def _layout(self) -> tuple[tuple[int, int, int], tuple[int, ...]]:
+        """File axes in the order (slice, row, column), and the array axes to flip."""
+        codes = self.codes
+        plane = sorted(
+            (axis for axis in range(3) if axis != self.slice_axis),
+            key=lambda axis: _ROW_PRIORITY[codes[axis]],
+        )
+        order = (self.slice_axis, plane[0], plane[1])
+        flips = tuple(
+            position for position in (1, 2) if codes[order[position]] in _FLIPPED_IN_PLANE
+        )
+        return order, flips
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns)."""
+        order, _ = self._layout
+        return (
+            self.file_shape[order[0]],
+            self.file_shape[order[1]],
+            self.file_shape[order[2]],
+        )
+
+    @cached_property
+    def affine(self) -> np.ndarray:
+        """4 x 4: array index (slice, row, column) -> position, RAS+, in mm (or pixels)."""
+        order, flips = self._layout
+        to_file = np.zeros((4, 4))
+        to_file[3, 3] = 1.0
+        for position, axis in enumerate(order):
+            flipped = position in flips
+            to_file[axis, position] = -1.0 if flipped else 1.0
+            to_file[axis, 3] = self.file_shape[axis] - 1 if flipped else 0
+        return self.file_affine @ to_file
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance between neighbouring (slices, rows, columns), in `unit`."""
+        sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(sizes[0]), float(sizes[1]), float(sizes[2])
+
+    def to_array(self, data: np.ndarray) -> np.ndarray:
+        """A view of file-ordered ``(i, j, k[, channel])`` data as (slice, row, column[, channel])."""
+        order, flips = self._layout
+        return np.flip(np.transpose(data, (*order, *range(3, data.ndim))), flips)
+
+    def to_file(self, array: np.ndarray) -> np.ndarray:
+        """The inverse of `to_array`: a view in the file's axis order and direction."""
+        order, flips = self._layout
+        back = tuple(int(axis) for axis in np.argsort(order))
+        return np.transpose(np.flip(array, flips), (*back, *range(3, array.ndim)))
+
+    def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
+        """Whether both grids put every voxel at the same place, within `tolerance` voxels."""
+        if self.file_shape != other.file_shape:
+            return False
+        corners = np.array(
+            [[i, j, k, 1] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float
+        ).T
+        corners[:3] *= (np.array(self.file_shape) - 1)[:, None]
+        apart = np.linalg.norm(((self.file_affine - other.file_affine) @ corners)[:3], axis=0)
+        return bool(apart.max() <= tolerance * min(self.spacing))
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image with its grid and where it came from.
+
+    Attributes
+    ----------
+    array
+        ``(slice, row, column)`` or ``(slice, row, column, channel)``.
+    grid
+        Where the voxels are.
+    path
+        The file it was read from, if any.
+    kind
+        ``"volume"``, or ``"picture"`` for a 2D image file.
+    header
+        What an export needs of the source's header (codes, units), nothing else of it:
+        free-text fields can name a patient.
+    warnings
+        What the reader noticed, one sentence each.
+    """
+
+    array: np.ndarray
+    grid: Grid
+    path: Path | None = None
+    kind: Literal["volume", "picture"] = "volume"
+    header: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.array.ndim not in (3, 4) or self.array.shape[:3] != self.grid.shape:
+            raise InputError(
+                f"the array is {self.array.shape}, its grid {self.grid.shape}", where=self.path
+            )
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Distance between neighbouring (slices, rows, columns), in ``grid.unit``."""
+        return self.grid.spacing
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, 1 for a plain grey image."""
+        return self.array.shape[3] if self.array.ndim == 4 else 1
+
+
+def default_slice_axis(affine: np.ndarray) -> int:
+    """The file axis with the largest spacing, else the last (spacings within 1 % are equal)."""
+    sizes = np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)
+    largest = sizes.max()
+    return int(np.flatnonzero(sizes >= 0.99 * largest)[-1])
