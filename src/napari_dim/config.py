@@ -108,9 +108,9 @@ class Settings(BaseModel):
         0.0, "Perturb only after this share of the schedule", group="optimiser", ge=0, le=1
     )
 
-    warm_up: float = _setting(
-        0.0, "Share of the schedule that learns from labelled slices alone",
-        group="method", ge=0, le=0.95,
+    least_weight: float = _setting(
+        0.05, "An unlabelled term runs only once its weight (λ, λ²) has reached this",
+        group="method", ge=0, le=1,
     )  # fmt: skip
     divergence: Divergence = _setting(
         "js", "f-divergence that aligns labelled and unlabelled slices",
@@ -141,6 +141,10 @@ class Settings(BaseModel):
         0.01, "Share of the spectrum's width whose amplitudes are mixed",
         group="method", ge=0, le=0.5,
     )  # fmt: skip
+    mix_labelled: float = _setting(
+        0.5, "Share of the labelled slices shown in the look of unlabelled ones (our addition)",
+        group="method", ge=0, le=1,
+    )  # fmt: skip
 
     flip: float = _setting(0.5, "Chance of a flip, each axis", group="views", ge=0, le=1)
     rotation: float = _setting(20.0, "Largest rotation", group="views", unit="degrees", ge=0, le=180)
@@ -154,6 +158,10 @@ class Settings(BaseModel):
         1.0, "How strong the changes of brightness, contrast, blur and noise are",
         group="views", ge=0, le=3,
     )  # fmt: skip
+
+    strong_labelled: bool = _setting(
+        True, "Labelled slices are shown in the strong view too (the paper: weak)", group="views"
+    )
 
     adapt_steps: int = _setting(
         20, "Steps of adaptation to one new scan", group="adapt", ge=1, le=10000
@@ -210,7 +218,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "context": 0, "max_size": 256, "network": "unet", "width": 64,
         "optimiser": "sgd", "learning_rate": 0.03, "momentum": 0.9, "weight_decay": 1e-4,
         "decay_power": 0.9, "sharpness": 0.05, "sharpness_every": 1, "sharpness_from": 0.0,
-        "warm_up": 0.0, "divergence": "js", "align_weight": 1.0, "entropy_weight": 0.0,
+        "least_weight": 0.0, "mix_labelled": 0.0, "strong_labelled": False, "divergence": "js", "align_weight": 1.0, "entropy_weight": 0.0,
         "confidence": 0.95, "teacher_decay": 0.99, "mixed_precision": False,
     },
 }  # fmt: skip

@@ -1,0 +1,1 @@
+"""The paper: tensors in, tensors out. README.md maps equation -> function -> test."""

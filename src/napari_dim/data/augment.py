@@ -1,0 +1,149 @@
+"""Weak and strong views, for a whole batch on the device.
+
+Weak: flips, scaling, rotation, elastic deformation, the same for image and labels.
+Strong: intensities only (brightness, contrast, gamma, bias field, blur, noise), so that
+labels stay aligned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class WeakView:
+    """Limits of the geometric changes; see `config.Settings` for the units."""
+
+    patch: tuple[int, int]
+    flip: float
+    rotation: float
+    zoom: float
+    elastic: float
+
+    def grid(self, sizes: Tensor, canvas: tuple[int, int], generator: torch.Generator) -> Tensor:
+        """Where each pixel of the patch looks, drawn at random.
+
+        Parameters
+        ----------
+        sizes
+            ``(batch, 2)``: rows and columns that each slice fills, top left on the canvas.
+        canvas
+            Rows and columns of the stored slices.
+        generator
+            Source of the draws, on the device.
+
+        Returns
+        -------
+        Tensor
+            ``(batch, row, column, 2)``: (row, column) positions in pixels of the canvas.
+        """
+        batch = len(sizes)
+        device = sizes.device
+        rows, columns = self.patch
+        draw = torch.rand(7, batch, generator=generator, device=device)
+        signed = 2 * draw - 1
+        angle = signed[0] * math.radians(self.rotation)
+        scale = (signed[1] * math.log1p(self.zoom)).exp()
+        flip_row = torch.where(draw[2] < self.flip, -1.0, 1.0)
+        flip_column = torch.where(draw[3] < self.flip, -1.0, 1.0)
+        row = torch.arange(rows, device=device) - (rows - 1) / 2
+        column = torch.arange(columns, device=device) - (columns - 1) / 2
+        y, x = torch.meshgrid(row, column, indexing="ij")
+        cos, sin = (angle.cos() / scale)[:, None, None], (angle.sin() / scale)[:, None, None]
+        new_y = (cos * y - sin * x) * flip_row[:, None, None]
+        new_x = (sin * y + cos * x) * flip_column[:, None, None]
+        place = torch.stack((new_y, new_x), -1)
+        if self.elastic > 0:
+            coarse = torch.rand(batch, 2, 6, 6, generator=generator, device=device) * 2 - 1
+            bend = F.interpolate(coarse, size=self.patch, mode="bicubic", align_corners=True)
+            place = place + bend.permute(0, 2, 3, 1) * (self.elastic * columns)
+        # A slice larger than the patch is looked at anywhere, a smaller one near its middle.
+        room = (sizes - torch.tensor(self.patch, device=device)).clamp_min(0) / 2
+        room = room + 0.05 * sizes
+        middle = (sizes - 1) / 2 + signed[4:6].T * room
+        return place + middle[:, None, None, :]
+
+
+def look(images: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
+    """Images at the positions of a weak view; beyond a slice its edge is repeated."""
+    inside = torch.minimum(place.clamp_min(0), (sizes - 1)[:, None, None, :].to(place))
+    return F.grid_sample(
+        images, _unit(inside, images), mode="bilinear", padding_mode="border", align_corners=True
+    )
+
+
+def look_labels(labels: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
+    """Class indices at the positions of a weak view, -1 where there is no target.
+
+    Parameters
+    ----------
+    labels
+        ``(batch, row, column)``: class index + 1, 0 for none.
+    """
+    nearest = F.grid_sample(
+        labels[:, None].float(),
+        _unit(place, labels),
+        mode="nearest",
+        padding_mode="zeros",
+        align_corners=True,
+    )[:, 0]
+    outside = ((place < -0.5) | (place > (sizes - 0.5)[:, None, None, :])).any(-1)
+    return torch.where(outside, 0.0, nearest).round().long() - 1
+
+
+def _unit(place: Tensor, images: Tensor) -> Tensor:
+    """Pixel positions (row, column) as grid_sample's (x, y) in [-1, 1]."""
+    rows, columns = images.shape[-2:]
+    x = place[..., 1] * (2 / max(columns - 1, 1)) - 1
+    y = place[..., 0] * (2 / max(rows - 1, 1)) - 1
+    return torch.stack((x, y), -1)
+
+
+def strong_view(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """`x` with other intensities.
+
+    Parameters
+    ----------
+    x
+        ``(batch, channel, row, column)``, mean about 0, deviation about 1.
+    strength
+        0 changes nothing, 1 is the default range.
+    """
+    if strength <= 0:
+        return x
+    batch, channels = x.shape[:2]
+    device = x.device
+    draw = torch.rand(7, batch, 1, 1, 1, generator=generator, device=device)
+    signed = (2 * draw - 1) * strength
+
+    low = x.amin((1, 2, 3), keepdim=True)
+    span = (x.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-6)
+    gamma = torch.where(draw[5] < 0.7, (0.5 * signed[0]).exp(), 1.0)
+    x = ((x - low) / span).clamp(1e-6, 1).pow(gamma) * span + low
+
+    coarse = torch.randn(batch, 1, 4, 4, generator=generator, device=device)
+    field = F.interpolate(coarse, size=x.shape[-2:], mode="bicubic", align_corners=True)
+    x = x * (1 + 0.2 * signed[1].abs() * field)
+
+    x = x + signed[2] * (_blurred(x) - x)  # negative sharpens
+
+    tint = torch.randn(batch, channels, 1, 1, generator=generator, device=device)
+    x = x * (0.4 * signed[3]).exp() + 0.4 * signed[4] + 0.05 * strength * tint
+    noise = torch.randn(x.shape, generator=generator, device=device)
+    return x + noise * (0.25 * strength * draw[6].square())
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """A Gaussian of about 1.5 pixels, the same for all channels."""
+    offsets = torch.arange(-3, 4, device=x.device)
+    kernel = torch.exp(-(offsets**2) / (2 * 1.5**2)).to(x)
+    kernel = kernel / kernel.sum()
+    channels = x.shape[1]
+    y = F.pad(x, (3, 3, 3, 3), mode="replicate")
+    y = F.conv2d(y, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+    return F.conv2d(y, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)

@@ -1,0 +1,159 @@
+"""All slices of a training on the device at once, in a compact type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_dim.data.case import Case
+from napari_dim.data.working import WorkingGrid, normalised
+from napari_dim.project.states import SliceState
+
+
+@dataclass(frozen=True)
+class SliceStore:
+    """Slices and labels as tensors on the training device.
+
+    Attributes
+    ----------
+    images
+        ``(n, channel, row, column)``, float16; each slice in the top left corner.
+    sizes
+        ``(n, 2)``: rows and columns that the slice fills.
+    first, last
+        ``(n,)``: first and last slice of the same case, for neighbours.
+    labels
+        ``(l, row, column)``, uint8: class index + 1, 0 where there is no target.
+    labelled, unlabelled
+        ``(l,)`` and ``(u,)``: their places in `images`.
+    odds
+        ``(u,)``: chance of each unlabelled slice to be drawn.
+    """
+
+    images: Tensor
+    sizes: Tensor
+    first: Tensor
+    last: Tensor
+    labels: Tensor
+    labelled: Tensor
+    unlabelled: Tensor
+    odds: Tensor
+
+    @classmethod
+    def build(
+        cls,
+        cases: Sequence[Case],
+        grid: WorkingGrid,
+        classes: Mapping[int, int],
+        device: torch.device,
+        *,
+        with_unlabelled: bool = True,
+        neighbours: int = 0,
+    ) -> SliceStore:
+        """Bring cases onto the working grid and the device.
+
+        Parameters
+        ----------
+        cases
+            What to train on.
+        grid
+            The working grid.
+        classes
+            Class id -> class index; ids that are missing count as background.
+        device
+            Where the tensors go.
+        with_unlabelled
+            Without, only the labelled slices and their neighbours are kept.
+        neighbours
+            How many slices on each side of a labelled one are needed then.
+        """
+        rows, columns = np.max([grid.shape(case.volume) for case in cases], axis=0)
+        canvas = (max(int(rows), grid.patch[0]), max(int(columns), grid.patch[1]))
+        images: list[Tensor] = []
+        sizes: list[tuple[int, int]] = []
+        first: list[int] = []
+        last: list[int] = []
+        labels: list[Tensor] = []
+        labelled: list[int] = []
+        unlabelled: list[int] = []
+        sites: list[str] = []
+        start = 0
+        for case in cases:
+            numbers = np.arange(len(case.states))
+            if not with_unlabelled:
+                near = np.abs(numbers[:, None] - case.labelled[None, :]) <= neighbours
+                numbers = numbers[near.any(1)]
+            if not numbers.size:
+                continue
+            shape = grid.shape(case.volume)
+            stack = normalised(case.volume, shape, numbers)
+            images.append(_cornered(stack, canvas))
+            sizes += [shape] * len(numbers)
+            first += [start] * len(numbers)
+            last += [start + len(numbers) - 1] * len(numbers)
+            is_labelled = np.isin(numbers, case.labelled)
+            for place, number in enumerate(numbers):
+                if is_labelled[place]:
+                    labels.append(_cornered(_label(case, int(number), classes, shape), canvas)[0, 0])
+                    labelled.append(start + place)
+                elif with_unlabelled:
+                    unlabelled.append(start + place)
+                    sites.append(case.site)
+            start += len(numbers)
+        return cls(
+            torch.cat(images).to(device),
+            torch.tensor(sizes, device=device),
+            torch.tensor(first, device=device),
+            torch.tensor(last, device=device),
+            torch.stack(labels).to(device),
+            torch.tensor(labelled, device=device),
+            torch.tensor(unlabelled, dtype=torch.long, device=device),
+            _odds(sites).to(device),
+        )
+
+    def with_context(self, index: Tensor, context: int) -> Tensor:
+        """Slices with `context` neighbours each side as channels, float32.
+
+        Beyond the ends of a case the end slice is repeated.
+        """
+        offsets = torch.arange(-context, context + 1, device=index.device)
+        places = index[:, None] + offsets
+        places = torch.minimum(torch.maximum(places, self.first[index, None]), self.last[index, None])
+        return self.images[places].flatten(1, 2).float()
+
+
+def _cornered(stack: Tensor, canvas: tuple[int, int]) -> Tensor:
+    rows, columns = stack.shape[-2:]
+    return F.pad(stack, (0, canvas[1] - columns, 0, canvas[0] - rows))
+
+
+def _label(case: Case, number: int, classes: Mapping[int, int], shape: tuple[int, int]) -> Tensor:
+    """One slice's labels on the working grid, ``(1, 1, row, column)`` uint8."""
+    assert case.mask is not None
+    plane = np.asarray(case.mask[number])
+    index = np.ones(plane.shape, dtype=np.uint8)
+    for class_id, class_index in classes.items():
+        index[plane == class_id] = class_index + 1
+    if case.states[number] == SliceState.PARTIAL and case.painted is not None:
+        index[~case.painted[number]] = 0
+    tensor = torch.from_numpy(index)[None, None]
+    if index.shape == shape:
+        return tensor
+    # Area-weighted vote of what lies under each new pixel.
+    votes = F.one_hot(tensor[0, 0].long(), int(index.max()) + 1).permute(2, 0, 1)[None].float()
+    votes = F.interpolate(votes, size=shape, mode="bilinear", antialias=True, align_corners=False)
+    return votes.argmax(1, keepdim=True).to(torch.uint8)
+
+
+def _odds(sites: Sequence[str]) -> Tensor:
+    """A site's share grows with the root of its slices: rare scanners are seen, not copied."""
+    if not sites:
+        return torch.zeros(0)
+    names, place, counts = np.unique(np.array(sites), return_inverse=True, return_counts=True)
+    odds = 1.0 / np.sqrt(counts[place])
+    return torch.from_numpy(odds / odds.sum()).float()

@@ -1,0 +1,161 @@
+"""The working grid: slices of any size and spacing on one pixel size, aspect kept.
+
+In-plane only: every slice is resampled so that a pixel of the network is the same length in
+every case. Pictures have no length; their longer sides are taken to show as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_dim.volume import Volume
+
+MULTIPLE = 16
+"""The networks halve a slice four times."""
+
+
+@dataclass(frozen=True)
+class WorkingGrid:
+    """Pixel size and patch of the network.
+
+    Attributes
+    ----------
+    pixel
+        Side of a pixel in mm.
+    side
+        Pixels along the longer side of a slice without a physical size.
+    patch
+        (rows, columns) of a training patch.
+    largest
+        No slice is shown to the network with more pixels along a side.
+    """
+
+    pixel: float
+    side: int
+    patch: tuple[int, int]
+    largest: int
+
+    @classmethod
+    def fit(cls, volumes: Sequence[Volume], *, min_size: int, max_size: int) -> Self:
+        """The working grid for a set of volumes.
+
+        The median in-plane spacing, enlarged or reduced so that the median longer side lies
+        between `min_size` and `max_size` pixels. Nothing is enlarged more than twice.
+        """
+        pixels: list[float] = []
+        sides: list[float] = []
+        for volume in volumes:
+            _, rows, columns = volume.array.shape[:3]
+            _, row, column = volume.spacing
+            if volume.grid.unit == "mm":
+                pixels.append(float(np.sqrt(row * column)))
+                sides.append(max(rows * row, columns * column))
+            else:
+                sides.append(max(rows, columns))
+        pixel = float(np.median(pixels)) if pixels else 1.0
+        side = float(np.median(sides)) / pixel
+        wanted = float(np.clip(side, min(min_size, 2 * side), max_size))
+        pixel *= side / wanted
+        grid = cls(pixel, round(wanted), (MULTIPLE, MULTIPLE), 2 * max_size)
+        shapes = np.array([grid.shape(volume) for volume in volumes])
+        size = np.quantile(shapes, 0.9, axis=0, method="higher")
+        patch = np.minimum(-(-size // MULTIPLE) * MULTIPLE, -(-max_size // MULTIPLE) * MULTIPLE)
+        return cls(pixel, round(wanted), (int(patch[0]), int(patch[1])), 2 * max_size)
+
+    def shape(self, volume: Volume) -> tuple[int, int]:
+        """Rows and columns of a volume's slices on the working grid."""
+        _, rows, columns = volume.array.shape[:3]
+        if volume.grid.unit == "mm":
+            _, row, column = volume.spacing
+            size = np.array([rows * row, columns * column]) / self.pixel
+        else:
+            size = np.array([rows, columns]) * (self.side / max(rows, columns))
+        size = size * min(1.0, self.largest / size.max())
+        return max(1, round(float(size[0]))), max(1, round(float(size[1])))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the run folder."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        rows, columns = values["patch"]
+        return cls(
+            float(values["pixel"]),
+            int(values["side"]),
+            (int(rows), int(columns)),
+            int(values["largest"]),
+        )
+
+
+def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None = None) -> Tensor:
+    """Slices of a volume as the network sees them.
+
+    Each channel of a volume is clipped to its 0.5 and 99.5 % and scaled to mean 0 and
+    standard deviation 1, over the whole volume, so that scanners with other units agree.
+
+    Parameters
+    ----------
+    volume
+        The image.
+    shape
+        Rows and columns wanted.
+    slices
+        Numbers of the slices; all by default.
+
+    Returns
+    -------
+    Tensor
+        ``(slice, channel, row, column)``, float16 on the CPU.
+    """
+    array = volume.array if volume.array.ndim == 4 else volume.array[..., None]
+    numbers = np.arange(array.shape[0]) if slices is None else slices
+    low, high, mean, spread = _statistics(array)
+    out = torch.empty(len(numbers), array.shape[3], *shape, dtype=torch.float16)
+    for i, number in enumerate(numbers):  # one slice at a time bounds the memory
+        plane = np.clip(array[number].astype(np.float32), low, high)
+        plane = np.nan_to_num((plane - mean) / spread)
+        tensor = torch.from_numpy(np.moveaxis(plane, -1, 0).copy())[None]
+        out[i] = resized(tensor, shape)[0].half()
+    return out
+
+
+def _statistics(
+    array: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Per channel: clipping limits, and mean and deviation within them; from 1 in n voxels."""
+    planes = max(1, array.shape[0] * array.shape[1] * array.shape[2] // 2_000_000)
+    step = max(1, round(np.sqrt(planes)))
+    sample = array[:, ::step, ::step].reshape(-1, array.shape[3]).astype(np.float32)
+    sample = np.nan_to_num(sample, posinf=0.0, neginf=0.0)
+    low, high = np.percentile(sample, (0.5, 99.5), axis=0)
+    flat = high <= low  # mostly background: the limits would wipe the rest out
+    low = np.where(flat, sample.min(0), low).astype(np.float32)
+    high = np.where(flat, sample.max(0), high).astype(np.float32)
+    sample = np.clip(sample, low, high)
+    spread = sample.std(0)
+    return low, high, sample.mean(0), np.where(spread > 0, spread, 1.0).astype(np.float32)
+
+
+def resized(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """``(batch, channel, row, column)`` resampled to `shape`, smoothed where it shrinks."""
+    if tuple(x.shape[-2:]) == tuple(shape):
+        return x
+    return F.interpolate(x, size=shape, mode="bilinear", antialias=True, align_corners=False)
+
+
+def padded(x: Tensor) -> Tensor:
+    """`x` with its last rows and columns repeated up to a multiple of `MULTIPLE`."""
+    rows, columns = x.shape[-2:]
+    bottom, right = -rows % MULTIPLE, -columns % MULTIPLE
+    if not bottom and not right:
+        return x
+    return F.pad(x, (0, right, 0, bottom), mode="replicate")

@@ -1,0 +1,66 @@
+"""Cross-entropy + Dice with pixel weights: L_s, L_in (8), L_out (9) and the total (10)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from napari_dim.method.targets import Targets
+
+
+def weighted_cross_entropy(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy averaged over the pixels that count.
+
+    Parameters
+    ----------
+    targets
+        Meaning of the channels.
+    logits, target
+        ``(batch, channel, row, column)``.
+    weight
+        ``(batch, 1 or channel, row, column)`` in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        Scalar; 0 where nothing counts.
+    """
+    loss = targets.cross_entropy(logits, target)
+    weight = weight.expand_as(loss)
+    return (loss * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def weighted_dice(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """One minus the soft Dice over the batch's counting pixels, averaged over the channels
+    that the target holds.
+
+    A channel that is absent from the target is left out: its Dice could only push the
+    channel to nothing, whatever the image shows, and the cross-entropy already says
+    "not here". Parameters as in `weighted_cross_entropy`.
+
+    Returns
+    -------
+    Tensor
+        Scalar; 0 where no channel is present.
+    """
+    p = targets.probability(logits) * weight
+    t = target * weight
+    across = (0, 2, 3)
+    overlap = (p * t).sum(across)
+    size = t.sum(across)
+    dice = (2 * overlap + 1e-5) / (p.sum(across) + size + 1e-5)
+    present = (size > 0).float()
+    return ((1 - dice) * present).sum() / present.sum().clamp_min(1.0)
+
+
+def segmentation_loss(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """``L_ce + L_dice``: L_s with true masks, L_in (8) and L_out (9) with mixed targets."""
+    return weighted_cross_entropy(targets, logits, target, weight) + weighted_dice(
+        targets, logits, target, weight
+    )
+
+
+def total_loss(
+    supervised: Tensor, inner: Tensor, outer: Tensor, symmetric: Tensor, align: Tensor, ramp: float
+) -> Tensor:
+    """``L_s + λ (L_in + L_out + λ L_sym) + L_align``, equation (10)."""
+    return supervised + ramp * (inner + outer + ramp * symmetric) + align

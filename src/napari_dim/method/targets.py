@@ -1,0 +1,102 @@
+"""What the network's channels mean: exclusive classes (softmax) or overlapping regions (sigmoid)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+IGNORE = -1
+"""Class index of pixels that have no target."""
+
+
+class Targets:
+    """The correspondence between class indices, network channels and probabilities.
+
+    Parameters
+    ----------
+    classes
+        Number of classes K, background (index 0) included.
+    regions
+        Groups of class indices, one network channel each, such as ``[(1, 2), (2,)]`` for
+        disc = rim + cup, cup. Empty: one channel a class.
+    """
+
+    def __init__(self, classes: int, regions: Sequence[Sequence[int]] = ()) -> None:
+        self.classes = classes
+        self.exclusive = not regions
+        self.channels = classes if self.exclusive else len(regions)
+        members = torch.zeros(classes, self.channels)
+        if self.exclusive:
+            members = torch.eye(classes)
+        for channel, region in enumerate(regions):
+            for index in region:
+                if not 0 < index < classes:
+                    raise ValueError(f"region {channel} names class {index} of {classes}")
+                members[index, channel] = 1
+        if len({tuple(row) for row in members.tolist()}) < classes:
+            raise ValueError("two classes lie in the same regions, so they can't be told apart")
+        self.members = members
+
+    def to(self, device: torch.device) -> Targets:
+        """Move the table of members to a device; returns itself."""
+        self.members = self.members.to(device)
+        return self
+
+    def encode(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Class indices to a target and a weight.
+
+        Parameters
+        ----------
+        index
+            ``(batch, row, column)``, int; `IGNORE` where there is no target.
+
+        Returns
+        -------
+        target, weight
+            ``(batch, channel, row, column)`` and ``(batch, 1, row, column)``, float.
+        """
+        weight = (index != IGNORE).unsqueeze(1).float()
+        target = self.members[index.clamp_min(0)].movedim(-1, 1)
+        return target, weight
+
+    def probability(self, logits: Tensor) -> Tensor:
+        """Probability of each channel, ``(batch, channel, row, column)``, float32."""
+        logits = logits.float()
+        return logits.softmax(1) if self.exclusive else logits.sigmoid()
+
+    def harden(self, probability: Tensor) -> tuple[Tensor, Tensor]:
+        """Pseudo-label and confidence from probabilities.
+
+        Returns
+        -------
+        target, confidence
+            ``(batch, channel, row, column)`` of 0 and 1; ``(batch, 1 or channel, row,
+            column)`` in [0, 1]: the probability of what was chosen.
+        """
+        if self.exclusive:
+            confidence, index = probability.max(1, keepdim=True)
+            return torch.zeros_like(probability).scatter_(1, index, 1.0), confidence
+        return (probability > 0.5).float(), torch.maximum(probability, 1 - probability)
+
+    def class_probability(self, probability: Tensor) -> Tensor:
+        """Probability of each class, ``(batch, class, row, column)``, from the channels'.
+
+        Regions are taken as independent, and combinations that no class has as excluded.
+        """
+        if self.exclusive:
+            return probability
+        inside = probability.clamp(1e-6, 1 - 1e-6)
+        members = self.members.to(probability)
+        score = torch.einsum("kc,bchw->bkhw", members, inside.log())
+        score = score + torch.einsum("kc,bchw->bkhw", 1 - members, (1 - inside).log())
+        return score.softmax(1)
+
+    def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Cross-entropy at each pixel, ``(batch, 1 or channel, row, column)``, float32."""
+        logits = logits.float()
+        if self.exclusive:
+            return -(target * logits.log_softmax(1)).sum(1, keepdim=True)
+        return F.binary_cross_entropy_with_logits(logits, target, reduction="none")

@@ -1,0 +1,35 @@
+"""The teacher: an exponential moving average of the student."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+def decay_at(step: int, decay: float) -> float:
+    """``min(1 - 1 / (t + 1), decay)``: follow the student closely at first."""
+    return min(1.0 - 1.0 / (step + 1), decay)
+
+
+@torch.no_grad()
+def follow(teacher: nn.Module, student: nn.Module, decay: float) -> None:
+    """``θ' <- decay θ' + (1 - decay) θ`` for parameters and running statistics.
+
+    A decay of 1 keeps the teacher, 0 copies the student. Counters are copied.
+    """
+    old: list[torch.Tensor] = []
+    new: list[torch.Tensor] = []
+    for mine, theirs in zip(
+        (*teacher.parameters(), *teacher.buffers()),
+        (*student.parameters(), *student.buffers()),
+        strict=True,
+    ):
+        if mine.is_floating_point():
+            old.append(mine)
+            new.append(theirs)
+        else:
+            mine.copy_(theirs)
+    if decay == 0.0:
+        torch._foreach_copy_(old, new)
+    elif decay != 1.0:
+        torch._foreach_lerp_(old, new, 1.0 - decay)
