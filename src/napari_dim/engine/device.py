@@ -1,0 +1,91 @@
+"""Which device to compute on, and what devices there are."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+from napari_dim.errors import InputError
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """One device that torch can use.
+
+    Attributes
+    ----------
+    name
+        What torch calls it: ``"cpu"``, ``"mps"``, ``"cuda:0"``.
+    title
+        What its maker calls it.
+    memory, free
+        Bytes in all, and those free now.
+    """
+
+    name: str
+    title: str
+    memory: int
+    free: int
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device that a setting means.
+
+    Parameters
+    ----------
+    name
+        ``"cpu"``, ``"cuda"``, ``"mps"``, or ``"auto"``: CUDA, else MPS, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If the device asked for is not there.
+    """
+    present = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        name = next(kind for kind, there in present.items() if there)
+    elif name not in present:
+        raise InputError(f"no device is called {name!r}", hint="Use auto, cpu, cuda or mps")
+    elif not present[name]:
+        raise InputError(
+            f"torch finds no {name} device on this machine",
+            hint="Use --device auto, or run `napari-dim doctor` to see what there is",
+        )
+    return torch.device(name)
+
+
+def describe_devices() -> list[DeviceInfo]:
+    """All devices that torch can use here, fastest kind first."""
+    devices = []
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            free, total = torch.cuda.mem_get_info(index)
+            title = torch.cuda.get_device_name(index)
+            devices.append(DeviceInfo(f"cuda:{index}", title, total, free))
+    main = psutil.virtual_memory()
+    if torch.backends.mps.is_available():
+        # Apple's GPU shares the main memory; torch says how much of it it may take.
+        limit = torch.mps.recommended_max_memory()
+        free = min(main.available, limit - torch.mps.driver_allocated_memory())
+        devices.append(DeviceInfo("mps", "Apple GPU", limit, max(free, 0)))
+    devices.append(DeviceInfo("cpu", _processor(), main.total, main.available))
+    return devices
+
+
+def _processor() -> str:
+    """The processor's name; Linux keeps it where `platform` doesn't look."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
