@@ -72,10 +72,8 @@ def describe_devices() -> list[DeviceInfo]:
             devices.append(DeviceInfo(f"cuda:{index}", title, total, free))
     main = psutil.virtual_memory()
     if torch.backends.mps.is_available():
-        # Apple's GPU shares the main memory; torch says how much of it it may take.
-        limit = torch.mps.recommended_max_memory()
-        free = min(main.available, limit - torch.mps.driver_allocated_memory())
-        devices.append(DeviceInfo("mps", "Apple GPU", limit, max(free, 0)))
+        # Apple's GPU shares the main memory.
+        devices.append(DeviceInfo("mps", "Apple GPU", main.total, main.available))
     devices.append(DeviceInfo("cpu", _processor(), main.total, main.available))
     return devices
 
