@@ -50,8 +50,10 @@ class Grid:
         affine = np.asarray(self.file_affine, dtype=np.float64)
         if affine.shape != (4, 4) or not np.isfinite(affine).all():
             raise InputError("the affine is not a 4 x 4 matrix of finite numbers")
-        if abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-            raise InputError("the affine is singular: two axes point the same way")
+        sizes = np.linalg.norm(affine[:3, :3], axis=0)
+        # Relative to the spacing: a volume in metres or microns is no more singular.
+        if not sizes.all() or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-6:
+            raise InputError("the affine is singular: an axis has no direction of its own")
         if self.slice_axis not in (0, 1, 2):
             raise InputError(f"slice axis {self.slice_axis} is not 0, 1 or 2")
         affine = affine.copy()
@@ -113,7 +115,7 @@ class Grid:
         return float(sizes[0]), float(sizes[1]), float(sizes[2])
 
     def to_array(self, data: np.ndarray) -> np.ndarray:
-        """A view of file-ordered ``(i, j, k[, channel])`` data as (slice, row, column[, channel])."""
+        """A view of data in the file's order ``(i, j, k[, channel])``, laid out for us."""
         order, flips = self._layout
         return np.flip(np.transpose(data, (*order, *range(3, data.ndim))), flips)
 
@@ -185,3 +187,11 @@ def default_slice_axis(affine: np.ndarray) -> int:
     sizes = np.linalg.norm(np.asarray(affine, dtype=float)[:3, :3], axis=0)
     largest = sizes.max()
     return int(np.flatnonzero(sizes >= 0.99 * largest)[-1])
+
+
+def file_stem(path: Path) -> str:
+    """A file's name without its suffix, and without both of ``.nii.gz``."""
+    name = Path(path).name
+    if name.lower().endswith(".gz"):
+        name = name[:-3]
+    return Path(name).stem

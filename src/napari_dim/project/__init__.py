@@ -1,0 +1,1 @@
+"""What the annotator owns: cohorts, cases, slice states."""

@@ -1,0 +1,110 @@
+"""Rows of a cohort to cases for training, and to references for evaluation."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from napari_dim.data.case import Case
+from napari_dim.errors import InputError
+from napari_dim.io import read_mask, read_volume
+from napari_dim.project.cohort import Cohort, CohortCase
+from napari_dim.project.states import SliceState
+from napari_dim.volume import Volume
+
+
+def load_case(row: CohortCase) -> Case:
+    """Read one case; its listed slices are confirmed, all others untouched.
+
+    The reference mask of slices that are not listed is not kept: training can't peek.
+
+    Raises
+    ------
+    InputError
+        If a file can't be used, the mask doesn't fit, or a slice number is outside.
+    """
+    volume = read_volume(row.image)
+    count = volume.array.shape[0]
+    states = np.full(count, SliceState.UNTOUCHED, dtype=np.uint8)
+    mask = None
+    if row.slices:
+        labelled = np.arange(count) if row.slices == "all" else np.array(row.slices)
+        if labelled.max() >= count:
+            raise InputError(
+                f"there is no slice {labelled.max()} in {row.image.name}: "
+                f"its {count} slices are numbered from 0",
+                where=row.where,
+            )
+        if row.labels is None:
+            raise InputError("slices are listed but no labels file", where=row.where)
+        reference = read_mask(row.labels, volume)
+        mask = np.zeros_like(reference)
+        mask[labelled] = reference[labelled]
+        states[labelled] = SliceState.CONFIRMED
+    return Case(volume, mask, states, site=row.site, name=row.name)
+
+
+def load_cases(cohort: Cohort, split: str) -> list[Case]:
+    """Read all cases of a split (``"train"``, ``"test"`` or ``"all"``).
+
+    Raises
+    ------
+    InputError
+        If the split has no case, one can't be read, or they don't have the same channels.
+    """
+    rows = cohort.split(split)
+    cases = [load_case(row) for row in rows]
+    _check_alike(rows, cases)
+    return cases
+
+
+def load_training(cohort: Cohort) -> list[Case]:
+    """Read the training cases; at least one slice must be labelled.
+
+    Raises
+    ------
+    InputError
+        As `load_cases`, or if no slice is labelled, or none of the labels has a class.
+    """
+    rows = cohort.split("train")
+    hint = "List the labelled slices of at least one training case"
+    if not any(row.slices for row in rows):
+        raise InputError("no slice is labelled", where=cohort.path, hint=hint)
+    cases = load_cases(cohort, "train")
+    if not any(case.mask is not None and case.mask.any() for case in cases):
+        raise InputError("the labelled slices hold background alone", where=cohort.path, hint=hint)
+    return cases
+
+
+def load_reference(row: CohortCase) -> tuple[Volume, np.ndarray]:
+    """Read an image and its whole reference mask, for evaluation.
+
+    Raises
+    ------
+    InputError
+        If the row names no labels file or a file can't be used.
+    """
+    if row.labels is None:
+        raise InputError("there is no labels file to compare with", where=row.where)
+    volume = read_volume(row.image)
+    return volume, read_mask(row.labels, volume)
+
+
+def _check_alike(rows: tuple[CohortCase, ...], cases: list[Case]) -> None:
+    """All cases must be of one kind with one number of channels; name the odd one."""
+    kinds = [(case.volume.kind, case.volume.channels) for case in cases]
+    (usual, _), *others = Counter(kinds).most_common()
+    if others:
+        odd = next(i for i, kind in enumerate(kinds) if kind != usual)
+        raise InputError(
+            f"{rows[odd].image.name} is {_described(kinds[odd])}, most others are "
+            f"{_described(usual)}",
+            where=rows[odd].where,
+            hint="Train on images of one kind",
+        )
+
+
+def _described(kind: tuple[str, int]) -> str:
+    name, channels = kind
+    return f"a {name} of {channels} channel{'s' if channels > 1 else ''}"

@@ -1,0 +1,212 @@
+"""2D pictures (PNG, JPEG, TIFF) to one-slice volumes, and masks to PNG.
+
+Rows and columns are taken as stored: a camera's EXIF orientation is not applied, so that a
+mask drawn on the stored pixels stays on them.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from napari_dim.errors import InputError
+from napari_dim.io.atomic import atomic_path
+from napari_dim.io.labels import as_labels
+from napari_dim.volume import Grid, Volume
+
+MAX_PIXELS = 2**28
+"""Larger pictures are refused before they are decoded."""
+
+_TIFF = (".tif", ".tiff")
+
+
+def read_picture(path: Path) -> Volume:
+    """Read a picture, ``(1, row, column[, channel])``; see `napari_dim.io.read_volume`."""
+    with _one_line(path):
+        pixels = _read_tiff(path, indices=False) if _is_tiff(path) else _read(path, indices=False)
+        notes: tuple[str, ...] = ()
+        if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
+            pixels = pixels[..., :-1]
+            notes = ("the transparency of the picture is left out",)
+        if pixels.ndim == 3 and pixels.shape[2] == 1:
+            pixels = pixels[..., 0]
+        if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
+            raise InputError(f"the picture is neither grey nor RGB: {pixels.shape}", where=path)
+        pixels, odd = _plain(pixels)
+        if odd:
+            notes += (f"{odd} pixels are not finite numbers; they are shown as the lowest value",)
+        grid = Grid.of_picture(pixels.shape[0], pixels.shape[1])
+        header = {"stored": pixels.dtype.name}
+        return Volume(pixels[None], grid, path, kind="picture", header=header, warnings=notes)
+
+
+def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
+    """Read a picture of label ids, ``(1, row, column)``; see `napari_dim.io.read_mask`."""
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        raise InputError(
+            "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
+        )
+    with _one_line(path):
+        pixels = _read_tiff(path, indices=True) if _is_tiff(path) else _read(path, indices=True)
+        if pixels.ndim == 3:
+            if pixels.shape[2] in (2, 4):
+                pixels = pixels[..., :-1]
+            if (pixels != pixels[..., :1]).any():
+                raise InputError(
+                    "the mask is a colour picture", where=path,
+                    hint="Save it with one class number a pixel",
+                )  # fmt: skip
+            pixels = pixels[..., 0]
+        if pixels.shape != like.array.shape[1:3]:
+            raise InputError(
+                f"the mask is {pixels.shape}, its image {like.array.shape[1:3]}",
+                where=path,
+                hint="Use a mask made for this image",
+            )
+        return as_labels(pixels, where=path)[None]
+
+
+def write_picture_mask(
+    path: Path, mask: np.ndarray, *, colors: Mapping[int, Sequence[float]] | None = None
+) -> Path:
+    """Write label ids as an 8 or 16 bit PNG; see `napari_dim.io.write_mask`."""
+    if mask.shape[0] != 1:
+        raise InputError(
+            f"a PNG holds one slice, the mask has {mask.shape[0]}",
+            where=path,
+            hint="Save it as .nii.gz",
+        )
+    labels = as_labels(mask[0], where=path)
+    if labels.dtype.itemsize > 2:
+        raise InputError(
+            f"a PNG holds class numbers up to 65535, the mask has {labels.max()}",
+            where=path,
+            hint="Renumber the classes",
+        )
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    if colors is not None and labels.dtype == np.uint8:
+        # The pixels stay the ids; the palette is only how a viewer shows them.
+        picture.putpalette(_palette(colors))
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG")
+    return path
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while reading into one `InputError`."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; `MAX_PIXELS` decides here.
+            warnings.simplefilter("ignore")
+            yield
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise InputError("there is not enough memory for this picture", where=path) from error
+    except Image.DecompressionBombError as error:
+        raise InputError("the picture is too large", where=path) from error
+    except Exception as error:
+        # Pillow and tifffile raise many types on a damaged file; the user needs one.
+        text = str(error) or type(error).__name__
+        raise InputError(f"the picture can't be read: {text}", where=path) from error
+
+
+def _is_tiff(path: Path) -> bool:
+    return path.suffix.lower() in _TIFF
+
+
+def _check_size(pixels: int, path: Path) -> None:
+    if pixels > MAX_PIXELS:
+        raise InputError(
+            f"the picture has {pixels} pixels, more than the {MAX_PIXELS} that can be read",
+            where=path,
+        )
+
+
+def _read(path: Path, *, indices: bool) -> np.ndarray:
+    """Decode with Pillow: ``(row, column)`` or ``(row, column, channel)``.
+
+    With `indices`, a palette picture gives its indices, which are the ids of a mask.
+    """
+    with Image.open(path) as picture:
+        _check_size(picture.width * picture.height, path)
+        if getattr(picture, "n_frames", 1) > 1:
+            raise InputError(
+                f"the file holds {picture.n_frames} pictures",  # type: ignore[attr-defined]
+                where=path,
+                hint="Save each as a file of its own",
+            )
+        mode = picture.mode
+        if mode == "P" and not indices:
+            return np.asarray(picture.convert("RGB"))
+        if mode == "1":
+            return np.asarray(picture).astype(np.uint8)
+        if mode not in ("L", "P", "RGB", "RGBA", "LA", "F") and not mode.startswith("I"):
+            return np.asarray(picture.convert("RGB"))
+        pixels = np.asarray(picture)
+        if mode == "I" and pixels.min() >= 0 and pixels.max() < 2**16:
+            return pixels.astype(np.uint16)  # Older Pillow widens 16 bit greys.
+        return pixels
+
+
+def _read_tiff(path: Path, *, indices: bool) -> np.ndarray:
+    """Decode a TIFF of one page, any sample type; ``(row, column[, channel])``."""
+    pixels: np.ndarray
+    with tifffile.TiffFile(path) as file:
+        count = len(file.pages)
+        if count != 1:
+            raise InputError(
+                f"the TIFF holds {count} pages",
+                where=path,
+                hint="Save each as a file of its own, or a stack as NIfTI",
+            )
+        page = file.pages.first
+        _check_size(math.prod(page.shape), path)
+        axes, palette = page.axes, page.photometric == tifffile.PHOTOMETRIC.PALETTE
+        try:
+            pixels = page.asarray()
+        except ValueError:
+            # tifffile needs a further package for LZW, JPEG and others; Pillow brings its own.
+            return _read(path, indices=indices)
+        if palette and not indices:
+            # (channel, index) of 16 bit -> RGB of 8 bit.
+            colors: np.ndarray = page.colormap.T[pixels]
+            return (colors >> 8).astype(np.uint8)
+    if axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, -1)
+    if axes not in ("YX", "YXS", "SYX"):
+        raise InputError(f"the TIFF is no 2D picture, its axes are {axes}", where=path)
+    return pixels
+
+
+def _plain(pixels: np.ndarray) -> tuple[np.ndarray, int]:
+    """Native byte order; booleans to 0 and 1; floats to finite float32, with how many were not."""
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    if pixels.dtype == np.bool_:
+        return pixels.astype(np.uint8), 0
+    if pixels.dtype.kind in "iu":
+        return pixels, 0
+    if pixels.dtype.kind != "f":
+        raise InputError(f"pictures of {pixels.dtype} values can't be used")
+    with np.errstate(over="ignore"):
+        values = pixels.astype(np.float32)
+    finite = np.isfinite(values)
+    if not finite.all():
+        values[~finite] = values[finite].min() if finite.any() else 0.0
+    return values, int(finite.size - np.count_nonzero(finite))
+
+
+def _palette(colors: Mapping[int, Sequence[float]]) -> bytes:
+    table = np.zeros((256, 3), dtype=np.uint8)
+    for label, color in colors.items():
+        if 0 <= label < 256:
+            table[label] = np.clip(np.rint(np.asarray(color[:3], dtype=float) * 255), 0, 255)
+    return table.tobytes()
