@@ -1,0 +1,155 @@
+"""The whole step: equation (10) under (5), and what runs when."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import nullcontext
+from dataclasses import dataclass, fields
+
+import pytest
+import torch
+from torch import nn
+
+from napari_dim.config import Settings
+from napari_dim.method.dim import DiM, Options
+from napari_dim.method.targets import Targets
+
+
+@dataclass(frozen=True)
+class Views:
+    labelled: torch.Tensor
+    labelled_strong: torch.Tensor
+    index: torch.Tensor
+    unlabelled: torch.Tensor | None = None
+    unlabelled_strong: torch.Tensor | None = None
+
+
+def views(batch_label=2, batch_unlabel=3, classes=2):
+    torch.manual_seed(1)
+    x = torch.randn(batch_label, 1, 16, 16)
+    u = torch.randn(batch_unlabel, 1, 16, 16)
+    index = torch.randint(0, classes, (batch_label, 16, 16))
+    return Views(x, x + 0.1, index, u, u + 0.1)
+
+
+def method(seed=0, teacher=True, classes=2, regions=(), optimiser="sgd", **changes):
+    torch.manual_seed(seed)
+    targets = Targets(classes, regions)
+    student = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Conv2d(4, targets.channels, 1),
+    )
+    settings = Settings.make(**{"confidence": 0.5, "mix_labelled": 0.0, **changes})
+    options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
+    make = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimiser]
+    return DiM(
+        student,
+        copy.deepcopy(student) if teacher else None,
+        targets,
+        make(student.parameters(), lr=0.1),
+        options,
+        torch.Generator().manual_seed(seed),
+        nullcontext,
+    )
+
+
+def weights(net):
+    return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+
+def test_terms_run_once_their_weight_counts():
+    dim = method(least_weight=0.05)
+    assert set(dim.step(views(), 0.0, 0)) == {"supervised", "total"}
+    assert set(dim.step(views(), 0.5, 1)) == {"supervised", "inner", "outer", "align", "total"}
+    assert "symmetric" in dim.step(views(), 0.9, 2)
+    every = method(least_weight=0.0).step(views(), 0.0, 0)
+    assert set(every) == {"supervised", "inner", "outer", "symmetric", "align", "total"}
+
+
+@pytest.mark.parametrize("regions", [(), [(1, 2), (2,)]])
+def test_total_is_the_weighted_sum_of_its_parts(regions):
+    dim = method(classes=3, regions=regions, align_weight=2.0)
+    parts = dim.step(views(classes=3), 1.0, 0)
+    expected = (
+        parts["supervised"]
+        + parts["inner"]
+        + parts["outer"]
+        + parts["symmetric"]
+        + parts["align"]
+    )
+    torch.testing.assert_close(parts["total"], expected)
+
+
+def test_without_a_teacher_it_is_supervised_training():
+    dim = method(teacher=False)
+    assert set(dim.step(views(), 1.0, 0)) == {"supervised", "total"}
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_rho_zero_equals_the_base_optimiser_bit_for_bit(optimiser):
+    """Against plain steps of the base optimiser on the supervised loss."""
+    dim = method(sharpness=0.0, teacher=False, optimiser=optimiser)
+    plain = method(teacher=False, optimiser=optimiser)
+    from napari_dim.method.losses import segmentation_loss
+
+    for step in range(3):
+        batch = views()
+        dim.step(batch, 1.0, step)
+        plain.optimiser.zero_grad()
+        logits = plain.student(batch.labelled_strong)
+        segmentation_loss(plain.targets, logits, *plain.targets.encode(batch.index)).backward()
+        plain.optimiser.step()
+    assert torch.equal(weights(dim.student), weights(plain.student))
+
+
+def test_sharpness_changes_the_step_and_counts_statistics_once():
+    sharp, flat = method(sharpness=0.5), method(sharpness=0.0)
+    for dim in (sharp, flat):
+        dim.step(views(), 1.0, 0)
+    assert not torch.equal(weights(sharp.student), weights(flat.student))
+    assert torch.equal(sharp.student[1].running_mean, flat.student[1].running_mean)
+    assert int(sharp.student[1].num_batches_tracked) == 1
+
+
+def test_sharpness_runs_on_every_kth_step_and_late():
+    reference = method(sharpness=0.0)
+    late = method(sharpness=0.5, sharpness_from=0.9)
+    rare = method(sharpness=0.5, sharpness_every=2)
+    for dim in (reference, late, rare):
+        dim.step(views(), 0.5, 1)
+    assert torch.equal(weights(reference.student), weights(late.student))
+    assert torch.equal(weights(reference.student), weights(rare.student))
+
+
+def test_the_teacher_has_no_gradient_and_follows():
+    dim = method()
+    start = weights(dim.teacher)
+    dim.step(views(), 1.0, 5)
+    assert all(p.grad is None for p in dim.teacher.parameters())
+    decay = 1 - 1 / 6
+    torch.testing.assert_close(
+        weights(dim.teacher), decay * start + (1 - decay) * weights(dim.student)
+    )
+
+
+def test_same_seed_same_step():
+    first, second = method(mix_labelled=0.5), method(mix_labelled=0.5)
+    for step in range(3):
+        first.step(views(), 0.9, step)
+        second.step(views(), 0.9, step)
+    assert torch.equal(weights(first.student), weights(second.student))
+
+
+def test_pseudo_labels_below_the_confidence_do_not_count():
+    """With a confidence of 1 no pseudo-label counts: L_sym is 0 and only the true mask teaches."""
+    parts = method(confidence=1.0).step(views(), 1.0, 0)
+    assert parts["symmetric"].item() == 0
+    assert parts["inner"].item() > 0
+
+
+def test_entropy_term_is_optional():
+    assert "entropy" not in method().step(views(), 1.0, 0)
+    parts = method(entropy_weight=1.0, entropy_threshold=1.0).step(views(), 1.0, 0)
+    assert 0 < parts["entropy"].item() <= 1
