@@ -147,10 +147,10 @@ class Settings(BaseModel):
     )  # fmt: skip
 
     flip: float = _setting(0.5, "Chance of a flip, each axis", group="views", ge=0, le=1)
-    rotation: float = _setting(20.0, "Largest rotation", group="views", unit="degrees", ge=0, le=180)
-    zoom: float = _setting(
-        0.2, "Largest relative change of size", group="views", ge=0, le=0.9
+    rotation: float = _setting(
+        20.0, "Largest rotation", group="views", unit="degrees", ge=0, le=180
     )
+    zoom: float = _setting(0.2, "Largest relative change of size", group="views", ge=0, le=0.9)
     elastic: float = _setting(
         0.02, "Size of elastic deformation, of the slice's width", group="views", ge=0, le=0.2
     )
@@ -166,9 +166,7 @@ class Settings(BaseModel):
     adapt_steps: int = _setting(
         20, "Steps of adaptation to one new scan", group="adapt", ge=1, le=10000
     )
-    adapt_rate: float = _setting(
-        1e-3, "Learning rate of adaptation", group="adapt", gt=0, le=1
-    )
+    adapt_rate: float = _setting(1e-3, "Learning rate of adaptation", group="adapt", gt=0, le=1)
     adapt_subset: Subset = _setting(
         "norm", "Which parameters adapt: norm (those of the normalisation layers) or all",
         group="adapt", symbol="θ~",
@@ -200,9 +198,7 @@ class Settings(BaseModel):
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
             message = first["msg"].removeprefix("Value error, ")
-            raise InputError(
-                f"{name}: {message}" if name else message, where="settings"
-            ) from error
+            raise InputError(f"{name}: {message}" if name else message, where="settings") from error
 
     @classmethod
     def from_file(cls, path: Path, **changes: Any) -> Settings:
@@ -214,14 +210,35 @@ PRESETS: dict[str, dict[str, Any]] = {
     "interactive": {},
     # Section 4.2 of the paper, and the network and schedule of its baseline.
     "paper": {
-        "budget": None, "steps": 30_000, "labelled_batch": 4, "unlabelled_batch": 4,
-        "context": 0, "max_size": 256, "network": "unet", "width": 64,
-        "optimiser": "sgd", "learning_rate": 0.03, "momentum": 0.9, "weight_decay": 1e-4,
-        "decay_power": 0.9, "sharpness": 0.05, "sharpness_every": 1, "sharpness_from": 0.0,
-        "least_weight": 0.0, "mix_labelled": 0.0, "strong_labelled": False, "divergence": "js", "align_weight": 1.0, "entropy_weight": 0.0,
-        "confidence": 0.95, "teacher_decay": 0.99, "mixed_precision": False,
+        "budget": None,
+        "steps": 30_000,
+        "labelled_batch": 4,
+        "unlabelled_batch": 4,
+        "context": 0,
+        "max_size": 256,
+        "network": "unet",
+        "width": 64,
+        "optimiser": "sgd",
+        "learning_rate": 0.03,
+        "momentum": 0.9,
+        "weight_decay": 1e-4,
+        "decay_power": 0.9,
+        "sharpness": 0.05,
+        "sharpness_every": 1,
+        "sharpness_from": 0.0,
+        "least_weight": 0.0,
+        "mix_labelled": 0.0,
+        "strong_labelled": False,
+        "divergence": "js",
+        "estimator": "marginal",
+        "align_weight": 1.0,
+        "entropy_weight": 0.0,
+        "confidence": 0.95,
+        "teacher_decay": 0.99,
+        "flip": 0.5,
+        "mixed_precision": False,
     },
-}  # fmt: skip
+}
 """What each preset changes. The interactive preset is the defaults above."""
 
 

@@ -73,11 +73,7 @@ def test_total_is_the_weighted_sum_of_its_parts(regions):
     dim = method(classes=3, regions=regions, align_weight=2.0)
     parts = dim.step(views(classes=3), 1.0, 0)
     expected = (
-        parts["supervised"]
-        + parts["inner"]
-        + parts["outer"]
-        + parts["symmetric"]
-        + parts["align"]
+        parts["supervised"] + parts["inner"] + parts["outer"] + parts["symmetric"] + parts["align"]
     )
     torch.testing.assert_close(parts["total"], expected)
 

@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from napari_dim.method.entropy import adaptable, saem_step, sample_entropy, select, selective_entropy
+from napari_dim.method.entropy import (
+    adaptable,
+    saem_step,
+    sample_entropy,
+    select,
+    selective_entropy,
+)
 from napari_dim.method.targets import Targets
 
 
@@ -80,9 +86,7 @@ def test_the_gradient_is_taken_at_the_perturbed_weights():
     twin = copy.deepcopy(net)
     targets, rho, rate = Targets(2), 0.5, 0.1
     optimiser = torch.optim.SGD(net.parameters(), lr=rate)
-    saem_step(
-        net, lambda: net(x), targets, optimiser, net.parameters(), threshold=1.0, rho=rho
-    )
+    saem_step(net, lambda: net(x), targets, optimiser, net.parameters(), threshold=1.0, rho=rho)
     names = dict(twin.named_parameters())
     first = torch.autograd.grad(sample_entropy(targets, twin(x)).mean(), list(names.values()))
     norm = torch.sqrt(sum((g**2).sum() for g in first))

@@ -18,9 +18,9 @@ def test_against_a_full_fft_in_numpy():
     x, style = rng.normal(size=(2, 18, 22))
     ratio, area = 0.6, 0.12
     spectrum, other = np.fft.fft2(x), np.fft.fft2(style)
-    band = (np.abs(np.fft.fftfreq(18)) <= area)[:, None] & (
-        np.abs(np.fft.fftfreq(22)) <= area
-    )[None]
+    band = (np.abs(np.fft.fftfreq(18)) <= area)[:, None] & (np.abs(np.fft.fftfreq(22)) <= area)[
+        None
+    ]
     amplitude = np.abs(spectrum)
     amplitude = np.where(band, (1 - ratio) * amplitude + ratio * np.abs(other), amplitude)
     expected = np.fft.ifft2(amplitude * np.exp(1j * np.angle(spectrum))).real

@@ -42,7 +42,9 @@ def test_uncertain_regions_become_the_likelier_class():
     torch.testing.assert_close(classes, parts / parts.sum(), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("regions", [[(1, 2)], [(1, 2), (1, 2)], [(3,), (1,), (2,)], [(0, 1), (2,)]])
+@pytest.mark.parametrize(
+    "regions", [[(1, 2)], [(1, 2), (1, 2)], [(3,), (1,), (2,)], [(0, 1), (2,)]]
+)
 def test_regions_that_cannot_tell_classes_apart_are_refused(regions):
     with pytest.raises(ValueError, match="class"):
         Targets(3, regions)
@@ -104,9 +106,7 @@ def test_an_absent_class_is_not_driven_down_by_dice():
 
 def test_total_is_equation_10():
     terms = [torch.tensor(v) for v in (1.0, 2.0, 3.0, 5.0, 7.0)]
-    assert total_loss(*terms, ramp=0.5).item() == pytest.approx(
-        1 + 0.5 * (2 + 3 + 0.5 * 5) + 7
-    )
+    assert total_loss(*terms, ramp=0.5).item() == pytest.approx(1 + 0.5 * (2 + 3 + 0.5 * 5) + 7)
 
 
 def test_ramp_is_equation_11():

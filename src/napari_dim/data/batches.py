@@ -62,7 +62,9 @@ class Sampler:
         )
         image, place, sizes = self._view(store.labelled[pick])
         index = look_labels(store.labels[pick], place, sizes)
-        strong = strong_view(image, self.strength, self.generator) if self.strong_labelled else image
+        strong = (
+            strong_view(image, self.strength, self.generator) if self.strong_labelled else image
+        )
         if not with_unlabelled or not len(store.unlabelled):
             return Views(image, strong, index)
         pick = torch.multinomial(

@@ -99,7 +99,9 @@ class SliceStore:
             is_labelled = np.isin(numbers, case.labelled)
             for place, number in enumerate(numbers):
                 if is_labelled[place]:
-                    labels.append(_cornered(_label(case, int(number), classes, shape), canvas)[0, 0])
+                    labels.append(
+                        _cornered(_label(case, int(number), classes, shape), canvas)[0, 0]
+                    )
                     labelled.append(start + place)
                 elif with_unlabelled:
                     unlabelled.append(start + place)
@@ -123,7 +125,9 @@ class SliceStore:
         """
         offsets = torch.arange(-context, context + 1, device=index.device)
         places = index[:, None] + offsets
-        places = torch.minimum(torch.maximum(places, self.first[index, None]), self.last[index, None])
+        places = torch.minimum(
+            torch.maximum(places, self.first[index, None]), self.last[index, None]
+        )
         return self.images[places].flatten(1, 2).float()
 
 
@@ -142,7 +146,7 @@ def _label(case: Case, number: int, classes: Mapping[int, int], shape: tuple[int
     if case.states[number] == SliceState.PARTIAL and case.painted is not None:
         index[~case.painted[number]] = 0
     tensor = torch.from_numpy(index)[None, None]
-    if index.shape == shape:
+    if plane.shape == tuple(shape):
         return tensor
     # Area-weighted vote of what lies under each new pixel.
     votes = F.one_hot(tensor[0, 0].long(), int(index.max()) + 1).permute(2, 0, 1)[None].float()
@@ -154,6 +158,6 @@ def _odds(sites: Sequence[str]) -> Tensor:
     """A site's share grows with the root of its slices: rare scanners are seen, not copied."""
     if not sites:
         return torch.zeros(0)
-    names, place, counts = np.unique(np.array(sites), return_inverse=True, return_counts=True)
+    _, place, counts = np.unique(np.array(sites), return_inverse=True, return_counts=True)
     odds = 1.0 / np.sqrt(counts[place])
     return torch.from_numpy(odds / odds.sum()).float()

@@ -22,7 +22,9 @@ def available_cpus() -> int:
     return os.cpu_count() or 1
 
 
-def autocast_for(device: torch.device, wanted: bool) -> Callable[[], AbstractContextManager[object]]:
+def autocast_for(
+    device: torch.device, wanted: bool
+) -> Callable[[], AbstractContextManager[object]]:
     """A context in which networks run in bfloat16 where that is faster, else in float32."""
     if wanted and (
         (device.type == "cuda" and torch.cuda.is_bf16_supported())

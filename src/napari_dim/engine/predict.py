@@ -94,9 +94,7 @@ def predict(
     entropy = np.zeros(len(numbers), dtype=np.float32)
     done = 0
     for chunk in _chunks(numbers):
-        mask[chunk], entropy[done : done + len(chunk)] = predictor(
-            stack, chunk, mask.shape[1:]
-        )
+        mask[chunk], entropy[done : done + len(chunk)] = predictor(stack, chunk, mask.shape[1:])
         done += len(chunk)
         if progress is not None:
             progress(done / len(numbers))

@@ -32,7 +32,7 @@ class Clock:
         return time.monotonic() - self._start - self._held
 
     def progress(self, step: int) -> float:
-        """t / T before the given step, in [0, 1]."""
+        """T / T before the given step, in [0, 1]."""
         if self._steps is not None:
             return min(step / self._steps, 1.0)
         assert self._budget is not None

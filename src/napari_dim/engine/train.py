@@ -112,9 +112,7 @@ def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:
         If there is no labelled slice, or nothing is painted in any.
     """
     if not any(case.labelled.size for case in cases):
-        raise InputError(
-            "no slice is labelled", hint="Label at least one slice before you train"
-        )
+        raise InputError("no slice is labelled", hint="Label at least one slice before you train")
     found: set[int] = set()
     for case in cases:
         for number in case.labelled:
@@ -313,7 +311,9 @@ class _LossLog:
             self._writer = csv.writer(self._file)
             self._writer.writerow(("step", "progress", "seconds", *self.COLUMNS))
 
-    def write(self, step: int, progress: float, seconds: float, losses: Mapping[str, float]) -> None:
+    def write(
+        self, step: int, progress: float, seconds: float, losses: Mapping[str, float]
+    ) -> None:
         if self._file is not None:
             values = [f"{losses[name]:.6g}" if name in losses else "" for name in self.COLUMNS]
             self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))

@@ -193,9 +193,7 @@ class DiM:
         true, true_weight = _cycle(true, count), _cycle(true_weight, count)
         ratio = progress * self._uniform(count)
         moved = mix_amplitude(_cycle(batch.labelled, count), weak, ratio, options.mixing_area)
-        box = box_masks(
-            count, *weak.shape[-2:], generator=self.generator, device=weak.device
-        )
+        box = box_masks(count, *weak.shape[-2:], generator=self.generator, device=weak.device)
 
         symmetric = weight * weight >= options.least_weight
         views = [weak]
@@ -234,8 +232,8 @@ class DiM:
                 assert batch.unlabelled_strong is not None
                 views.append(batch.unlabelled_strong)
         with self.autocast():
-            logits = self.student(torch.cat(views)).float()
-        outputs = logits.split([len(view) for view in views])
+            logits: Tensor = self.student(torch.cat(views)).float()
+        outputs = torch.split(logits, [len(view) for view in views])  # type: ignore[no-untyped-call]
 
         parts = {"supervised": segmentation_loss(targets, outputs[0], *targets.encode(batch.index))}
         if guidance is None:

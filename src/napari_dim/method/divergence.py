@@ -52,7 +52,9 @@ GENERATORS: dict[str, Callable[[Tensor], Tensor]] = {
 """Table 1 by the names used in the settings."""
 
 
-def f_divergence(p_label: Tensor, p_unlabel: Tensor, generator: Callable[[Tensor], Tensor]) -> Tensor:
+def f_divergence(
+    p_label: Tensor, p_unlabel: Tensor, generator: Callable[[Tensor], Tensor]
+) -> Tensor:
     """``D_f(p_label || p_unlabel) = E_{p_unlabel} f(p_label / p_unlabel)``, equation (1).
 
     Parameters

@@ -90,10 +90,11 @@ def saem_step(
     chosen = select(entropy, threshold)
     count = int(chosen.sum())
     if count:
-        selective_entropy(entropy, chosen).backward()
+        selective_entropy(entropy, chosen).backward()  # type: ignore[no-untyped-call]
         if rho > 0:
             with perturbed(net, rho, parameters):
                 optimiser.zero_grad(set_to_none=True)
-                selective_entropy(sample_entropy(targets, forward()), chosen).backward()
+                again = sample_entropy(targets, forward())
+                selective_entropy(again, chosen).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return float(entropy.detach().mean()), count

@@ -7,7 +7,9 @@ from torch import Tensor
 from napari_dim.method.targets import Targets
 
 
-def weighted_cross_entropy(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+def weighted_cross_entropy(
+    targets: Targets, logits: Tensor, target: Tensor, weight: Tensor
+) -> Tensor:
     """Cross-entropy averaged over the pixels that count.
 
     Parameters

@@ -66,7 +66,8 @@ def box_masks(
     column = torch.arange(columns, device=device) + 0.5
     inside_rows = (row >= top[:, None]) & (row < (top + height)[:, None])
     inside_columns = (column >= left[:, None]) & (column < (left + width)[:, None])
-    return (inside_rows[:, :, None] & inside_columns[:, None, :]).float().unsqueeze(1)
+    boxes: Tensor = inside_rows[:, :, None] & inside_columns[:, None, :]
+    return boxes.float().unsqueeze(1)
 
 
 def paste(inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:

@@ -40,7 +40,9 @@ def perturbation(gradients: list[Tensor], rho: float) -> list[Tensor]:
 
 
 @contextmanager
-def perturbed(net: nn.Module, rho: float, parameters: Iterable[Tensor] | None = None) -> Iterator[None]:
+def perturbed(
+    net: nn.Module, rho: float, parameters: Iterable[Tensor] | None = None
+) -> Iterator[None]:
     """Within: the weights are θ + ε and batch-norm statistics don't move.
 
     After: the weights are θ again, bit for bit. The gradients are left as they are then.

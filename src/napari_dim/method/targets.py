@@ -1,4 +1,4 @@
-"""What the network's channels mean: exclusive classes (softmax) or overlapping regions (sigmoid)."""
+"""What the network's channels mean: classes (softmax) or overlapping regions (sigmoid)."""
 
 from __future__ import annotations
 
