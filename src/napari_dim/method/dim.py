@@ -201,7 +201,7 @@ class DiM:
             views += [paste(moved, weak, box), paste(weak, moved, box)]
         with self.autocast():
             logits = self.teacher(torch.cat(views))
-        predicted = self.targets.probability(logits).split(count)
+        predicted = self.targets.probability(logits).split_with_sizes([count] * len(views))
         pseudo, confidence = self.targets.harden(predicted[0])
         sure = (confidence >= options.confidence).float()
         stitched = stitched_weight = None
@@ -233,7 +233,7 @@ class DiM:
                 views.append(batch.unlabelled_strong)
         with self.autocast():
             logits: Tensor = self.student(torch.cat(views)).float()
-        outputs = torch.split(logits, [len(view) for view in views])  # type: ignore[no-untyped-call]
+        outputs = logits.split_with_sizes([len(view) for view in views])
 
         parts = {"supervised": segmentation_loss(targets, outputs[0], *targets.encode(batch.index))}
         if guidance is None:
