@@ -1,0 +1,130 @@
+"""What all commands share: where they print, how they fail, what their options look like."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from napari_dim.config import Settings
+from napari_dim.errors import InputError
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+"""Exit codes: a promise to scripts."""
+
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_LONGEST = 7 * 24 * 3600
+
+Split = Literal["train", "test", "all"]
+
+
+class Failure(Exception):  # noqa: N818 - how a command ends, not always an error
+    """Ends a command with exit code 1 and one line.
+
+    Parameters
+    ----------
+    line
+        What to tell the user.
+    details
+        A traceback for ``--debug``.
+    """
+
+    def __init__(self, line: str, details: str = "") -> None:
+        super().__init__(line)
+        self.details = details
+
+
+def output() -> Console:
+    """Results: standard output, lines as long as they are, text taken literally."""
+    return Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def messages() -> Console:
+    """Everything else: standard error."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+def parse_budget(text: str) -> float:
+    """Seconds in ``60s``, ``3m``, ``1.5h`` or ``180``.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or longer than a week.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)", text.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        raise InputError(
+            f"{text!r} is no length of time", where="--budget", hint="Write 60s, 3m or 180"
+        )
+    seconds = float(match[1]) * _UNITS[match[2]]
+    if not 0 < seconds <= _LONGEST:
+        raise InputError(f"{text!r} is not between 0 and a week", where="--budget")
+    return seconds
+
+
+def about(setting: str) -> str:
+    """Help text of an option: the setting's own, with its default."""
+    field = Settings.model_fields[setting]
+    text = (field.description or "").rstrip(".")
+    return f"{text}." if field.default is None else f"{text}. [{field.default}]"
+
+
+def check_folder(folder: Path, option: str = "--out") -> None:
+    """Refuse a folder that can't be made or written to, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If it is a file, can't be made, or may not be written to.
+    """
+    where = f"{option} {folder}"
+    if folder.is_dir():
+        if not os.access(folder, os.W_OK):
+            raise InputError("this folder may not be written to", where=where)
+        return
+    if folder.exists():
+        raise InputError("this is a file, not a folder", where=where)
+    # A trial tells more than permissions do; what it makes is taken away again.
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        make_folder(folder, option)
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def make_folder(folder: Path, option: str = "--out") -> Path:
+    """Make a folder and its parents.
+
+    Raises
+    ------
+    InputError
+        If the system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"the folder can't be made: {error.strerror}", where=f"{option} {folder}"
+        ) from error
+    return folder
+
+
+def clock(seconds: float) -> str:
+    """``1:05`` or ``1:02:05``."""
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def count(number: int, thing: str) -> str:
+    """``1 slice``, ``2 slices``, ``1,200 slices``."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}{plural}"

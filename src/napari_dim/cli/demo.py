@@ -1,0 +1,168 @@
+"""``napari-dim demo``: the whole job on a phantom of several sites."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from napari_dim.cli.console import (
+    check_folder,
+    count,
+    make_folder,
+    messages,
+    output,
+    parse_budget,
+)
+from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_dim.cli.picture import Panel, Row
+    from napari_dim.project.cohort import CohortCase
+    from napari_dim.volume import Volume
+
+PHANTOM, RUN, PREDICTIONS = "phantom", "run", "predictions"
+SCORES, PICTURE = "scores.json", "demo.png"
+"""What the demo leaves in its folder."""
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for all it makes.")] = Path(
+        "napari-dim-demo"
+    ),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Don't open napari at the end.")
+    ] = False,
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="How long to train: 60s, 3m, 180.")
+    ] = "60s",
+) -> None:
+    """See the whole job on a phantom: training, masks, scores, a picture, napari."""
+    from napari_dim.cli.evaluate import report_table
+    from napari_dim.cli.training import train_cohort
+    from napari_dim.config import Settings
+
+    settings = Settings.make(budget=parse_budget(budget), steps=None)
+    _check_demo_folder(out)
+    check_folder(out)
+
+    from napari_dim.cli.masks import chosen_images, plan, predict_all
+    from napari_dim.data.phantom import make_phantom
+    from napari_dim.engine.evaluate import evaluate
+    from napari_dim.io import write_text_atomically
+    from napari_dim.project.cohort import read_cohort
+
+    console = messages()
+    cohort_file = make_phantom(make_folder(out) / PHANTOM)
+    cohort = read_cohort(cohort_file)
+    sites = {case.site for case in cohort.cases}
+    console.print(f"Phantom   {count(len(cohort.cases), 'volume')} from {len(sites)} scanners")
+    finished = train_cohort(cohort_file, out / RUN, settings)
+    images, keep = chosen_images([cohort_file], "all")
+    targets = plan(images, make_folder(out / PREDICTIONS), keep)
+    predict_all(finished.model, targets)
+    report = evaluate(cohort, out / PREDICTIONS, split="test")
+    write_text_atomically(out / SCORES, json.dumps(report, indent=2, allow_nan=False) + "\n")
+    output().print()
+    output().print("Scans never seen in training, against their reference masks:")
+    output().print(report_table(report))
+    picture = _draw(out, cohort.split("test"), report)
+    output().print(f"Picture   {picture}")
+    output().print(f"Masks     {out / PREDICTIONS}")
+    if not headless:
+        _open_window(out)
+
+
+def _check_demo_folder(out: Path) -> None:
+    """A demo may replace an earlier demo, nothing else."""
+    if out.is_dir() and any(out.iterdir()) and not (out / PHANTOM).is_dir():
+        raise InputError(
+            "this folder holds other files", where=f"--out {out}", hint="Give a new folder"
+        )
+
+
+def _open_window(out: Path) -> None:
+    """Open napari on the demo, or say in one line why not."""
+    from napari_dim.cli.system import check_window
+
+    window = check_window()
+    if not window.works:
+        messages().print(f"Headless  {window.reason}; the demo ends here without opening napari")
+        return
+    output().print("Opening napari ...")
+    # By name at run time: nothing but the gui room may depend on napari, the command line
+    # included, and a machine without a screen never gets here.
+    importlib.import_module("napari_dim.gui.launch").open_demo(out)
+
+
+def _draw(out: Path, cases: tuple[CohortCase, ...], report: Mapping[str, Any]) -> Path:
+    """The picture: one row a site, its first test case."""
+    from napari_dim.cli import picture
+
+    rows = []
+    scores = {case["case"]: case["classes"] for case in report["cases"]}
+    first = {case.site: case for case in reversed(cases)}
+    for site in sorted(first):
+        rows.append(_row(first[site], out / PREDICTIONS, scores[first[site].name]))
+    classes = sorted(int(label) for label in report["mean"]["classes"])
+    drawn = picture.draw(
+        rows,
+        "napari-dim demo: scans never seen in training",
+        f"mean Dice {report['mean']['dice']:.3f} over {count(len(cases), 'scan')}; "
+        "a phantom, made from a seed",
+        classes,
+    )
+    return picture.save(drawn, out / PICTURE)
+
+
+def _row(case: CohortCase, predictions: Path, scores: Mapping[str, Any]) -> Row:
+    import numpy as np
+
+    from napari_dim.cli.picture import Row
+    from napari_dim.data.load import load_reference
+    from napari_dim.io import prediction_name, read_mask
+
+    volume, reference = load_reference(case)
+    prediction = read_mask(predictions / prediction_name(case.image), volume)
+    present = np.flatnonzero(reference.any(axis=(1, 2)))
+    dice = {int(n): _slice_dice(reference[n], prediction[n]) for n in present}
+    shown = {int(present[round(share * (len(present) - 1))]) for share in (0.2, 0.5, 0.8)}
+    worst = min(dice, key=lambda n: dice[n])
+    panels = tuple(
+        _panel(volume, reference, prediction, n, f"slice {n}  Dice {dice[n]:.2f}{note}")
+        for n, note in [*((n, "") for n in sorted(shown)), (worst, "  (its worst)")]
+    )
+    lines = [f"class {label}: {values['dice']:.3f}" for label, values in scores.items()]
+    return Row((case.site, case.name, "Dice", *lines), panels)
+
+
+def _panel(
+    volume: Volume, reference: np.ndarray, prediction: np.ndarray, number: int, caption: str
+) -> Panel:
+    import numpy as np
+
+    from napari_dim.cli.picture import Panel
+
+    image = volume.array[number].astype(np.float32)
+    low, high = np.percentile(image, (1, 99.5))
+    return Panel(
+        image,
+        reference[number],
+        prediction[number],
+        (volume.spacing[1], volume.spacing[2]),
+        (float(low), float(high)),
+        caption,
+    )
+
+
+def _slice_dice(reference: np.ndarray, prediction: np.ndarray) -> float:
+    """Dice of all classes of one slice together: pixels of the same class over the mean size."""
+    same = int(((reference == prediction) & (reference > 0)).sum())
+    total = int((reference > 0).sum() + (prediction > 0).sum())
+    return 2 * same / total if total else 1.0

@@ -1,0 +1,94 @@
+"""``napari-dim doctor``: what a bug report needs, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import json as json_module
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+
+import typer
+
+from napari_dim.cli.console import messages, output
+from napari_dim.cli.system import check_window
+
+PACKAGES = (
+    "napari-dim", "napari", "npe2", "torch", "monai", "numpy", "scipy", "scikit-image",
+    "nibabel", "safetensors", "qtpy", "PyQt6", "PySide6", "PyQt5", "vispy",
+)  # fmt: skip
+_OPTIONAL = frozenset({"PyQt6", "PySide6", "PyQt5"})
+
+
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Show versions, devices, Qt and OpenGL, and what to do about what is missing."""
+    if not json:
+        messages().print("Looking at torch, Qt and OpenGL ...")
+    report = examine()
+    if json:
+        sys.stdout.write(json_module.dumps(report, indent=2) + "\n")
+    else:
+        for line in report_lines(report):
+            output().print(line)
+
+
+def examine() -> dict[str, Any]:
+    """Everything that `doctor` shows, as plain values. Never raises: that is what it is for."""
+    report: dict[str, Any] = {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+        "devices": [],
+        "advice": [],
+    }
+    missing = [n for n, v in report["versions"].items() if v is None and n not in _OPTIONAL]
+    if missing:
+        report["advice"].append(f"Missing packages: pip install {' '.join(missing)}")
+    try:
+        from napari_dim.engine.device import describe_devices
+
+        report["devices"] = [vars(device) for device in describe_devices()]
+    except Exception as error:
+        # A broken torch raises whatever its libraries raise; the report must go on.
+        report["advice"].append(f"torch can't be used: {' '.join(str(error).split())}")
+    else:
+        if len(report["devices"]) == 1:
+            report["advice"].append("Training runs on the CPU: torch sees no GPU here")
+    window = check_window()
+    report["window"] = {"works": window.works, "reason": window.reason, **window.details}
+    if not window.works:
+        text = f"No window: {window.reason}. {window.remedy}"
+        report["advice"].append(text.strip())
+    return report
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    lines = [f"System    {report['system']}", f"Python    {report['python']}", "", "Packages"]
+    for name, number in report["versions"].items():
+        if number or name not in _OPTIONAL:
+            lines.append(f"  {name:<14}{number or 'missing'}")
+    lines += ["", "Devices"]
+    for device in report["devices"]:
+        memory = f"{device['free'] / 2**30:.1f} of {device['memory'] / 2**30:.1f} GiB free"
+        lines.append(f"  {device['name']:<14}{device['title']}, {memory}")
+    window = report["window"]
+    lines += ["", "Window"]
+    if window.get("binding"):
+        lines.append(
+            f"  {'Qt':<14}{window['qt']} through {window['binding']} ({window['platform']})"
+        )
+    if window.get("opengl"):
+        lines.append(f"  {'OpenGL':<14}{window['opengl']}, {window['renderer']}")
+    lines.append(f"  {'opens':<14}{'yes' if window['works'] else 'no'}")
+    lines += ["", "Advice", *(f"  - {text}" for text in report["advice"] or ["All is well"])]
+    return lines
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,81 @@
+"""``napari-dim fit``: train on a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_dim.cli.console import about, check_folder, parse_budget
+from napari_dim.config import Device, Divergence, Method, Preset, Settings
+from napari_dim.errors import InputError
+
+
+def fit(
+    cohort: Annotated[
+        Path, typer.Argument(metavar="COHORT.csv", help="Table of image,labels,slices,site,split.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the trained run.")],
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="How long to train: 60s, 3m, 180. [180s]")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help=about("steps"))] = None,
+    method: Annotated[Method | None, typer.Option(help=about("method"))] = None,
+    preset: Annotated[Preset | None, typer.Option(help=about("preset"))] = None,
+    divergence: Annotated[Divergence | None, typer.Option(help=about("divergence"))] = None,
+    device: Annotated[Device | None, typer.Option(help=about("device"))] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help=about("seed"))] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings as TOML or JSON; the options above win."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Train on the labelled and unlabelled slices of a cohort.
+
+    Ctrl-C stops after the current step and keeps what was learnt.
+    """
+    from napari_dim.cli.training import check_run_folder, train_cohort
+
+    settings = fit_settings(
+        config,
+        length_options(budget, steps),
+        method=method,
+        preset=preset,
+        divergence=divergence,
+        device=device,
+        seed=seed,
+    )
+    check_run_folder(out)
+    check_folder(out)
+    train_cohort(cohort, out, settings, as_json=json)
+
+
+def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:
+    """The settings that ``--budget`` and ``--steps`` stand for; one replaces the other.
+
+    Raises
+    ------
+    InputError
+        If both are given, or the budget is no length of time.
+    """
+    if budget is not None and steps is not None:
+        raise InputError("--budget and --steps exclude each other", hint="Give one of them")
+    if steps is not None:
+        return {"steps": steps, "budget": None}
+    if budget is not None:
+        return {"budget": parse_budget(budget), "steps": None}
+    return {}
+
+
+def fit_settings(config: Path | None, length: dict[str, Any], **options: Any) -> Settings:
+    """Settings from a file, then from the options that were given (not None).
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or a value outside its range.
+    """
+    given = {name: value for name, value in options.items() if value is not None} | length
+    return Settings.make(**given) if config is None else Settings.from_file(config, **given)

@@ -1,0 +1,170 @@
+"""Masks for images from a trained run: `predict` and `demo` share it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_dim.cli.console import Failure, Split, count, messages, output
+from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+
+SUMMARY = "predictions.json"
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image and the mask that will be written for it."""
+
+    image: Path
+    mask: Path
+
+
+def chosen_images(
+    inputs: Sequence[Path], split: Split | None = None
+) -> tuple[list[Path], list[Path]]:
+    """The images to segment, and all files that must not be overwritten.
+
+    Raises
+    ------
+    InputError
+        If inputs are mixed, missing, or of no known kind.
+    """
+    from napari_dim.io import file_kind
+    from napari_dim.project.cohort import read_cohort
+
+    if any(path.suffix.lower() == ".csv" for path in inputs):
+        if len(inputs) > 1:
+            raise InputError(
+                f"{len(inputs)} inputs, one of them a cohort", hint="Give one cohort, or images"
+            )
+        cohort = read_cohort(inputs[0])
+        masks = [case.labels for case in cohort.cases if case.labels is not None]
+        images = [case.image for case in cohort.split(split or "test")]
+        return images, [case.image for case in cohort.cases] + masks
+    if split is not None:
+        raise InputError("--split needs a cohort", hint="Leave it out, or give a .csv file")
+    for path in inputs:
+        file_kind(path)
+        if not path.is_file():
+            raise InputError("there is no such file", where=path)
+    return list(inputs), list(inputs)
+
+
+def plan(images: Sequence[Path], out: Path, keep: Iterable[Path] = ()) -> list[Target]:
+    """Where each mask goes.
+
+    Raises
+    ------
+    InputError
+        If two images would give the same file, or a mask would overwrite an input.
+    """
+    from napari_dim.io import prediction_name
+
+    inputs = {path.resolve() for path in keep}
+    taken: dict[str, Path] = {}
+    targets = []
+    for image in images:
+        name = prediction_name(image)
+        # Case alone doesn't tell files apart on every disk.
+        other = taken.setdefault(name.lower(), image)
+        if other is not image:
+            raise InputError(
+                f"{image} and {other} would both give {name}",
+                hint="Rename one, or predict them into different folders",
+            )
+        if (out / name).resolve() in inputs:
+            raise InputError(
+                f"{name} is an input itself", where=f"--out {out}", hint="Give another folder"
+            )
+        targets.append(Target(image, out / name))
+    return targets
+
+
+def check_images(targets: Sequence[Target], model: Model) -> None:
+    """Read every image once before the first mask is written: all are usable, or none is begun.
+
+    Raises
+    ------
+    InputError
+        If one can't be read or has not the model's channels.
+    """
+    from napari_dim.io import read_volume
+
+    for target in targets:
+        channels = read_volume(target.image).channels
+        if channels != model.channels:
+            raise InputError(
+                f"the image has {count(channels, 'channel')}, "
+                f"the run was trained on {model.channels}",
+                where=target.image,
+            )
+
+
+def predict_all(
+    model: Model, targets: Sequence[Target], *, adapt: bool = False, as_json: bool = False
+) -> None:
+    """Segment each image and write its mask, whole or not at all, and a summary beside them.
+
+    Raises
+    ------
+    InputError
+        If a mask can't be written.
+    Failure
+        If the user interrupts; masks written so far are kept.
+    """
+    from napari_dim.cli.watch import FileProgress, write_json_line
+    from napari_dim.engine.predict import predict as segment
+    from napari_dim.io import hash_file, read_volume, write_mask
+
+    folder = targets[0].mask.parent
+    done: list[dict[str, Any]] = []
+    try:
+        with FileProgress(messages(), "Predicting", len(targets)) as progress:
+            for target in targets:
+                progress.begin(target.image.name)
+                start = time.monotonic()
+                volume = read_volume(target.image)
+                result = segment(model, volume, adapt=adapt, progress=progress.part)
+                write_mask(target.mask, result.mask, volume)
+                entry = {
+                    "image": target.image.name,
+                    "sha256": hash_file(target.image),
+                    "mask": target.mask.name,
+                    "seconds": round(time.monotonic() - start, 2),
+                    "entropy": [round(float(value), 4) for value in result.entropy],
+                }
+                done.append(entry)
+                progress.end()
+                if as_json:
+                    write_json_line({"event": "predicted", **entry})
+    except KeyboardInterrupt:
+        raise Failure(
+            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}"
+        ) from None
+    _write_summary(folder, model, done, adapt=adapt)
+    if as_json:
+        write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
+    else:
+        output().print(f"Wrote {count(len(done), 'mask')} to {folder}")
+
+
+def _write_summary(folder: Path, model: Model, cases: list[dict[str, Any]], *, adapt: bool) -> None:
+    from napari_dim import __version__
+    from napari_dim.io import write_text_atomically
+
+    summary = {
+        "napari_dim": __version__,
+        "method": model.settings.method,
+        "seed": model.settings.seed,
+        "classes": list(model.classes),
+        "adapted": adapt,
+        "cases": cases,
+    }
+    write_text_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")

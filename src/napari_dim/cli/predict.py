@@ -1,0 +1,36 @@
+"""``napari-dim predict``: masks for images from a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_dim.cli.console import Split, check_folder, make_folder
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fit wrote.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="COHORT.csv|FILE...", help="A cohort, or images."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the masks.")],
+    split: Annotated[Split | None, typer.Option(help="Which cases of the cohort. [test]")] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="First adapt the model to each scan, without labels.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
+) -> None:
+    """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or IMAGE_dim.png."""
+    from napari_dim.cli.masks import check_images, chosen_images, plan, predict_all
+    from napari_dim.engine.model import Model
+
+    images, keep = chosen_images(inputs, split)
+    targets = plan(images, out, keep)
+    check_folder(out)
+    model = Model.load(run)
+    check_images(targets, model)
+    make_folder(out)
+    predict_all(model, targets, adapt=adapt, as_json=json)

@@ -1,0 +1,119 @@
+"""Training from the command line: `fit` and `demo` share it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_dim.cli.console import Failure, messages
+from napari_dim.config import Settings
+from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_dim.engine.events import Finished
+    from napari_dim.project.cohort import Cohort
+
+LOG = "train.log"
+
+
+def check_run_folder(run: Path) -> None:
+    """Refuse a folder that holds something other than a run: nothing foreign is overwritten.
+
+    Raises
+    ------
+    InputError
+        If it is a file, or not empty and not a run of napari-dim.
+    """
+    if not run.exists():
+        return
+    if not run.is_dir():
+        raise InputError("this is a file, not a folder", where=f"--out {run}")
+    if any(run.iterdir()) and not _is_run(run):
+        raise InputError(
+            "this folder holds other files",
+            where=f"--out {run}",
+            hint="Give a new folder, or one that an earlier fit wrote",
+        )
+
+
+def train_cohort(path: Path, run: Path, settings: Settings, *, as_json: bool = False) -> Finished:
+    """Train on a cohort's training cases, showing progress; Ctrl-C stops and keeps the run.
+
+    Parameters
+    ----------
+    path
+        The cohort file.
+    run
+        Folder for the run; made when training starts.
+    settings
+        How to train.
+    as_json
+        Write events as JSON lines to standard output instead of progress for people.
+
+    Raises
+    ------
+    InputError
+        If the cohort can't be used; nothing is written then.
+    Failure
+        If training ends before its time, stopped by the user included.
+    """
+    from napari_dim.cli.watch import (
+        JsonWatcher,
+        LogWatcher,
+        finished_line,
+        follow,
+        person_watcher,
+        stop_on_interrupt,
+    )
+    from napari_dim.data.load import load_training
+    from napari_dim.engine.control import Control
+    from napari_dim.engine.events import Failed
+    from napari_dim.engine.train import Job, train
+    from napari_dim.project.cohort import read_cohort
+
+    console = messages()
+    cohort = read_cohort(path)
+    console.print(f"Reading   {path}")
+    cases = load_training(cohort)
+    for case in cases:
+        for warning in case.volume.warnings:
+            console.print(f"Note      {case.name}: {warning}")
+    job = Job(cases, settings, run=run, provenance=provenance(cohort))
+    control = Control()
+    watchers = (JsonWatcher() if as_json else person_watcher(console), LogWatcher(run / LOG))
+    with stop_on_interrupt(control.stop):
+        last = follow(train(job, control), watchers)
+    if isinstance(last, Failed):
+        problem = f"{last.problem}. {last.hint}" if last.hint else last.problem
+        if last.bad_input:
+            raise InputError(problem)
+        log = f" The log is {run / LOG}" if (run / LOG).exists() else ""
+        raise Failure(problem + log, details=last.details)
+    if last.reason == "stopped":
+        raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}")
+    console.print(f"{finished_line(last)}; the run is in {run}")
+    return last
+
+
+def provenance(cohort: Cohort) -> dict[str, Any]:
+    """Hashes of the cohort file and of every file that training reads; names, not paths."""
+    from napari_dim.io import hash_file
+
+    inputs = []
+    for row in cohort.split("train"):
+        entry = {"image": row.image.name, "sha256": hash_file(row.image)}
+        if row.slices and row.labels is not None:
+            entry |= {"labels": row.labels.name, "labels_sha256": hash_file(row.labels)}
+        inputs.append(entry)
+    return {"cohort": {"name": cohort.path.name, "sha256": hash_file(cohort.path)},
+            "inputs": inputs}  # fmt: skip
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether an earlier training wrote here: its record says so."""
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(record, dict) and "seed" in record and "versions" in record
