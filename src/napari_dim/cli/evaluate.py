@@ -73,8 +73,8 @@ def report_table(report: Mapping[str, Any]) -> Table:
     unit = report["distance_unit"]
     table = Table()
     for name in ("Site", "Class"):
-        table.add_column(name)
-    for name in ("Cases", "Dice", "Jaccard", f"HD95 ({unit})", f"ASD ({unit})", "No surface"):
+        table.add_column(name, overflow="fold")
+    for name in ("Cases", "Dice", "Jaccard", f"HD95 ({unit})", f"ASD ({unit})", "Empty"):
         table.add_column(name, justify="right")
     for site, means in report["by_site"].items():
         _add(table, site or "-", means)

@@ -42,9 +42,10 @@ def describe(volume: Volume) -> list[tuple[str, str]]:
             ("orientation", f"{grid.codes}, slices along axis {grid.slice_axis + 1} of 3"),
             ("handedness", "left" if np.linalg.det(grid.file_affine[:3, :3]) < 0 else "right"),
         ]
-    spacing = " x ".join(f"{step:.4g}" for step in grid.spacing)
+    axes = ("slice", "row", "column") if volume.kind == "volume" else ("row", "column")
+    spacing = " x ".join(f"{step:.4g}" for step in grid.spacing[-len(axes) :])
     lines += [
-        ("spacing", f"{spacing} {grid.unit} (slice x row x column)"),
+        ("spacing", f"{spacing} {grid.unit} ({' x '.join(axes)})"),
         ("type", str(volume.header.get("stored", array.dtype))),
         ("range", f"{array.min():g} to {array.max():g}"),
     ]

@@ -28,24 +28,38 @@ _SFORM = ("srow_x", "srow_y", "srow_z")
 
 def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume) -> Path:
     """Write a mask on its image's grid; see `napari_dim.io.write_mask`."""
-    labels = volume.grid.to_file(as_labels(mask, where=path))
-    labels = labels.astype(labels.dtype.newbyteorder("<"), copy=False)
-    header = mask_header(volume, labels.dtype)
-    start = header.binaryblock + b"\0\0\0\0"
+    return _write(path, as_labels(mask, where=path), volume)
+
+
+def write_nifti(path: Path, volume: Volume) -> Path:
+    """Write an image of one channel, values and type as they are, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    return _write(path, volume.array, volume)
+
+
+def _write(path: Path, array: np.ndarray, volume: Volume) -> Path:
+    values = volume.grid.to_file(array)
+    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    start = geometry_header(volume, values.dtype).binaryblock + b"\0\0\0\0"
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         if path.name.lower().endswith(".gz"):
             # No name and no time in the gzip header: the same mask gives the same bytes.
             with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as stream:
                 stream.write(start)
-                _write_voxels(stream, labels)
+                _write_voxels(stream, values)
         else:
             file.write(start)
-            _write_voxels(file, labels)
+            _write_voxels(file, values)
     return path
 
 
-def mask_header(volume: Volume, dtype: np.dtype[Any]) -> Any:
-    """A NIfTI header for a mask of `dtype` on the image's grid.
+def geometry_header(volume: Volume, dtype: np.dtype[Any]) -> Any:
+    """A NIfTI header for values of `dtype` on the image's grid.
 
     Grid, affine, codes, units and NIfTI version are the source's. A source without sform
     or qform gets both, with codes above 0: programs disagree about files without.
@@ -112,7 +126,7 @@ def _copy_exactly(header: Any, volume: Volume, affine: np.ndarray, codes: tuple[
             header["pixdim"][:4] = kept["pixdim"]
 
 
-def _write_voxels(stream: Any, labels: np.ndarray) -> None:
+def _write_voxels(stream: Any, values: np.ndarray) -> None:
     """Write in the file's order, plane by plane, so that no second copy of the whole is made."""
-    for k in range(labels.shape[2]):
-        stream.write(labels[:, :, k].tobytes(order="F"))
+    for k in range(values.shape[2]):
+        stream.write(values[:, :, k].tobytes(order="F"))
