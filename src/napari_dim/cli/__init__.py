@@ -29,6 +29,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+_TYPER_INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
+
 for _command in (demo, fit, predict, evaluate, info, doctor):
     app.command()(_command)
 
@@ -90,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if run.debug:
             return _end(line, FAILED, traceback.format_exc())
         return _end(f"{line}. Run `napari-dim --debug ...` for the traceback", FAILED)
+    if code == _TYPER_INTERRUPTED:
+        return _end("interrupted", FAILED)
     return code if isinstance(code, int) else DONE
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_dim.cli.picture import Panel, Row
-    from napari_dim.project.cohort import CohortCase
+    from napari_dim.project.cohort import Cohort, CohortCase
     from napari_dim.volume import Volume
 
 PHANTOM, RUN, PREDICTIONS = "phantom", "run", "predictions"
@@ -72,7 +73,7 @@ def demo(
     output().print()
     output().print("Scans never seen in training, against their reference masks:")
     output().print(report_table(report))
-    picture = _draw(out, cohort.split("test"), report)
+    picture = _draw(out, cohort, report, finished.seconds)
     output().print(f"Picture   {picture}")
     output().print(f"Masks     {out / PREDICTIONS}")
     if not headless:
@@ -101,27 +102,34 @@ def _open_window(out: Path) -> None:
     importlib.import_module("napari_dim.gui.launch").open_demo(out)
 
 
-def _draw(out: Path, cases: tuple[CohortCase, ...], report: Mapping[str, Any]) -> Path:
+def _draw(out: Path, cohort: Cohort, report: Mapping[str, Any], seconds: float) -> Path:
     """The picture: one row a site, its first test case."""
     from napari_dim.cli import picture
+    from napari_dim.cli.console import clock
 
-    rows = []
+    labelled: Counter[str] = Counter()
+    for case in cohort.split("train"):
+        labelled[case.site] += len(case.slices)
+    tests = cohort.split("test")
     scores = {case["case"]: case["classes"] for case in report["cases"]}
-    first = {case.site: case for case in reversed(cases)}
-    for site in sorted(first):
-        rows.append(_row(first[site], out / PREDICTIONS, scores[first[site].name]))
-    classes = sorted(int(label) for label in report["mean"]["classes"])
+    first = {case.site: case for case in reversed(tests)}
+    rows = [
+        _row(first[site], out / PREDICTIONS, scores[first[site].name], labelled[site])
+        for site in sorted(first)
+    ]
     drawn = picture.draw(
         rows,
-        "napari-dim demo: scans never seen in training",
-        f"mean Dice {report['mean']['dice']:.3f} over {count(len(cases), 'scan')}; "
-        "a phantom, made from a seed",
-        classes,
+        "Scans that training never saw, from sites with and without labels",
+        f"napari-dim demo: a phantom, trained for {clock(seconds)} min on "
+        f"{count(labelled.total(), 'labelled slice')}; mean Dice {report['mean']['dice']:.3f} "
+        f"over {count(len(tests), 'scan')}",
+        sorted(int(label) for label in report["mean"]["classes"]),
     )
     return picture.save(drawn, out / PICTURE)
 
 
-def _row(case: CohortCase, predictions: Path, scores: Mapping[str, Any]) -> Row:
+def _row(case: CohortCase, predictions: Path, scores: Mapping[str, Any], labelled: int) -> Row:
+    """Slices at a fifth, half and four fifths of the organ, and the one with the worst Dice."""
     import numpy as np
 
     from napari_dim.cli.picture import Row
@@ -138,8 +146,9 @@ def _row(case: CohortCase, predictions: Path, scores: Mapping[str, Any]) -> Row:
         _panel(volume, reference, prediction, n, f"slice {n}  Dice {dice[n]:.2f}{note}")
         for n, note in [*((n, "") for n in sorted(shown)), (worst, "  (its worst)")]
     )
-    lines = [f"class {label}: {values['dice']:.3f}" for label, values in scores.items()]
-    return Row((case.site, case.name, "Dice", *lines), panels)
+    labels = f"{count(labelled, 'slice')} labelled" if labelled else "no labels"
+    dices = [f"class {label}: Dice {values['dice']:.3f}" for label, values in scores.items()]
+    return Row((f"Site {case.site}: {labels}", case.name, *dices), panels)
 
 
 def _panel(

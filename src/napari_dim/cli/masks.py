@@ -97,14 +97,15 @@ def check_images(targets: Sequence[Target], model: Model) -> None:
     """
     from napari_dim.io import read_volume
 
-    for target in targets:
-        channels = read_volume(target.image).channels
-        if channels != model.channels:
-            raise InputError(
-                f"the image has {count(channels, 'channel')}, "
-                f"the run was trained on {model.channels}",
-                where=target.image,
-            )
+    with messages().status("Checking the images"):
+        for target in targets:
+            channels = read_volume(target.image).channels
+            if channels != model.channels:
+                raise InputError(
+                    f"the image has {count(channels, 'channel')}, "
+                    f"the run was trained on {model.channels}",
+                    where=target.image,
+                )
 
 
 def predict_all(
@@ -123,14 +124,17 @@ def predict_all(
     from napari_dim.engine.predict import predict as segment
     from napari_dim.io import hash_file, read_volume, write_mask
 
+    console = messages()
     folder = targets[0].mask.parent
     done: list[dict[str, Any]] = []
     try:
-        with FileProgress(messages(), "Predicting", len(targets)) as progress:
+        with FileProgress(console, "Predicting", len(targets)) as progress:
             for target in targets:
                 progress.begin(target.image.name)
                 start = time.monotonic()
                 volume = read_volume(target.image)
+                for text in volume.warnings:
+                    console.print(f"Note      {target.image.name}: {text}")
                 result = segment(model, volume, adapt=adapt, progress=progress.part)
                 write_mask(target.mask, result.mask, volume)
                 entry = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from napari_dim.config import Settings
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_dim.engine.events import Finished
+    from napari_dim.engine.events import Event, Finished
     from napari_dim.project.cohort import Cohort
 
 LOG = "train.log"
@@ -73,17 +75,15 @@ def train_cohort(path: Path, run: Path, settings: Settings, *, as_json: bool = F
     from napari_dim.project.cohort import read_cohort
 
     console = messages()
-    cohort = read_cohort(path)
-    console.print(f"Reading   {path}")
-    cases = load_training(cohort)
-    for case in cases:
-        for warning in case.volume.warnings:
-            console.print(f"Note      {case.name}: {warning}")
-    job = Job(cases, settings, run=run, provenance=provenance(cohort))
+    with console.status(f"Reading {path.name}"):
+        cohort = read_cohort(path)
+        cases = load_training(cohort)
+        job = Job(cases, settings, run=run, provenance=provenance(cohort))
+    notes = tuple(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)
     control = Control()
     watchers = (JsonWatcher() if as_json else person_watcher(console), LogWatcher(run / LOG))
     with stop_on_interrupt(control.stop):
-        last = follow(train(job, control), watchers)
+        last = follow(_with_notes(train(job, control), notes), watchers)
     if isinstance(last, Failed):
         problem = f"{last.problem}. {last.hint}" if last.hint else last.problem
         if last.bad_input:
@@ -108,6 +108,17 @@ def provenance(cohort: Cohort) -> dict[str, Any]:
         inputs.append(entry)
     return {"cohort": {"name": cohort.path.name, "sha256": hash_file(cohort.path)},
             "inputs": inputs}  # fmt: skip
+
+
+def _with_notes(events: Iterator[Event], notes: tuple[str, ...]) -> Iterator[Event]:
+    """The stream, with what the readers noticed added to its first event.
+
+    Said before, it would stand beside the one line that bad input gets.
+    """
+    from napari_dim.engine.events import Started
+
+    for event in events:
+        yield replace(event, notes=notes + event.notes) if isinstance(event, Started) else event
 
 
 def _is_run(folder: Path) -> bool:

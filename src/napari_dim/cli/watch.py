@@ -240,7 +240,7 @@ def write_json_line(values: Mapping[str, Any]) -> None:
 
 
 class FileProgress:
-    """Progress over several files: a bar on a terminal, a line a file elsewhere.
+    """Progress over several files: a bar on a terminal, else a line every ten seconds.
 
     Parameters
     ----------
@@ -254,7 +254,7 @@ class FileProgress:
 
     def __init__(self, console: Console, doing: str, total: int) -> None:
         self._console, self._doing, self._total = console, doing, total
-        self._done = 0
+        self._done, self._last = 0, -PLAIN_EVERY
         self._bar = Progress(
             TextColumn(f"{doing}"),
             BarColumn(bar_width=None),
@@ -278,7 +278,9 @@ class FileProgress:
     def begin(self, name: str) -> None:
         """The next file is `name`."""
         self._bar.update(self._task, name=name)
-        if not self._console.is_terminal:
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._last >= PLAIN_EVERY:
+            self._last = now
             self._console.print(f"{self._doing}  {self._done + 1} of {self._total}  {name}")
 
     def part(self, share: float) -> None:

@@ -1,0 +1,200 @@
+"""`napari-dim predict`: names, geometry, what it refuses; then evaluate and info on the result."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import AFFINE, SHAPE
+
+
+@pytest.fixture
+def run(cli, cohort, small, tmp_path) -> Path:
+    """A run trained just long enough to exist."""
+    folder = tmp_path / "run"
+    done = cli("fit", cohort, "--out", folder, "--steps", 2, "--config", small)
+    assert done.code == 0, done.err
+    return folder
+
+
+def test_the_chain_from_cohort_to_scores(cli, cohort, run, tmp_path):
+    out = tmp_path / "masks"
+    done = cli("predict", run, cohort, "--out", out)
+    assert done.code == 0, done.err
+    assert {path.name for path in out.iterdir()} == {"three_dim.nii.gz", "predictions.json"}
+    mask, image = nib.load(out / "three_dim.nii.gz"), nib.load(cohort.parent / "three.nii.gz")
+    assert mask.shape == image.shape == SHAPE
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    np.testing.assert_allclose(mask.affine, AFFINE, atol=1e-5)
+    assert mask.get_data_dtype() == np.uint8
+    assert set(np.unique(mask.dataobj)) <= {0, 1, 2}
+    case = json.loads((out / "predictions.json").read_text())["cases"][0]
+    assert (case["image"], case["mask"]) == ("three.nii.gz", "three_dim.nii.gz")
+    assert len(case["entropy"]) == SHAPE[2]
+
+    scores = tmp_path / "scores.json"
+    done = cli("evaluate", cohort, out, "--json", scores)
+    assert done.code == 0, done.err
+    report = json.loads(scores.read_text())
+    assert report["cases"][0]["case"] == "three"
+    assert set(report["cases"][0]["classes"]["1"]) == {"dice", "jaccard", "hd95_mm", "asd_mm"}
+    assert set(report["by_site"]) == {"south"}
+
+    described = cli("info", out / "three_dim.nii.gz")
+    assert described.code == 0
+    assert "28 x 24 x 6" in described.out
+
+
+def test_splits_and_files(cli, cohort, run, tmp_path):
+    folder = cohort.parent
+    for split, names in (("train", {"one", "two"}), ("all", {"one", "two", "three"})):
+        done = cli("predict", run, cohort, "--out", tmp_path / split, "--split", split)
+        assert done.code == 0, done.err
+        assert {p.name for p in (tmp_path / split).glob("*_dim.nii.gz")} == {
+            f"{name}_dim.nii.gz" for name in names
+        }
+    done = cli(
+        "predict", run, folder / "one.nii.gz", folder / "three.nii.gz", "--out", tmp_path / "files",
+        "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert [event["event"] for event in events] == ["predicted", "predicted", "finished"]
+    for name in ("one", "three"):
+        # The way there makes no difference.
+        left, right = (
+            nib.load(tmp_path / way / f"{name}_dim.nii.gz").dataobj for way in ("all", "files")
+        )
+        np.testing.assert_array_equal(left, right)
+
+
+def test_adaptation_leaves_the_run_alone(cli, cohort, run, tmp_path):
+    before = (run / "weights.safetensors").read_bytes()
+    done = cli("predict", run, cohort, "--out", tmp_path / "adapted", "--adapt")
+    assert done.code == 0, done.err
+    assert (tmp_path / "adapted" / "three_dim.nii.gz").is_file()
+    assert json.loads((tmp_path / "adapted" / "predictions.json").read_text())["adapted"] is True
+    assert (run / "weights.safetensors").read_bytes() == before
+
+
+def test_pictures_give_pictures(cli, small, tmp_path):
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:40, :48]
+    disc = ((rows - 20) ** 2 + (columns - 24) ** 2 < 100).astype(np.uint8)
+    for name in ("a", "b"):
+        colours = random.integers(0, 60, (40, 48, 3)) + 120 * disc[..., None]
+        Image.fromarray(colours.astype(np.uint8)).save(tmp_path / f"{name}.jpg")
+    Image.fromarray(disc * 255).save(tmp_path / "a_mask.png")
+    cohort = tmp_path / "cohort.csv"
+    cohort.write_text(
+        "image,labels,slices,site,split\na.jpg,a_mask.png,all,here,train\nb.jpg,,,there,test\n"
+    )
+    done = cli("fit", cohort, "--out", tmp_path / "run", "--steps", 2, "--config", small)
+    assert done.code == 0, done.err
+    done = cli("predict", tmp_path / "run", cohort, "--out", tmp_path / "masks")
+    assert done.code == 0, done.err
+    mask = np.asarray(Image.open(tmp_path / "masks" / "b_dim.png"))
+    assert mask.shape == (40, 48)
+    assert set(np.unique(mask)) <= {0, 255}
+
+
+def _two_of_a_name(cohort: Path) -> list[Path]:
+    other = cohort.parent / "other"
+    other.mkdir()
+    shutil.copy(cohort.parent / "one.nii.gz", other / "ONE.nii.gz")
+    return [cohort.parent / "one.nii.gz", other / "ONE.nii.gz"]
+
+
+def _damaged_second(cohort: Path) -> list[Path]:
+    (cohort.parent / "two.nii.gz").write_bytes(b"damaged")
+    return [cohort.parent / "one.nii.gz", cohort.parent / "two.nii.gz"]
+
+
+def _channels(cohort: Path) -> list[Path]:
+    path = cohort.parent / "two.nii.gz"
+    nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 2), np.int16), AFFINE), path)
+    return [path]
+
+
+BAD_INPUTS = {
+    "two images, one name": (_two_of_a_name, "would both give"),
+    "second unreadable": (_damaged_second, "two.nii.gz"),
+    "missing": (lambda c: [c.parent / "absent.nii.gz"], "there is no such file"),
+    "unknown kind": (lambda c: [c.parent / "notes.docx"], "can't be read"),
+    "other channels": (_channels, "2 channels"),
+    "cohort and image": (lambda c: [c, c.parent / "one.nii.gz"], "one of them a cohort"),
+    "split of files": (lambda c: [c.parent / "one.nii.gz", "--split", "all"], "needs a cohort"),
+    "split without cases": (
+        lambda c: (c.write_text(c.read_text().replace(",test", ",train")), [c])[1],
+        "no test case",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_INPUTS)
+def test_bad_input_gets_one_line_and_leaves_nothing(cli, cohort, run, tmp_path, fault):
+    inputs, words = BAD_INPUTS[fault]
+    refused = cli("predict", run, *inputs(cohort), "--out", tmp_path / "masks")
+    assert refused.code == 2, refused.err
+    assert words in refused.complaint
+    assert not (tmp_path / "masks").exists()
+
+
+def test_what_is_no_run(cli, cohort, run, tmp_path):
+    image = cohort.parent / "one.nii.gz"
+    refused = cli("predict", tmp_path / "nowhere", image, "--out", tmp_path / "masks")
+    assert refused.code == 2
+    assert "not a run folder" in refused.complaint
+    weights = run / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    refused = cli("predict", run, image, "--out", tmp_path / "masks")
+    assert refused.code == 2
+    assert "can't be read" in refused.complaint
+    assert not (tmp_path / "masks").exists()
+
+
+def test_an_input_is_never_overwritten(cli, cohort, run):
+    folder = cohort.parent
+    shutil.move(folder / "three_mask.nii.gz", folder / "three_dim.nii.gz")
+    cohort.write_text(cohort.read_text().replace("three_mask", "three_dim"))
+    before = (folder / "three_dim.nii.gz").read_bytes()
+    refused = cli("predict", run, cohort, "--out", folder)
+    assert refused.code == 2
+    assert "is an input itself" in refused.complaint
+    assert (folder / "three_dim.nii.gz").read_bytes() == before
+
+
+def test_an_interrupt_keeps_whole_masks(cli, cohort, run, tmp_path, monkeypatch):
+    from napari_dim.engine import predict as engine
+
+    segment, seen = engine.predict, []
+
+    def second_is_interrupted(model, volume, **options):
+        seen.append(volume.path.name)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return segment(model, volume, **options)
+
+    monkeypatch.setattr(engine, "predict", second_is_interrupted)
+    stopped = cli("predict", run, cohort, "--out", tmp_path / "masks", "--split", "all")
+    assert stopped.code == 1
+    assert "1 of 3 masks" in stopped.err
+    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["one_dim.nii.gz"]
+    assert nib.load(tmp_path / "masks" / "one_dim.nii.gz").shape == SHAPE
+
+
+@pytest.mark.parametrize("fault", ["no prediction", "no folder"])
+def test_evaluate_refuses_in_one_line(cli, cohort, tmp_path, fault):
+    folder = tmp_path / "masks"
+    if fault == "no prediction":
+        folder.mkdir()
+    refused = cli("evaluate", cohort, folder, "--json", tmp_path / "scores.json")
+    assert refused.code == 2
+    assert "there is no" in refused.complaint
+    assert not (tmp_path / "scores.json").exists()
