@@ -146,7 +146,12 @@ class Settings(BaseModel):
         group="method", ge=0, le=1,
     )  # fmt: skip
 
-    flip: float = _setting(0.5, "Chance of a flip, each axis", group="views", ge=0, le=1)
+    mirror: float = _setting(
+        0.5, "Chance that columns are mirrored (left and right)", group="views", ge=0, le=1
+    )
+    flip: float = _setting(
+        0.0, "Chance that rows are turned upside down", group="views", ge=0, le=1
+    )
     rotation: float = _setting(
         20.0, "Largest rotation", group="views", unit="degrees", ge=0, le=180
     )
@@ -235,6 +240,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "entropy_weight": 0.0,
         "confidence": 0.95,
         "teacher_decay": 0.99,
+        "mirror": 0.5,
         "flip": 0.5,
         "mixed_precision": False,
     },

@@ -20,6 +20,7 @@ class WeakView:
     """Limits of the geometric changes; see `config.Settings` for the units."""
 
     patch: tuple[int, int]
+    mirror: float
     flip: float
     rotation: float
     zoom: float
@@ -50,7 +51,7 @@ class WeakView:
         angle = signed[0] * math.radians(self.rotation)
         scale = (signed[1] * math.log1p(self.zoom)).exp()
         flip_row = torch.where(draw[2] < self.flip, -1.0, 1.0)
-        flip_column = torch.where(draw[3] < self.flip, -1.0, 1.0)
+        flip_column = torch.where(draw[3] < self.mirror, -1.0, 1.0)
         row = torch.arange(rows, device=device) - (rows - 1) / 2
         column = torch.arange(columns, device=device) - (columns - 1) / 2
         y, x = torch.meshgrid(row, column, indexing="ij")

@@ -65,7 +65,7 @@ class WorkingGrid:
         pixel *= side / wanted
         grid = cls(pixel, round(wanted), (MULTIPLE, MULTIPLE), 2 * max_size)
         shapes = np.array([grid.shape(volume) for volume in volumes])
-        size = np.quantile(shapes, 0.9, axis=0, method="higher")
+        size = np.quantile(shapes, 0.9, axis=0, method="lower")
         patch = np.minimum(-(-size // MULTIPLE) * MULTIPLE, -(-max_size // MULTIPLE) * MULTIPLE)
         return cls(pixel, round(wanted), (int(patch[0]), int(patch[1])), 2 * max_size)
 

@@ -158,7 +158,7 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         with_unlabelled=semi,
         neighbours=context,
     )
-    method, sampler = _method(model, store, device, semi=semi)
+    method, sampler = training_method(model, store, device, semi=semi)
     predictor = Predictor(model, device)
     preview = _Preview(job, predictor) if job.preview_case is not None else None
 
@@ -222,9 +222,13 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         log.close()
 
 
-def _method(
+def training_method(
     model: Model, store: SliceStore, device: torch.device, *, semi: bool
 ) -> tuple[DiM, Sampler]:
+    """The step and the source of its batches, for a model and the slices in `store`.
+
+    Without `semi` it is supervised training: no teacher, no unlabelled slice.
+    """
     settings = model.settings
     generator = torch.Generator(device).manual_seed(settings.seed)
     student = model.student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -254,7 +258,12 @@ def _method(
         autocast_for(device, settings.mixed_precision),
     )
     weak = WeakView(
-        model.grid.patch, settings.flip, settings.rotation, settings.zoom, settings.elastic
+        model.grid.patch,
+        settings.mirror,
+        settings.flip,
+        settings.rotation,
+        settings.zoom,
+        settings.elastic,
     )
     sampler = Sampler(
         store,

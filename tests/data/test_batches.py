@@ -1,0 +1,150 @@
+"""Store, views and batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dim.data.augment import WeakView, look, look_labels, strong_view
+from napari_dim.data.batches import Sampler
+from napari_dim.data.case import Case
+from napari_dim.data.store import SliceStore
+from napari_dim.data.working import WorkingGrid
+from napari_dim.errors import InputError
+from napari_dim.project.states import SliceState
+from tests.cases import case, ellipsoid
+
+CPU = torch.device("cpu")
+STILL = {"mirror": 0.0, "flip": 0.0, "rotation": 0.0, "zoom": 0.0, "elastic": 0.0}
+
+
+def store_of(cases, **kwargs):
+    grid = WorkingGrid.fit([c.volume for c in cases], min_size=16, max_size=128)
+    return grid, SliceStore.build(cases, grid, {1: 1, 2: 2}, CPU, **kwargs)
+
+
+def test_store_knows_what_is_labelled():
+    cases = [case((1, 3)), case((), seed=1)]
+    _, store = store_of(cases)
+    assert store.labelled.tolist() == [1, 3]
+    assert store.unlabelled.tolist() == [0, 2, 4, 5, *range(6, 12)]
+    assert np.array_equal(store.labels[0, :40, :32].numpy(), cases[0].mask[1] + 1)
+
+
+def test_supervised_training_keeps_labelled_slices_and_their_neighbours_alone():
+    _, store = store_of([case((1,)), case((), seed=1)], with_unlabelled=False, neighbours=1)
+    assert len(store.images) == 3
+    assert store.labelled.tolist() == [1]
+    assert len(store.unlabelled) == 0
+
+
+def test_neighbours_stop_at_the_ends_of_a_case():
+    _, store = store_of([case(), case((), seed=1)])
+    x = store.with_context(torch.tensor([0, 6, 11]), 1)
+    assert x.shape[1] == 3
+    assert torch.equal(x[0, 0], x[0, 1])  # before the first slice: the first again
+    assert torch.equal(x[1, 0], x[1, 1])  # not the last slice of the case before
+    assert torch.equal(x[2, 2], x[2, 1])
+    assert torch.equal(x[0, 2], store.images[1, 0].float())
+
+
+def test_unpainted_pixels_of_a_partial_slice_have_no_target():
+    volume, mask = ellipsoid()
+    states = np.zeros(6, np.uint8)
+    states[2] = SliceState.PARTIAL
+    painted = np.zeros(mask.shape, bool)
+    painted[2, 10:20] = True
+    _, store = store_of([Case(volume, mask, states, painted=painted)])
+    label = store.labels[0, :40, :32].numpy()
+    assert (label[:10] == 0).all()
+    assert (label[20:] == 0).all()
+    assert np.array_equal(label[10:20], mask[2, 10:20] + 1)
+
+
+def test_rare_sites_are_seen_more_than_their_share():
+    many = [case((), site="big", seed=i) for i in range(8)]
+    _, store = store_of([case((0, 1, 2, 3, 4, 5)), *many, case((), site="small", seed=9)])
+    small = store.odds[-6:].sum()
+    assert store.odds.sum().item() == pytest.approx(1)
+    assert 6 / 54 < small < 0.5
+
+
+def test_a_still_view_is_the_slice_itself():
+    cases = [case()]
+    grid, store = store_of(cases)
+    view = WeakView(grid.patch, **STILL)
+    sizes = store.sizes[store.labelled]
+    generator = torch.Generator().manual_seed(0)
+    place = view.grid(sizes, store.images.shape[-2:], generator)
+    shift = (place - place.round()).abs().amax()
+    images = look(store.images[store.labelled].float(), place, sizes)
+    labels = look_labels(store.labels, place, sizes)
+    assert shift < 1  # moved by less than 5 % of the slice, in any direction
+    rows, columns = grid.patch
+    assert images.shape == (2, 1, rows, columns)
+    # The same pixels, wherever the middle went: compare what lies under each label.
+    for image, label in zip(images[:, 0], labels, strict=True):
+        means = [image[label == c].mean() for c in range(3)]
+        assert means[0] < means[1] < means[2]
+
+
+def test_outside_a_slice_there_is_no_target_and_the_edge_is_repeated():
+    grid, store = store_of([case()])
+    place = torch.full((1, *grid.patch, 2), -5.0)
+    sizes = store.sizes[:1]
+    assert (look_labels(store.labels[:1], place, sizes) == -1).all()
+    assert (look(store.images[:1].float(), place, sizes) == store.images[0, 0, 0, 0]).all()
+
+
+def test_image_and_labels_move_together():
+    grid, store = store_of([case((2, 3))])
+    weak = WeakView(grid.patch, mirror=0.5, flip=0.5, rotation=40, zoom=0.3, elastic=0.05)
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(5):
+        sizes = store.sizes[store.labelled]
+        place = weak.grid(sizes, store.images.shape[-2:], generator)
+        image = look(store.images[store.labelled].float(), place, sizes)[:, 0]
+        index = look_labels(store.labels, place, sizes)
+        inside, outside = image[index > 0], image[index == 0]
+        assert inside.mean() > outside.mean() + 0.8
+
+
+def test_strong_view_changes_intensities_but_not_places():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(4, 2, 24, 24).cumsum(-1).cumsum(-2)
+    x = (x - x.mean()) / x.std()
+    y = strong_view(x, 1.0, generator)
+    assert torch.isfinite(y).all()
+    for before, after in zip(x.flatten(1), y.flatten(1), strict=True):
+        assert not torch.equal(before, after)
+        assert torch.corrcoef(torch.stack((before, after)))[0, 1] > 0.6
+    assert torch.equal(strong_view(x, 0.0, generator), x)
+
+
+def test_same_seed_same_batch():
+    grid, store = store_of([case(), case((), seed=1)])
+
+    def draw():
+        sampler = Sampler(
+            store, WeakView(grid.patch, 0.5, 0.5, 20, 0.2, 0.02),
+            torch.Generator().manual_seed(5), 1, 3, 2, 1.0, True,
+        )  # fmt: skip
+        return sampler.draw(with_unlabelled=True)
+
+    a, b = draw(), draw()
+    for name in ("labelled", "labelled_strong", "index", "unlabelled", "unlabelled_strong"):
+        assert torch.equal(getattr(a, name), getattr(b, name)), name
+    assert a.labelled.shape[:2] == (3, 3)
+    assert a.unlabelled.shape[:2] == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"mask": np.zeros((6, 40, 31))}, {"states": np.zeros(5)}, {"mask": None}],
+)
+def test_a_case_that_does_not_fit_is_refused(changes):
+    good = case()
+    values = {"volume": good.volume, "mask": good.mask, "states": good.states, **changes}
+    with pytest.raises(InputError):
+        Case(**values)
