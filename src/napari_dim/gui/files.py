@@ -1,0 +1,156 @@
+"""What napari calls to open and save files: reader, writers and sample data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dim import __version__
+from napari_dim.errors import InputError
+from napari_dim.gui.layers import LayerTuple, Source, image_tuples, labels_tuple
+from napari_dim.io import NIFTI_SUFFIXES, read_volume
+from napari_dim.io.labels import as_labels
+from napari_dim.volume import Volume, file_stem
+
+LABEL_NAMES = (
+    "label", "labels", "seg", "segmentation", "mask", "masks", "gt", "groundtruth", "dim",
+)  # fmt: skip
+"""Last words of a file's name that say it holds labels."""
+
+MOST_IDS = 8
+"""A file of whole numbers with no more distinct values than this is taken for labels."""
+
+Reader = Callable[[Any], list[LayerTuple]]
+
+
+def get_reader(path: str | Sequence[str]) -> Reader | None:
+    """Give napari a reader: a function that reads NIfTI files, or None for others."""
+    paths = [path] if isinstance(path, str) else list(path)
+    if not paths or not all(str(p).lower().endswith(NIFTI_SUFFIXES) for p in paths):
+        return None
+    return read
+
+
+def read(path: str | Sequence[str]) -> list[LayerTuple]:
+    """Read NIfTI files as image layers, or as labels layers where they hold labels.
+
+    Raises
+    ------
+    InputError
+        If a file can't be used.
+    """
+    paths = [path] if isinstance(path, str) else list(path)
+    layers = []
+    for one in paths:
+        volume = read_volume(Path(one))
+        for warning in volume.warnings:
+            from napari.utils.notifications import show_warning
+
+            show_warning(f"{Path(one).name}: {warning}")
+        labels = labels_in(volume)
+        if labels is None:
+            layers += image_tuples(volume)
+        else:
+            layers.append(labels_tuple(labels, Source.of(volume), file_stem(Path(one))))
+    return layers
+
+
+def labels_in(volume: Volume) -> np.ndarray | None:
+    """The label ids of a file that holds labels, by its name or its values; None for a scan."""
+    array = volume.array
+    if volume.channels > 1:
+        return None
+    if volume.path is not None:
+        words = file_stem(volume.path).lower().replace("-", "_").split("_")
+        if len(words) > 1 and words[-1] in LABEL_NAMES:
+            try:
+                return as_labels(array)
+            except InputError:
+                return None  # A probability map, say.
+    if array.dtype.kind not in "iu" or array.min() != 0 or not 0 < array.max() <= 255:
+        return None
+    few = np.count_nonzero(np.bincount(array.ravel().astype(np.uint8))) <= MOST_IDS
+    return as_labels(array) if few else None
+
+
+def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Save one labels layer for napari.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    from napari.layers import Labels
+
+    from napari_dim.gui.saving import save_labels
+
+    known = {k: v for k, v in attributes.items() if k in _PLACE}
+    return [str(save_labels(Labels(data, **known), Path(path)))]
+
+
+def write_several(path: str, layers: list[LayerTuple]) -> list[str]:
+    """Save several labels layers for napari: each in a file of its own beside `path`."""
+    target = Path(path)
+    stem = file_stem(target)
+    suffix = target.name[len(stem) :]
+    written: list[str] = []
+    names: set[str] = set()
+    for data, attributes, _ in layers:
+        label = "".join(c if c.isalnum() or c in "-_" else "-" for c in attributes["name"])
+        name, number = f"{stem}_{label}", 2
+        while name in names:
+            name, number = f"{stem}_{label}_{number}", number + 1
+        names.add(name)
+        written += write_labels(str(target.with_name(name + suffix)), data, attributes)
+    return written
+
+
+_PLACE = (
+    "name", "metadata", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels",
+)  # fmt: skip
+
+
+def phantom_sample() -> list[LayerTuple]:
+    """A labelled phantom, and one unlabelled phantom of each other site."""
+    from napari_dim.data.load import load_case
+
+    cases = phantom_cohort().split("train")
+    first = next(case for case in cases if case.slices)
+    shown = [first]
+    for case in cases:
+        if case.site not in {other.site for other in shown}:
+            shown.append(case)
+    layers: list[LayerTuple] = []
+    for row in reversed(shown):
+        case = load_case(row)
+        made = image_tuples(case.volume, row.name)
+        layers += [(data, {**how, "visible": row is first}, kind) for data, how, kind in made]
+    case = load_case(first)
+    assert case.mask is not None
+    layers.append(labels_tuple(case.mask, Source.of(case.volume), f"{first.name} (labels)"))
+    return layers
+
+
+def phantom_case() -> list[LayerTuple]:
+    """One phantom without labels, to start from nothing."""
+    row = next(case for case in phantom_cohort().split("train") if case.slices)
+    return image_tuples(read_volume(row.image), row.name)
+
+
+def phantom_cohort() -> Any:
+    """The phantom's cohort, made once and kept in the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    from napari_dim.data.phantom import make_phantom
+    from napari_dim.project.cohort import read_cohort
+
+    folder = user_cache_path("napari-dim", appauthor=False) / f"phantom-{__version__}"
+    cohort = folder / "cohort.csv"
+    if not cohort.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        cohort = make_phantom(folder)
+    return read_cohort(cohort)

@@ -1,0 +1,217 @@
+"""Small widgets and helpers that the panels share."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels, Layer
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.gui.session import Session
+
+HINT = (
+    "<b>No scan is open.</b><br>Drop a NIfTI file or a picture on the window, "
+    "or choose <i>File ▸ Open Sample ▸ napari-dim</i> to try it on a phantom."
+)
+
+
+def while_alive(owner: QObject, signal: Any, slot: Callable[..., None]) -> None:
+    """Connect a method of `owner` to a napari or psygnal signal until Qt deletes `owner`."""
+    method = weakref.WeakMethod(slot)  # type: ignore[arg-type]
+
+    def forward(*args: Any) -> None:
+        call = method()
+        if call is not None:
+            call(*args)
+
+    signal.connect(forward)
+    owner.destroyed.connect(lambda *_: _disconnect(signal, forward))
+
+
+def _disconnect(signal: Any, forward: Callable[..., None]) -> None:
+    with suppress(ValueError, RuntimeError, TypeError):  # The layer or viewer went first.
+        signal.disconnect(forward)
+
+
+class LayerPicker(QComboBox):
+    """Chooses an open layer; holds it by reference, follows its name.
+
+    Parameters
+    ----------
+    session
+        Whose layers.
+    kind
+        `Image` or `Labels`.
+    keep
+        Which of these are offered; all by default.
+    """
+
+    picked = Signal(object)
+
+    def __init__(
+        self,
+        session: Session,
+        kind: type[Image] | type[Labels],
+        keep: Callable[[Any], bool] = lambda layer: True,
+    ) -> None:
+        super().__init__()
+        self._session, self._kind, self._keep = session, kind, keep
+        self._shown: list[Layer] = []
+        # A long name must not push the panel beyond the screen.
+        self.setMinimumContentsLength(12)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.currentIndexChanged.connect(self._on_index)
+        while_alive(self, session.layers_changed, self.refresh)
+        self.refresh()
+
+    @property
+    def layer(self) -> Any:
+        """The chosen layer, or None."""
+        index = self.currentIndex()
+        return self._shown[index] if 0 <= index < len(self._shown) else None
+
+    def pick(self, layer: Layer) -> None:
+        """Choose a layer, if it is open."""
+        if layer in self._shown:
+            self.setCurrentIndex(self._shown.index(layer))
+
+    def refresh(self) -> None:
+        """Read the open layers anew; the choice stays if its layer is still open."""
+        before = self.layer
+        self._shown = [layer for layer in self._session.layers(self._kind) if self._keep(layer)]
+        self.blockSignals(True)
+        self.clear()
+        for layer in self._shown:
+            self.addItem(layer.name)
+            self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
+        if before in self._shown:
+            self.setCurrentIndex(self._shown.index(before))
+        self.blockSignals(False)
+        if self.layer is not before:
+            self.picked.emit(self.layer)
+
+    def _on_index(self) -> None:
+        self.picked.emit(self.layer)
+
+
+class PathPicker(QWidget):
+    """A path to type in, or to browse for."""
+
+    changed = Signal()
+
+    def __init__(self, *, folder: bool, filter: str = "", placeholder: str = "") -> None:
+        super().__init__()
+        self._folder, self._filter = folder, filter
+        self._line = QLineEdit()
+        self._line.setPlaceholderText(placeholder)
+        self._line.textChanged.connect(lambda _: self.changed.emit())
+        button = QPushButton("Browse…")
+        button.clicked.connect(self._browse)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._line)
+        row.addWidget(button)
+
+    @property
+    def path(self) -> Path | None:
+        """The chosen path, or None where nothing is."""
+        text = self._line.text().strip()
+        return Path(text).expanduser() if text else None
+
+    @path.setter
+    def path(self, path: Path | None) -> None:
+        self._line.setText(str(path) if path else "")
+        self._line.setCursorPosition(0)
+
+    def setToolTip(self, text: str | None) -> None:  # noqa: N802
+        """Show the same tip on the text and the button."""
+        super().setToolTip(text)
+        self._line.setToolTip(text)
+
+    def _browse(self) -> None:
+        start = str(self.path or "")
+        if self._folder:
+            chosen = QFileDialog.getExistingDirectory(self, "Choose a folder", start)
+        else:
+            chosen, _ = QFileDialog.getOpenFileName(self, "Choose a file", start, self._filter)
+        if chosen:
+            self.path = Path(chosen)
+
+
+class StateLine(QWidget):
+    """Says what is going on, and how far it is."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._text = note()
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedHeight(6)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._bar)
+        column.addWidget(self._text)
+        while_alive(self, session.changed, self.refresh)
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return str(self._text.text())
+
+    def refresh(self) -> None:
+        """Show the session's message."""
+        self._text.setText(self._session.message)
+        self._text.setVisible(bool(self._session.message))
+        self._bar.setVisible(self._session.busy)
+        self._bar.setValue(int(1000 * self._session.share))
+
+
+def note(text: str = "") -> QLabel:
+    """A line of explanation that wraps."""
+    label = QLabel(text)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
+    return label
+
+
+def large_button(text: str) -> QPushButton:
+    """The one button of a panel that starts and stops its work."""
+    button = QPushButton(text)
+    button.setMinimumHeight(38)
+    font = button.font()
+    font.setBold(True)
+    button.setFont(font)
+    return button
+
+
+def scrolled(inside: QWidget) -> QScrollArea:
+    """Let a panel scroll where the window is low."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area

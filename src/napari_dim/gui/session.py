@@ -1,0 +1,166 @@
+"""What goes on in one viewer: evented state without widgets."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image, Labels, Layer
+from psygnal import Signal
+
+from napari_dim.engine.events import Failed, StepDone
+from napari_dim.gui.predicted import PredictionLayer
+from napari_dim.gui.worker import Task
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+    from napari_dim.gui.training import Training
+
+
+class Activity(Enum):
+    """What the session is busy with."""
+
+    IDLE = "idle"
+    TRAINING = "training"
+    STOPPING = "stopping"
+    PREDICTING = "predicting"
+
+
+class Session:
+    """State that the panels of one viewer share.
+
+    Attributes
+    ----------
+    model, run
+        The last trained model and the folder it is saved in.
+    predictions
+        Layers that the machine filled, by the image layer they belong to.
+    history
+        Losses of the training that runs or ran last.
+    message
+        What is going on or why nothing does, for the annotator.
+    """
+
+    changed = Signal()
+    stepped = Signal(StepDone)
+    layers_changed = Signal()
+    model_changed = Signal()
+    predicted = Signal(object)
+
+    def __init__(self, viewer: Any) -> None:
+        self._viewer = weakref.ref(viewer)
+        self.activity = Activity.IDLE
+        self.message = ""
+        self.share = 0.0
+        self.history: list[StepDone] = []
+        self.model: Model | None = None
+        self.run: Path | None = None
+        self.predictions: weakref.WeakKeyDictionary[Layer, PredictionLayer] = (
+            weakref.WeakKeyDictionary()
+        )
+        self.task: Task | None = None
+        self.training: Training | None = None
+        self._panels = 0
+        events = viewer.layers.events
+        events.inserted.connect(self._on_inserted)
+        for event in (events.removed, events.reordered):
+            event.connect(self._on_layers)
+        for layer in viewer.layers:
+            layer.events.name.connect(self._on_layers)
+
+    @property
+    def viewer(self) -> Any:
+        """The viewer.
+
+        Raises
+        ------
+        RuntimeError
+            If it is gone.
+        """
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("the viewer is gone")
+        return viewer
+
+    @property
+    def busy(self) -> bool:
+        """Whether background work runs."""
+        return self.activity is not Activity.IDLE
+
+    def layers(self, kind: type[Image] | type[Labels]) -> list[Any]:
+        """The open layers of a kind, topmost first."""
+        return [layer for layer in reversed(self.viewer.layers) if isinstance(layer, kind)]
+
+    def prediction_of(self, image: Layer) -> PredictionLayer | None:
+        """The prediction layer of an image, if it is still open."""
+        prediction = self.predictions.get(image)
+        return prediction if prediction and prediction.layer in self.viewer.layers else None
+
+    def is_prediction(self, layer: Layer) -> bool:
+        """Whether the machine writes into a layer."""
+        return any(prediction.layer is layer for prediction in self.predictions.values())
+
+    def say(
+        self, message: str, activity: Activity | None = None, share: float | None = None
+    ) -> None:
+        """Say what is going on, and perhaps change what the session is busy with."""
+        self.message = message
+        self.activity = activity or self.activity
+        self.share = self.share if share is None else share
+        if self.task is not None and share is not None:
+            self.task.show(share)
+        self.changed.emit()
+
+    def fail(self, failed: Failed) -> None:
+        """Tell the user once that something could not be done."""
+        from napari.utils.notifications import show_error, show_warning
+
+        text = f"{failed.problem}. {failed.hint}" if failed.hint else failed.problem
+        if failed.details:
+            import logging
+
+            logging.getLogger("napari_dim").error("%s\n%s", failed.problem, failed.details)
+        self.say(text, Activity.IDLE)
+        (show_warning if failed.bad_input else show_error)(text)
+
+    def panel_opened(self) -> None:
+        """Count a panel that shows this session."""
+        self._panels += 1
+
+    def panel_closed(self) -> None:
+        """When the last panel is gone, background work ends."""
+        self._panels -= 1
+        if self._panels <= 0 and self.task is not None:
+            self.task.abandon()
+            self.task = None
+            self.activity = Activity.IDLE
+
+    def _on_inserted(self, event: Any) -> None:
+        event.value.events.name.connect(self._on_layers)
+        self.layers_changed.emit()
+
+    def _on_layers(self, event: Any = None) -> None:
+        self.layers_changed.emit()
+
+
+_SESSIONS: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+def session_of(viewer: Any) -> Session:
+    """The session of a viewer, made when first asked for."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # napari hands plugins a proxy.
+    if viewer not in _SESSIONS:
+        _SESSIONS[viewer] = Session(viewer)
+    return _SESSIONS[viewer]
+
+
+def spare_threads() -> int:
+    """CPU threads for background work: one core stays free for the window."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        cores = os.cpu_count() or 1
+    return max(1, cores - 1)

@@ -1,0 +1,339 @@
+"""Training in one viewer: a frozen plan in, events handled, predictions into layers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Layer
+
+from napari_dim.config import Settings
+from napari_dim.data.case import Case
+from napari_dim.engine.control import Control
+from napari_dim.engine.events import Checkpointed, Failed, Finished, Preview, Started, StepDone
+from napari_dim.errors import InputError
+from napari_dim.gui.layers import (
+    Source,
+    add_layer,
+    current_slice,
+    image_tuples,
+    labels_array,
+    layer_source,
+    layer_volume,
+)
+from napari_dim.gui.marks import marks_of
+from napari_dim.gui.predicted import PLACE, PredictionLayer
+from napari_dim.gui.session import Activity, Session, spare_threads
+from napari_dim.gui.worker import Emit, Task
+from napari_dim.io.labels import as_labels
+from napari_dim.project.states import SliceState
+
+PREVIEW_EVERY = 8.0
+"""Least seconds between the end of a preview and the request for the next."""
+
+FIRST_PREVIEW = 3.0
+"""Seconds until the first preview."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one training needs, fixed when it starts.
+
+    Attributes
+    ----------
+    load
+        Gives the cases; runs in the background thread, must not touch layers.
+    settings, run
+        How, and where the model is saved.
+    image
+        The layer whose masks are previewed; None shows the first labelled case.
+    labels
+        The layer that the predictions go below.
+    name
+        What is trained on, for people.
+    """
+
+    load: Callable[[], Sequence[Case]]
+    settings: Settings
+    run: Path | None
+    image: Layer | None = None
+    labels: Layer | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The cases are read; `shown` is the index of the one that is previewed."""
+
+    cases: Sequence[Case]
+    shown: int
+
+
+@dataclass
+class _Shown:
+    """The case whose masks are previewed, and the layers it is shown in."""
+
+    image: Layer | None
+    source: Source
+    prediction: PredictionLayer
+    due: float = math.inf
+    asked: float = 0.0
+    waiting: set[int] = field(default_factory=set)
+
+    def received(self, numbers: Sequence[int]) -> None:
+        """Some slices have come; when all have, the next preview becomes due."""
+        self.waiting -= set(numbers)
+        if not self.waiting:
+            now = time.monotonic()
+            # A preview of a large scan takes long: keep most of the time for training.
+            self.due = now + max(PREVIEW_EVERY, 5 * (now - self.asked))
+
+
+def plan_from_layers(
+    image: Layer,
+    labels: Labels,
+    others: Sequence[tuple[Layer, str]],
+    settings: Settings,
+    run: Path | None,
+    site: str = "",
+) -> Plan:
+    """A plan that learns from an image, its labels, and other images without labels.
+
+    The labels are copied here: what is painted later does not reach this training.
+
+    Raises
+    ------
+    InputError
+        If a layer can't be used.
+    """
+    volume = layer_volume(image)
+    mask = as_labels(np.array(labels_array(labels)), where=labels.name)
+    marks = marks_of(labels)
+    if mask.shape != volume.array.shape[:3]:
+        raise InputError(
+            f"it is {mask.shape}, the image {volume.array.shape[:3]}",
+            where=labels.name,
+            hint="Make a new labels layer for this image",
+        )
+    states = np.full(len(mask), SliceState.UNTOUCHED, dtype=np.uint8)
+    states[list(marks.labelled)] = SliceState.CONFIRMED
+    cases = [Case(volume, mask, states, site=site or image.name, name=image.name)]
+    for layer, where in others:
+        other = layer_volume(layer)
+        untouched = np.full(other.array.shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
+        cases.append(Case(other, None, untouched, site=where or layer.name, name=layer.name))
+    return Plan(lambda: cases, settings, run, image, labels, image.name)
+
+
+def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
+    """A plan that learns from the training cases of a cohort file."""
+
+    def load() -> Sequence[Case]:
+        from napari_dim.data.load import load_training
+        from napari_dim.project.cohort import read_cohort
+
+        return load_training(read_cohort(path))
+
+    return Plan(load, settings, run, name=path.stem)
+
+
+def new_run(folder: Path, name: str) -> Path:
+    """A run folder's path in `folder` that says when and on what; it is not made here."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40].strip("-")
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return folder / (f"{stamp}_{kept}" if kept else stamp)
+
+
+class Training:
+    """Runs one plan for a session."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._session = session
+        self._plan = plan
+        self._control = Control()
+        self._shown: _Shown | None = None
+        self._cases: Sequence[Case] = ()
+        self._over = False
+        self._task: Task | None = None
+        self._index = 0
+
+    @classmethod
+    def start(cls, session: Session, plan: Plan) -> Training:
+        """Start the background thread.
+
+        Raises
+        ------
+        InputError
+            If the session is busy.
+        """
+        if session.busy:
+            raise InputError(
+                "the last piece of work is still going on", hint="Wait for it, or stop it first"
+            )
+        training = cls(session, plan)
+        session.history.clear()
+        session.training = training
+        training._task = session.task = Task(
+            f"training on {plan.name}",
+            training._work,
+            on_event=training._on_event,
+            on_end=training._on_end,
+            stop=training._control.stop,
+        )
+        if plan.image is not None:
+            training._show(plan.image, layer_source(plan.image))
+        session.say("Loading PyTorch; the first time takes a few seconds", Activity.TRAINING, 0.0)
+        session.task.start()
+        return training
+
+    def stop(self) -> None:
+        """End after the current step; what was learnt until then is used."""
+        if self._session.activity is Activity.TRAINING:
+            self._session.say("Stopping, then predicting all slices", Activity.STOPPING)
+        self._control.stop()
+
+    def tick(self) -> None:
+        """Ask for the next preview when it is due, the slice on the screen first."""
+        shown, session = self._shown, self._session
+        if shown is None or session.activity is not Activity.TRAINING:
+            return
+        if not shown.waiting and time.monotonic() >= shown.due:
+            layer = shown.image if shown.image in session.viewer.layers else shown.prediction.layer
+            shown.asked = time.monotonic()
+            shown.waiting = set(range(len(shown.prediction.mask)))
+            self._control.ask_preview(
+                self._index, current_slice(session.viewer, layer) if layer else None
+            )
+
+    def _work(self, emit: Emit) -> None:
+        """In the background thread."""
+        plan, control = self._plan, self._control
+        from napari_dim.engine.train import Job, train
+
+        emit("Reading the slices")
+        cases = plan.load()
+        shown = next((i for i, case in enumerate(cases) if case.labelled.size), 0)
+        emit(_Loaded(cases, shown))
+        job = Job(cases, plan.settings, plan.run, preview_case=shown, preview_every=math.inf)
+        events = train(job, control)
+        try:
+            for event in events:
+                emit(event)
+                if self._task is None or self._task.abandoned:
+                    return  # Nobody waits for the last predictions.
+        finally:
+            events.close()  # type: ignore[attr-defined]
+
+    def _on_event(self, event: object) -> None:
+        session = self._session
+        match event:
+            case str():
+                session.say(event)
+            case _Loaded():
+                self._loaded(event)
+            case Started():
+                self._started(event)
+            case StepDone():
+                self._stepped(event)
+            case Preview():
+                self._preview(event)
+            case Checkpointed():
+                pass
+            case Finished():
+                self._finished(event)
+            case Failed():
+                self._over = True
+                session.task = None
+                session.fail(event)
+
+    def _on_end(self) -> None:
+        if not self._over:
+            self._session.task = None
+            self._session.fail(Failed("Training ended without a result", "Please report this"))
+
+    def _loaded(self, loaded: _Loaded) -> None:
+        self._cases, self._index = loaded.cases, loaded.shown
+        if self._shown is None:
+            case = loaded.cases[loaded.shown]
+            layers = [
+                add_layer(self._session.viewer, made)
+                for made in image_tuples(case.volume, case.name)
+            ]
+            self._show(layers[0], Source.of(case.volume))
+
+    def _started(self, event: Started) -> None:
+        if self._shown is not None:
+            self._shown.due = time.monotonic() + FIRST_PREVIEW
+        labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
+        self._session.say(
+            f"Starting on {event.device}: {labelled} labelled and {unlabelled} unlabelled slices"
+        )
+
+    def _stepped(self, event: StepDone) -> None:
+        session = self._session
+        session.history.append(event)
+        if session.activity is Activity.TRAINING:
+            session.say(
+                f"Training: step {event.step}, {clock(event.time_left)} left", share=event.progress
+            )
+        session.stepped.emit(event)
+
+    def _preview(self, event: Preview) -> None:
+        if self._shown is None:
+            return
+        self._shown.prediction.write(event.slices, event.mask)
+        self._shown.received(event.slices.tolist())
+
+    def _finished(self, event: Finished) -> None:
+        self._over = True
+        session = self._session
+        session.model, session.run = event.model, event.run
+        session.task = None
+        text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
+        text += f"{clock(event.seconds)} and {event.steps} steps"
+        if self._shown is not None:
+            layer = self._shown.prediction.layer
+            if layer not in session.viewer.layers:
+                # The user removed it meanwhile; the result is still theirs to keep.
+                add_layer(session.viewer, layer)
+            text += f"; all slices are in “{layer.name}”"
+            session.predicted.emit(layer)
+        session.say(f"{text}. Correct it with the brush, then save it.", Activity.IDLE, 1.0)
+        session.model_changed.emit()
+
+    def _show(self, image: Layer, source: Source) -> None:
+        """Make sure that there is a prediction layer to write into."""
+        session = self._session
+        prediction = session.prediction_of(image)
+        if prediction is None or prediction.mask.shape != source.grid.shape:
+            place = {name: getattr(image, name) for name in PLACE}
+            prediction = PredictionLayer(source, f"{image.name} (prediction)", like=place)
+            session.predictions[image] = prediction
+            add_layer(session.viewer, prediction.layer, below=self._plan.labels)
+        self._shown = _Shown(image, source, prediction)
+
+
+def plan_settings(
+    changes: dict[str, Any], budget: float, device: str = "auto", threads: int = 0
+) -> Settings:
+    """Settings for the window: one CPU core stays free unless the user says otherwise.
+
+    Raises
+    ------
+    InputError
+        If a value is outside its range.
+    """
+    base = {"budget": budget, "device": device, "threads": threads or spare_threads()}
+    return Settings.make(**{**base, **changes})
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as on a clock."""
+    whole = max(0, round(seconds))
+    return f"{whole // 60}:{whole % 60:02d}"

@@ -1,0 +1,151 @@
+"""Work in a background thread that napari knows of, talking to the window in events."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from napari.qt.threading import FunctionWorker, create_worker
+from napari.utils import progress
+from qtpy.QtCore import QObject, Signal
+
+from napari_dim.engine.events import Failed
+from napari_dim.errors import InputError
+
+Emit = Callable[[object], None]
+
+
+class _Relay(QObject):
+    """Carries events into the thread of the window."""
+
+    event = Signal(object)
+
+
+class _Worker(FunctionWorker):
+    """Asks the work to stop when napari asks it to quit."""
+
+    stop: Callable[[], None] = staticmethod(lambda: None)
+
+    def quit(self) -> None:
+        self.stop()
+        super().quit()
+
+
+class _Work:
+    """The function that the thread runs; napari shows its name when it closes."""
+
+    def __init__(self, title: str, work: Callable[[Emit], None], relay: _Relay) -> None:
+        self.title, self.work, self.relay = title, work, relay
+        self.ended = threading.Event()
+
+    def __repr__(self) -> str:
+        return self.title
+
+    def __call__(self) -> None:
+        try:
+            self.work(self._emit)
+        except InputError as error:
+            self._emit(Failed(str(error), bad_input=True))
+        except BaseException as error:
+            # A worker's RuntimeError can vanish in the toolkit: nothing may leave this function.
+            text = str(error).strip().split("\n")[0] or type(error).__name__
+            self._emit(
+                Failed(
+                    f"Stopped by an unexpected error: {text}",
+                    "Please report the details",
+                    traceback.format_exc(),
+                )
+            )
+        finally:
+            self.ended.set()
+
+    def _emit(self, event: object) -> None:
+        with suppress(RuntimeError):  # The window is gone, nobody listens.
+            self.relay.event.emit(event)
+
+
+class Task:
+    """One piece of background work.
+
+    Parameters
+    ----------
+    title
+        What it does, for napari's activity dock and its question on closing.
+    work
+        Runs in the thread; gets a function to send events with.
+    on_event
+        Called in the window's thread for each event, until `abandon`.
+    on_end
+        Called in the window's thread once, after the last event.
+    stop
+        Makes `work` return soon; safe from any thread.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        work: Callable[[Emit], None],
+        *,
+        on_event: Callable[[Any], None],
+        on_end: Callable[[], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self._on_event, self._on_end, self._stop = on_event, on_end, stop
+        self._alive = True
+        self._relay = _Relay()
+        self._relay.event.connect(self._forward)
+        self._work = _Work(title, work, self._relay)
+        self._bar = progress(total=100, desc=title)
+        self._worker = create_worker(self._work, _start_thread=False, _worker_class=_Worker)
+        self._worker.stop = self._quit
+        self._worker.finished.connect(self._finished)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._worker.start()
+
+    def show(self, share: float) -> None:
+        """Show the share done, in [0, 1], in napari's activity dock."""
+        if self._alive:
+            self._bar.n = int(100 * min(max(share, 0.0), 1.0))
+            self._bar.refresh()
+
+    def abandon(self) -> None:
+        """Stop, and send nothing to the window any more."""
+        self._close()
+        self._stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the thread's work to return; whether it did."""
+        return self._work.ended.wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread's work has not returned yet."""
+        return not self._work.ended.is_set()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody listens any more; safe from any thread."""
+        return not self._alive
+
+    def _quit(self) -> None:
+        self._alive = False
+        self._stop()
+
+    def _forward(self, event: object) -> None:
+        if self._alive:
+            self._on_event(event)
+
+    def _finished(self) -> None:
+        if self._alive:
+            self._close()
+            self._on_end()
+
+    def _close(self) -> None:
+        if self._alive:
+            self._alive = False
+            self._bar.close()
