@@ -56,6 +56,7 @@ class PlainSampler:
         self.rng = np.random.default_rng(seed)
 
     def draw(self) -> Views:
+        """One batch of both kinds of slices."""
         s = self.sampler
         labelled = [self._slice(s.store.labelled, labels=True) for _ in range(s.labelled)]
         other = [self._slice(s.store.unlabelled, labels=False) for _ in range(s.unlabelled)]

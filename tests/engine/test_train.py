@@ -33,9 +33,8 @@ def settings(**changes):
 
 
 def dice(mask, reference):
-    return (
-        2 * np.sum((mask > 0) & (reference > 0)) / np.sum((mask > 0).sum() + (reference > 0).sum())
-    )
+    both = np.sum((mask > 0) & (reference > 0))
+    return 2 * both / ((mask > 0).sum() + (reference > 0).sum())
 
 
 def test_stream_starts_steps_and_finishes(tmp_path):
