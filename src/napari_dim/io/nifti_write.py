@@ -20,6 +20,7 @@ from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume
 
 _NIFTI1_LARGEST = 32767
+_LARGEST_CODE = 5
 _MM = 2
 _FROM_MM = {1: 0.001, 2: 1.0, 3: 1000.0}
 _QFORM = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z")
@@ -84,12 +85,16 @@ def geometry_header(volume: Volume, dtype: np.dtype[Any]) -> Any:
     affine = grid.file_affine.copy()
     affine[:3] *= _FROM_MM.get(units & 7, 1.0)
     codes = int(kept.get("sform_code", 0)), int(kept.get("qform_code", 0))
-    sform_code = codes[0] if codes[0] > 0 else max(codes[1], 1)
-    qform_code = codes[1] if codes[1] > 0 else max(codes[0], 1)
-    header.set_sform(affine, sform_code)
-    _set_qform(header, affine, qform_code)
+    header.set_sform(affine, _code(codes[0], codes[1]))
+    _set_qform(header, affine, _code(codes[1], codes[0]))
     _copy_exactly(header, volume, affine, codes)
     return header
+
+
+def _code(own: int, other: int) -> int:
+    """A form's own code; else that of the other form, which says the same; else 1, scanner."""
+    code = own if own > 0 else other
+    return code if code in range(1, _LARGEST_CODE + 1) else 1
 
 
 def _set_qform(header: Any, affine: np.ndarray, code: int) -> None:

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_dim.errors import InputError
+from napari_dim.io import read_mask, read_volume, write_mask
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (7, 9), dtype=np.uint8)
+RGB = RNG.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+
+
+def png(path, pixels, mode=None):
+    Image.fromarray(pixels, mode).save(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
+@pytest.mark.parametrize(
+    "pixels", [GREY, RGB, GREY.astype(np.uint16) * 257], ids=["L", "RGB", "16"]
+)
+def test_pixels_are_read_as_stored(tmp_path, suffix, pixels):
+    volume = read_volume(png(tmp_path / f"a{suffix}", pixels))
+    assert volume.kind == "picture"
+    assert volume.grid.unit == "pixel"
+    assert volume.array.dtype == pixels.dtype
+    np.testing.assert_array_equal(volume.array[0], pixels)
+
+
+def test_jpeg(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.JPG", quality=95)
+    Image.fromarray(GREY).save(tmp_path / "g.jpeg")
+    Image.fromarray(RGB).convert("CMYK").save(tmp_path / "c.jpg")
+    assert read_volume(tmp_path / "a.JPG").array.shape == (1, 7, 9, 3)
+    assert read_volume(tmp_path / "g.jpeg").array.shape == (1, 7, 9)
+    assert read_volume(tmp_path / "c.jpg").channels == 3
+
+
+def test_transparency_is_dropped_and_reported(tmp_path):
+    rgba = np.dstack([RGB, GREY])
+    for name in ("a.png", "a.tif"):
+        volume = read_volume(png(tmp_path / name, rgba))
+        np.testing.assert_array_equal(volume.array[0], RGB)
+        assert any("transparency" in warning for warning in volume.warnings)
+    volume = read_volume(png(tmp_path / "la.png", np.dstack([GREY, GREY])))
+    np.testing.assert_array_equal(volume.array[0], GREY)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_a_palette_is_colour_in_an_image_and_ids_in_a_mask(tmp_path, suffix):
+    ids = RNG.integers(0, 4, (7, 9), dtype=np.uint8)
+    picture = Image.fromarray(ids)
+    picture.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    picture.save(tmp_path / f"a{suffix}")
+    volume = read_volume(tmp_path / f"a{suffix}")
+    colors = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]])
+    np.testing.assert_array_equal(volume.array[0], colors[ids])
+    np.testing.assert_array_equal(read_mask(tmp_path / f"a{suffix}", volume)[0], ids)
+
+
+def test_odd_tiffs(tmp_path):
+    floats = RNG.normal(size=(7, 9)).astype(np.float32)
+    floats[0, 0] = np.nan
+    tifffile.imwrite(tmp_path / "f.tif", floats)
+    volume = read_volume(tmp_path / "f.tif")
+    assert volume.array.dtype == np.float32
+    assert volume.array[0, 0, 0] == np.nanmin(floats)
+    assert volume.warnings
+    planes = np.moveaxis(RGB, -1, 0)
+    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate")
+    np.testing.assert_array_equal(read_volume(tmp_path / "p.tif").array[0], RGB)
+    Image.fromarray(RGB).save(tmp_path / "z.tif", compression="tiff_lzw")
+    np.testing.assert_array_equal(read_volume(tmp_path / "z.tif").array[0], RGB)
+    tifffile.imwrite(tmp_path / "b.tif", GREY.astype(">u2"), byteorder=">")
+    np.testing.assert_array_equal(read_volume(tmp_path / "b.tif").array[0], GREY)
+    tifffile.imwrite(tmp_path / "s.tif", np.zeros((5, 7, 9), np.uint8))
+    with pytest.raises(InputError, match="holds 5 pages"):
+        read_volume(tmp_path / "s.tif")
+    tifffile.imwrite(tmp_path / "c.tif", floats.astype(np.complex64))
+    with pytest.raises(InputError, match="can't be used"):
+        read_volume(tmp_path / "c.tif")
+
+
+def test_exif_orientation_turns_nothing(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    assert read_volume(tmp_path / "a.jpg").array.shape == (1, 7, 9, 3)
+
+
+@pytest.mark.parametrize(
+    ("ids", "mode"), [((0, 1, 2), "L"), ((4, 255), "L"), ((1, 300, 65535), "I;16")]
+)
+def test_masks_are_ids_in_the_smallest_png(tmp_path, ids, mode):
+    volume = read_volume(png(tmp_path / "a.png", RGB))
+    mask = np.zeros((1, 7, 9), np.int32)
+    mask.flat[: len(ids)] = ids
+    path = write_mask(tmp_path / "m.png", mask, volume)
+    with Image.open(path) as picture:
+        assert picture.mode.startswith(mode)
+        np.testing.assert_array_equal(np.asarray(picture), mask[0])
+    np.testing.assert_array_equal(read_mask(path, volume), mask)
+
+
+def test_a_coloured_mask_still_holds_ids(tmp_path):
+    volume = read_volume(png(tmp_path / "a.png", GREY))
+    mask = (volume.array % 3).astype(np.uint8)
+    path = write_mask(tmp_path / "m.png", mask, volume, colors={1: (1, 0, 0), 2: (0, 0.5, 0, 1)})
+    np.testing.assert_array_equal(read_mask(path, volume), mask)
+    with Image.open(path) as picture:
+        shown = np.asarray(picture.convert("RGB"))
+    assert (shown[mask[0] == 1] == (255, 0, 0)).all()
+    assert (shown[mask[0] == 2] == (0, 128, 0)).all()
+
+
+def test_masks_that_do_not_fit(tmp_path):
+    volume = read_volume(png(tmp_path / "a.png", GREY))
+    Image.fromarray(GREY).save(tmp_path / "m.jpg")
+    cases = {
+        "JPEG changes": tmp_path / "m.jpg",
+        "colour picture": png(tmp_path / "rgb.png", RGB),
+        r"the mask is \(6, 9\)": png(tmp_path / "small.png", GREY[1:]),
+    }
+    for text, path in cases.items():
+        with pytest.raises(InputError, match=text):
+            read_mask(path, volume)
+    grey = png(tmp_path / "g3.png", np.dstack([GREY] * 3))
+    np.testing.assert_array_equal(read_mask(grey, volume)[0], GREY)
+    with pytest.raises(InputError, match="up to 65535, the mask has 70000"):
+        write_mask(tmp_path / "x.png", np.full((1, 7, 9), 70000), volume)
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_picture_and_a_volume_do_not_mix(tmp_path):
+    volume = read_volume(png(tmp_path / "a.png", GREY))
+    path = write_mask(tmp_path / "m.nii.gz", np.ones((1, 7, 9), np.uint8), volume)
+    with pytest.raises(InputError, match="the mask is a volume, its image a picture"):
+        read_mask(path, volume)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_damage_is_never_another_exception(tmp_path, name):
+    rng = np.random.default_rng(3)
+    whole = (png(tmp_path / name, RGB)).read_bytes()
+    refused = 0
+    for number in range(300):
+        raw = bytearray(whole)
+        if number % 3 == 0:
+            raw = raw[: rng.integers(0, len(raw))]
+        for _ in range(rng.integers(1, 6)):
+            if raw:
+                raw[rng.integers(0, min(len(raw), 200))] = rng.integers(0, 256)
+        (tmp_path / name).write_bytes(raw)
+        try:
+            assert read_volume(tmp_path / name).array.size
+        except InputError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused > 50
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
+    Image.new("1", (30000, 30000)).save(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 1_000_000
+    with pytest.raises(InputError, match="large|pixels"):
+        read_volume(tmp_path / "a.png")
