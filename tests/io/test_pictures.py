@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,6 +10,7 @@ from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume, write_mask
+from tests.io.test_nifti import one_line
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (7, 9), dtype=np.uint8)
@@ -157,13 +161,14 @@ def test_damage_is_never_another_exception(tmp_path, name):
         try:
             assert read_volume(tmp_path / name).array.size
         except InputError as error:
-            refused += 1
-            assert "\n" not in str(error)
+            refused += one_line(error)
     assert refused > 50
 
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
-    Image.new("1", (30000, 30000)).save(tmp_path / "a.png")
-    assert (tmp_path / "a.png").stat().st_size < 1_000_000
-    with pytest.raises(InputError, match="large|pixels"):
+    raw = bytearray(png(tmp_path / "a.png", GREY).read_bytes())
+    raw[16:24] = struct.pack(">2I", 30000, 30000)
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    (tmp_path / "a.png").write_bytes(raw)
+    with pytest.raises(InputError, match="too large"):
         read_volume(tmp_path / "a.png")

@@ -46,7 +46,9 @@ def evaluate(
         raise InputError("there is no such folder", where=predictions)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=json_file)
-    with Progress(console=messages(), transient=True) as progress:
+    console = messages()
+    # Away from a terminal even a transient bar leaves an empty line.
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Comparing", total=None)
         report = compare(
             rows,

@@ -59,6 +59,7 @@ def score(
             f"a prediction of {prediction.shape} can't be compared with {reference.shape}"
         )
     flat = tuple(axis for axis, size in enumerate(reference.shape) if size == 1)
+    flat = flat[: reference.ndim - 1]  # A volume of one voxel keeps one axis.
     steps = tuple(step for axis, step in enumerate(spacing) if axis not in flat)
     found, true = prediction.squeeze(flat), reference.squeeze(flat)
     return {label: score_binary(found == label, true == label, steps) for label in ids}
@@ -130,8 +131,7 @@ def _surface_distances(
     """From each surface voxel of one mask to the nearest of the other, both ways."""
     edges = _surface(first), _surface(second)
     to_first, to_second = (
-        ndimage.distance_transform_edt(~edge, sampling=spacing) if edge.ndim else np.zeros(())
-        for edge in edges
+        ndimage.distance_transform_edt(~edge, sampling=spacing) for edge in edges
     )
     return to_second[edges[0]], to_first[edges[1]]
 

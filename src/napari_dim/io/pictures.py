@@ -21,8 +21,8 @@ from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Grid, Volume
 
-MAX_PIXELS = 2**28
-"""Larger pictures are refused before they are decoded."""
+MAX_PIXELS = 178_956_970
+"""Larger pictures are refused before they are decoded: Pillow's own limit."""
 
 _TIFF = (".tif", ".tiff")
 

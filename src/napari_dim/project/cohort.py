@@ -176,15 +176,14 @@ def _case(folder: Path, values: dict[str, str], where: str) -> CohortCase:
 
 
 def _file(folder: Path, text: str, where: str) -> Path:
-    # Windows writes paths with backslashes; no file name of ours has one.
-    path = folder / (text if (folder / text).exists() else text.replace("\\", "/"))
-    try:
-        found = path.is_file()
-    except (OSError, ValueError):
-        found = False
-    if not found:
-        raise InputError(f"there is no file {text}", where=where)
-    return path
+    # Second try: a cohort made on Windows has backslashes.
+    for path in (folder / text, folder / text.replace("\\", "/")):
+        try:
+            if path.is_file():
+                return path
+        except (OSError, ValueError):  # no name that this system can have
+            continue
+    raise InputError(f"there is no file {text}", where=where)
 
 
 def _slices(text: str, where: str) -> Slices:

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_dim.data.load import load_case, load_cases, load_reference, load_training
+from napari_dim.errors import InputError
+from napari_dim.project.cohort import read_cohort
+from napari_dim.project.states import SliceState
+
+AFFINE = np.diag([1.0, 1, 3, 1])
+HEADER = "image,labels,slices,site,split\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    mask = np.ones((6, 7, 5), np.uint8)
+    mask[..., 4] = 0
+    for name, data in {
+        "a": rng.integers(0, 99, (6, 7, 5)).astype(np.int16),
+        "b": rng.integers(0, 99, (9, 4, 3)).astype(np.int16),
+        "two": rng.integers(0, 99, (6, 7, 5, 2)).astype(np.int16),
+        "m": mask,
+        "big": np.ones((6, 7, 6), np.uint8),
+    }.items():
+        nib.Nifti1Image(data, AFFINE).to_filename(tmp_path / f"{name}.nii")
+    grey = rng.integers(0, 2, (8, 9)).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "grey.png")
+    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "rgb.png")
+    (tmp_path / "broken.nii").write_bytes((tmp_path / "a.nii").read_bytes()[:400])
+    return tmp_path
+
+
+def cohort(folder, rows):
+    (folder / "cohort.csv").write_text(HEADER + rows)
+    return read_cohort(folder / "cohort.csv")
+
+
+def test_only_the_listed_slices_of_the_reference_are_kept(folder):
+    (row,) = cohort(folder, "a.nii,m.nii,1;4,A,train\n").cases
+    case = load_case(row)
+    assert (case.name, case.site) == ("a", "A")
+    assert case.states.tolist() == [SliceState.UNTOUCHED, 1, 0, 0, SliceState.CONFIRMED]
+    # Slice 4 is confirmed background; slices 0, 2, 3 have a reference that must not be seen.
+    assert case.mask.any(axis=(1, 2)).tolist() == [False, True, False, False, False]
+    _, reference = load_reference(row)
+    assert reference.any(axis=(1, 2)).tolist() == [True, True, True, True, False]
+
+
+def test_unlabelled_cases_have_no_mask_even_if_a_reference_is_named(folder):
+    rows = cohort(folder, "a.nii,m.nii,,A,train\nb.nii,,,B,train\n").cases
+    for row in rows:
+        case = load_case(row)
+        assert case.mask is None
+        assert case.labelled.size == 0
+
+
+def test_all_slices(folder):
+    (row,) = cohort(folder, "grey.png,grey.png,all,A,train\n").cases
+    case = load_case(row)
+    assert case.labelled.tolist() == [0]
+    np.testing.assert_array_equal(case.mask, case.volume.array)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("a.nii,m.nii,5,A,train\n", "row 2: there is no slice 5 in a.nii: its 5 slices"),
+        ("a.nii,big.nii,1,A,train\n", "the mask is (6, 7, 6), its image (6, 7, 5)"),
+        ("a.nii,,,A,train\n", "cohort.csv: no slice is labelled"),
+        ("a.nii,m.nii,4,A,train\n", "cohort.csv: the labelled slices hold background alone"),
+        ("a.nii,m.nii,1,A,test\n", "no train case"),
+        ("a.nii,m.nii,1,A,train\nb.nii,,,A,train\ntwo.nii,,,B,train\n",
+         "row 4: two.nii is a volume of 2 channels, most others are a volume of 1 channel"),
+        ("grey.png,grey.png,all,A,train\nb.nii,,,A,train\na.nii,,,A,train\n", "grey.png is a pict"),
+        ("rgb.png,grey.png,all,A,train\ngrey.png,,,A,train\n",
+         "row 3: grey.png is a picture of 1 channel, most others are a picture of 3 channels"),
+        ("a.nii,m.nii,1,A,train\nbroken.nii,,,A,train\n", "broken.nii: the file is cut off"),
+    ],
+)  # fmt: skip
+def test_faults_are_one_line(folder, rows, message):
+    with pytest.raises(InputError) as caught:
+        load_training(cohort(folder, rows))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_training_loads_the_training_cases_alone(folder):
+    made = cohort(folder, "a.nii,m.nii,1,A,train\nb.nii,,,B,train\nbroken.nii,,,B,test\n")
+    assert [case.name for case in load_training(made)] == ["a", "b"]
+    with pytest.raises(InputError, match="broken"):
+        load_cases(made, "test")
+
+
+def test_a_reference_is_needed_for_evaluation(folder):
+    (row,) = cohort(folder, "a.nii,,,A,test\n").cases
+    with pytest.raises(InputError, match="row 2: there is no labels file"):
+        load_reference(row)
