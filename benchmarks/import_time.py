@@ -21,6 +21,7 @@ CASES = {
     "napari-dim fit --help": ["-m", "napari_dim.cli", "fit", "--help"],
     "import napari_dim.volume": ["-c", "import napari_dim.volume"],
     "import torch": ["-c", "import torch"],
+    "import monai.networks.nets": ["-c", "import monai.networks.nets"],
     "import napari_dim.engine.train": ["-c", "import napari_dim.engine.train"],
 }
 HEAVY = ("torch", "monai", "napari", "scipy", "nibabel", "qtpy")
