@@ -52,7 +52,7 @@ class Settings(BaseModel):
         group="run",
     )
     budget: float | None = _setting(
-        180.0, "How long to train", group="run", unit="s", symbol="T", gt=0, le=7 * 24 * 3600
+        180.0, "How long to train, from the first step on", group="run", unit="s", symbol="T", gt=0, le=7 * 24 * 3600
     )
     steps: int | None = _setting(
         None, "Train this many steps instead of a time", group="run", symbol="T", ge=1, le=10**7

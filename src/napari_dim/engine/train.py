@@ -137,7 +137,6 @@ def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:
 
 def _training(job: Job, control: Control) -> Iterator[Event]:
     settings = job.settings
-    clock = Clock(settings.budget, settings.steps)
     cases = job.cases
     channels = _common_channels(cases)
     classes = class_ids(cases)
@@ -173,6 +172,7 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
     if job.run is not None:
         model.save(job.run)
     log = _LossLog(job.run)
+    clock = Clock(settings.budget, settings.steps)  # set-up is not taken from the budget
     step = 0
     last_report = -math.inf
     last_checkpoint = last_preview = clock.elapsed
