@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import napari.viewer
 from napari.layers import Image
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -50,7 +51,7 @@ class PredictPanel(QWidget):
         The viewer whose layers are used.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.session = session_of(viewer)
         self._files: list[Path] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
+import napari.viewer
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
@@ -59,7 +60,7 @@ class TrainPanel(QWidget):
         The viewer whose layers are used.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.session = session_of(viewer)
         self._watched: Layer | None = None

@@ -214,6 +214,8 @@ class Training:
     def _work(self, emit: Emit) -> None:
         """In the background thread."""
         plan, control = self._plan, self._control
+        import monai.networks.nets  # noqa: F401  Takes seconds, which the budget must not pay.
+
         from napari_dim.engine.train import Job, train
 
         emit("Reading the slices")

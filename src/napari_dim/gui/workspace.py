@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import napari.viewer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_dim.gui.predict import PredictPanel
@@ -19,7 +18,7 @@ class Workspace(QWidget):
         The viewer whose layers are used.
     """
 
-    def __init__(self, viewer: Any) -> None:
+    def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
         self.tabs = QTabWidget()
         self.train = TrainPanel(viewer)

@@ -1,0 +1,121 @@
+"""A real viewer, a tiny phantom, and the check that nothing outlives its test."""
+
+from __future__ import annotations
+
+import gc
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+pytest.importorskip("napari")
+pytest.importorskip("qtpy")
+
+from napari.qt.threading import WorkerBase
+from qtpy.QtCore import QEvent
+
+from napari_dim.gui.predict import PredictPanel
+from napari_dim.gui.session import _SESSIONS, Session
+from napari_dim.gui.train import TrainPanel
+from napari_dim.gui.workspace import Workspace
+
+TINY = {"max_size": 64, "width": 8, "context": 0, "seed": 1}
+
+
+def tiny_image(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A ball in noise, 12 x 48 x 40, and its mask."""
+    z, y, x = np.mgrid[:12, :48, :40]
+    mask = ((z - 6) / 5) ** 2 + ((y - 24) / 12) ** 2 + ((x - 20) / 10) ** 2 < 1
+    noise = np.random.default_rng(seed).normal(0, 20, mask.shape)
+    return (100 + 200 * mask + noise).astype(np.int16), mask.astype(np.uint8)
+
+
+@pytest.fixture
+def nifti(tmp_path) -> Path:
+    """The tiny image as an oblique, left-handed NIfTI file; slices along the last axis."""
+    image, _ = tiny_image()
+    turn = np.deg2rad(20)
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(
+        [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+    ) @ np.diag([-0.8, 0.9, 3.0])
+    affine[:3, 3] = (31.5, -12.25, 104.0)
+    path = tmp_path / "scan.nii.gz"
+    made = nib.Nifti1Image(np.transpose(image, (2, 1, 0)), affine)
+    made.set_sform(affine, 1)
+    made.set_qform(affine, 1)
+    nib.save(made, path)
+    return path
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, monkeypatch, tmp_path):
+    """A viewer with the plugin's own preferences in a folder of this test."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def panel(viewer, tmp_path):
+    """The Train panel, docked, with settings that train in a second."""
+    panel = TrainPanel(viewer)
+    viewer.window.add_dock_widget(panel, name="Train", area="right")
+    for name, value in {**TINY, "device": "cpu"}.items():
+        if name in panel.form.values():
+            panel.form.set_value(name, value)
+    panel.set_budget(3)
+    panel.runs.path = tmp_path / "runs"
+    return panel
+
+
+@pytest.fixture
+def open_ball(viewer):
+    """Open the tiny image with labels in three slices; returns (image, labels, reference)."""
+
+    def open_it():
+        image, mask = tiny_image()
+        layer = viewer.add_image(image, name="ball", scale=(3, 1, 1))
+        some = np.zeros_like(mask)
+        some[[3, 6, 9]] = mask[[3, 6, 9]]
+        labels = viewer.add_labels(some, name="mine", scale=(3, 1, 1))
+        return layer, labels, mask
+
+    return open_it
+
+
+@pytest.fixture
+def notes(monkeypatch):
+    """The texts of the notifications that the test caused."""
+    from napari.utils.notifications import notification_manager
+
+    seen: list[str] = []
+
+    def keep(notification) -> None:
+        seen.append(notification.message)
+
+    notification_manager.notification_ready.connect(keep)
+    yield seen
+    notification_manager.notification_ready.disconnect(keep)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp):
+    """No thread, panel or busy session survives its test."""
+    yield
+    deadline = time.monotonic() + 3
+    while WorkerBase._worker_set and time.monotonic() < deadline:
+        qapp.processEvents()
+        time.sleep(0.01)
+    assert not WorkerBase._worker_set
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert not [session for session in _SESSIONS.values() if session.task is not None]
+    panels = [w for w in qapp.allWidgets() if isinstance(w, TrainPanel | PredictPanel | Workspace)]
+    assert not panels, "a panel outlived its test"
+
+
+def wait_idle(qtbot, session: Session, seconds: float = 60) -> None:
+    """Run the event loop until background work ended."""
+    qtbot.waitUntil(lambda: not session.busy, timeout=int(1000 * seconds))

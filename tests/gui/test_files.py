@@ -1,0 +1,200 @@
+"""Files through napari: open, label, save, with the exact place in the patient."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_dim.errors import InputError
+from napari_dim.gui.files import get_reader
+from napari_dim.gui.layers import (
+    KEY,
+    Source,
+    contrast,
+    current_slice,
+    layer_source,
+    layer_volume,
+    new_labels,
+)
+from napari_dim.io import read_mask, read_volume
+from tests.gui.conftest import tiny_image
+
+PLUGIN = "napari-dim"
+
+
+def test_opened_scan_shows_its_voxels_in_mm(viewer, nifti):
+    (layer,) = viewer.open(nifti, plugin=PLUGIN)
+    volume = read_volume(nifti)
+    np.testing.assert_array_equal(layer.data, volume.array)
+    np.testing.assert_allclose(layer.scale, volume.spacing)
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    assert layer.axis_labels == ("slice", "row", "column")
+    low, high = layer.contrast_limits
+    assert volume.array.min() < low < high < volume.array.max()
+    viewer.dims.set_point(0, layer.translate[0] + 3 * 7)
+    assert current_slice(viewer, layer) == 7
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])
+def test_labels_saved_by_napari_lie_exactly_on_their_scan(viewer, nifti, tmp_path, suffix):
+    (image,) = viewer.open(nifti, plugin=PLUGIN)
+    labels = new_labels(image, largest=300)
+    viewer.add_layer(labels)
+    mask = tiny_image()[1]
+    volume = read_volume(nifti)
+    drawn = volume.grid.to_array(np.transpose(mask, (2, 1, 0)))
+    labels.data[...] = drawn
+    labels.data[2, 3, 4] = 300
+    out = tmp_path / f"mine{suffix}"
+    assert [str(path) for path in labels.save(str(out))] == [str(out)]
+    saved, source = nib.load(out), nib.load(nifti)
+    np.testing.assert_array_equal(saved.affine, source.affine)
+    assert saved.shape == source.shape
+    assert saved.header["sform_code"] == source.header["sform_code"]
+    assert saved.get_data_dtype() == np.uint16
+    np.testing.assert_array_equal(read_mask(out, volume), labels.data)
+    # Opened again it is a labels layer, by its few values or its name.
+    (again,) = viewer.open(out, plugin=PLUGIN)
+    np.testing.assert_array_equal(np.asarray(again.data), labels.data)
+
+
+def test_several_labels_become_several_files(viewer, nifti, tmp_path):
+    (image,) = viewer.open(nifti, plugin=PLUGIN)
+    first, second = (viewer.add_layer(new_labels(image, name=name)) for name in ("a b", "c"))
+    first.data[0], second.data[1] = 1, 2
+    viewer.layers.selection = {first, second}
+    paths = viewer.layers.save(str(tmp_path / "all.nii.gz"), selected=True)
+    assert sorted(p.name for p in tmp_path.glob("all*")) == ["all_a-b.nii.gz", "all_c.nii.gz"]
+    assert len(paths) == 2
+    volume = read_volume(nifti)
+    np.testing.assert_array_equal(read_mask(tmp_path / "all_c.nii.gz", volume), second.data)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "kind"),
+    [
+        ("x_label.nii.gz", np.arange(12), "labels"),
+        ("x_seg.nii", np.arange(12) % 3, "labels"),
+        ("x.nii", np.arange(12) % 3, "labels"),
+        ("x.nii", np.arange(12), "image"),
+        ("x_mask.nii", np.linspace(0, 1, 12), "image"),
+        ("x.nii", np.arange(12) - 3, "image"),
+        ("label.nii", np.arange(12) * 100, "image"),
+    ],
+)
+def test_labels_are_told_from_scans(tmp_path, name, values, kind):
+    data = np.broadcast_to(values[None, None, :], (5, 6, 12))
+    dtype = np.float32 if values.dtype.kind == "f" else np.int16
+    nib.save(nib.Nifti1Image(data.astype(dtype), np.diag([2, 2, 3, 1])), tmp_path / name)
+    path = str(tmp_path / name)
+    (made,) = get_reader(path)(path)
+    assert made[2] == kind
+
+
+def test_other_files_are_left_to_napari(tmp_path):
+    assert get_reader("picture.png") is None
+    assert get_reader(["a.nii", "b.tif"]) is None
+
+
+def test_damaged_file_is_one_line(tmp_path):
+    path = tmp_path / "x.nii"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(InputError) as caught:
+        get_reader(str(path))(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_several_channels_open_as_layers_of_one_scan(viewer, tmp_path):
+    data = np.random.default_rng(0).normal(size=(9, 8, 7, 2)).astype(np.float32)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "two.nii.gz")
+    layers = viewer.open(tmp_path / "two.nii.gz", plugin=PLUGIN)
+    assert len(layers) == 2
+    for layer in layers:
+        assert layer_volume(layer).channels == 2
+    assert new_labels(layers[1]).data.shape == (7, 8, 9)
+
+
+def test_any_array_gets_a_grid_from_its_layer(viewer, tmp_path):
+    image, mask = tiny_image()
+    layer = viewer.add_image(image, scale=(2.5, 0.5, 0.7), translate=(10, 20, 30), units="mm")
+    volume = layer_volume(layer)
+    assert volume.array is layer.data
+    assert volume.grid.unit == "mm"
+    np.testing.assert_allclose(volume.spacing, (2.5, 0.5, 0.7))
+    np.testing.assert_allclose(volume.grid.affine[:3, 3], (-30, -20, 10))
+    labels = viewer.add_layer(new_labels(layer))
+    labels.data[...] = mask
+    labels.save(str(tmp_path / "m.nii.gz"))
+    saved = nib.load(tmp_path / "m.nii.gz")
+    np.testing.assert_array_equal(np.asarray(saved.dataobj), np.transpose(mask, (2, 1, 0)))
+    np.testing.assert_allclose(saved.header.get_zooms(), (0.7, 0.5, 2.5), rtol=1e-6)
+
+
+def test_micrometres_become_millimetres_and_pixels_stay(viewer):
+    image = viewer.add_image(tiny_image()[0], scale=(500, 100, 100), units="um")
+    np.testing.assert_allclose(layer_source(image).grid.spacing, (0.5, 0.1, 0.1))
+    plain = viewer.add_image(tiny_image()[0])
+    assert layer_source(plain).grid.unit == "pixel"
+
+
+def test_turned_and_mirrored_layers_keep_their_order(viewer):
+    image = tiny_image()[0]
+    for how in ({"rotate": (0, 90, 0)}, {"scale": (3, -1, 1)}, {"rotate": (0, 0, 20)}):
+        layer = viewer.add_image(image, **how)
+        volume = layer_volume(layer)
+        np.testing.assert_array_equal(volume.array, image)
+        np.testing.assert_allclose(np.sort(volume.spacing), np.sort(np.abs(layer.scale)))
+
+
+def test_pictures_are_one_slice_and_colour_is_channels(viewer, tmp_path):
+    grey = viewer.add_image(np.arange(30 * 20, dtype=np.uint16).reshape(30, 20))
+    assert layer_volume(grey).array.shape == (1, 30, 20)
+    assert layer_volume(grey).kind == "picture"
+    colour = viewer.add_image(np.zeros((30, 20, 4), np.uint8), rgb=True)
+    assert layer_volume(colour).array.shape == (1, 30, 20, 3)
+    labels = viewer.add_layer(new_labels(colour))
+    assert labels.data.shape == (30, 20)
+    labels.data[3:9, 4:8] = 2
+    labels.save(str(tmp_path / "m.nii.gz"))
+    volume = layer_volume(grey)
+    np.testing.assert_array_equal(
+        np.asarray(nib.load(tmp_path / "m.nii.gz").dataobj)[:, :, 0].T, labels.data
+    )
+    assert volume.grid.unit == "pixel"
+
+
+@pytest.mark.parametrize("data", [np.zeros((2, 3, 4, 5)), np.full((3, 4, 5), np.nan)])
+def test_what_cannot_be_used_is_refused_in_one_line(viewer, data):
+    layer = viewer.add_image(data, name="series", contrast_limits=(0, 1))
+    with pytest.raises(InputError, match="series") as caught:
+        layer_volume(layer)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cropped_layer_does_not_claim_the_old_grid(viewer, nifti):
+    (image,) = viewer.open(nifti, plugin=PLUGIN)
+    crop = viewer.add_image(image.data[2:8], metadata=image.metadata, scale=image.scale)
+    assert crop.metadata[KEY] == image.metadata[KEY]
+    assert layer_source(crop).grid.shape == (6, 48, 40)
+
+
+def test_contrast_of_constant_and_tiny_images():
+    assert contrast(np.full((3, 4, 5), 7)) == (7.0, 8.0)
+    low, high = contrast(np.array([[[0, 1]]]))
+    assert low < high
+
+
+def test_sample_is_ready_to_train(viewer, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    layers = viewer.open_sample(PLUGIN, "phantom")
+    labels = layers[-1]
+    images = [layer for layer in layers[:-1] if layer.visible]
+    assert len(images) == 1
+    assert len(layers) == 5
+    painted = labels.data.any(axis=(1, 2))
+    assert 0 < painted.sum() < len(painted)
+    assert isinstance(labels.metadata[KEY], Source)
+    assert labels.metadata[KEY].grid.matches(images[0].metadata[KEY].grid)
+    (alone,) = viewer.open_sample(PLUGIN, "phantom-unlabelled")
+    np.testing.assert_array_equal(alone.data, images[0].data)

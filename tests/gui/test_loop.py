@@ -1,0 +1,252 @@
+"""The loop in a real viewer with the real engine: label, train, predict, correct, save."""
+
+from __future__ import annotations
+
+import time
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_dim.gui.layers import labels_array
+from napari_dim.gui.predict import PredictPanel
+from napari_dim.gui.session import Activity
+from tests.gui.conftest import tiny_image, wait_idle
+
+
+def dice(a, b) -> float:
+    return 2 * np.count_nonzero(a & b) / max(1, np.count_nonzero(a) + np.count_nonzero(b))
+
+
+def stop_quickly(panel, qtbot):
+    panel.stop()
+    wait_idle(qtbot, panel.session)
+
+
+def test_from_painted_slices_to_predicted_layer_and_file(
+    viewer, panel, open_ball, qtbot, tmp_path, notes
+):
+    image, labels, reference = open_ball()
+    before = labels.data.copy()
+    assert "3 (3, 6, 9)" in panel.plan_text.text()
+    assert "9 unlabelled" in panel.plan_text.text()
+    panel.set_budget(20)
+    panel.form.set_value("learning_rate", 0.01)
+    panel.form.set_value("sharpness", 0.0)
+    viewer.layers.selection.active = labels
+    panel.button.click()
+    assert panel.session.activity is Activity.TRAINING
+    assert viewer.layers.selection.active is labels  # The person goes on painting.
+    prediction = panel.session.prediction_of(image)
+    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=60_000)
+    labels.data[0, 0, 0] = 1  # Painted while training: it may not reach the training, nor be lost.
+    wait_idle(qtbot, panel.session)
+    assert notes == []
+    assert prediction.layer in viewer.layers
+    assert dice(labels_array(prediction.layer) > 0, reference > 0) > 0.6
+    np.testing.assert_array_equal(np.flatnonzero((labels.data != before).ravel()), [0])
+    # The model is saved, and good for another scan, from the Predict panel.
+    run = panel.session.run
+    assert run.parent == tmp_path / "runs"
+    predict = PredictPanel(viewer)
+    viewer.window.add_dock_widget(predict)
+    other, truth = tiny_image(seed=5)
+    layer = viewer.add_image(other, name="other")
+    predict.image.pick(layer)
+    panel.session.model = None  # As after a restart.
+    assert predict.run.path == run
+    predict.adapt.setChecked(True)
+    predict.button.click()
+    assert predict.button.text() == "Cancel"
+    wait_idle(qtbot, panel.session)
+    assert notes == []
+    mask = labels_array(panel.session.prediction_of(layer).layer)
+    assert dice(mask > 0, truth > 0) > 0.5
+    assert predict.save.layer.layer is panel.session.prediction_of(layer).layer
+    assert predict.save.save(tmp_path / "other.nii.gz")
+    saved = nib.load(tmp_path / "other.nii.gz")
+    np.testing.assert_array_equal(np.asarray(saved.dataobj).T, mask)
+
+
+def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ball, qtbot):
+    image, _, _ = open_ball()
+    panel.set_budget(60)
+    viewer.dims.set_point(0, 8 * 3)
+    panel.button.click()
+    prediction = panel.session.prediction_of(image)
+    orders = []
+    write = prediction.write
+    prediction.write = lambda numbers, masks: (orders.append(list(numbers)), write(numbers, masks))
+    qtbot.waitUntil(lambda: bool(orders), timeout=60_000)
+    assert panel.session.activity is Activity.TRAINING
+    assert orders[0][0] == 8
+    stop_quickly(panel, qtbot)
+    assert "Stopped" in panel.state.text
+
+
+def test_corrected_slices_are_kept_and_undo_stays_right(viewer, panel, open_ball, qtbot):
+    image, _, _ = open_ball()
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    layer = panel.session.prediction_of(image).layer
+    machine = layer.data[6].copy()
+    stroke = np.zeros(layer.data.shape, bool)
+    stroke[6, :8, :8] = True
+    layer.data_setitem(np.nonzero(stroke), 2)
+    before_undo = layer.data[6].copy()
+    panel.form.set_value("seed", 7)
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert panel.session.prediction_of(image).layer is layer
+    assert panel.session.prediction_of(image).touched == (6,)
+    np.testing.assert_array_equal(layer.data[6], before_undo)
+    others = [n for n in range(12) if n != 6]
+    newest = layer.data[others].copy()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data[6], machine)
+    np.testing.assert_array_equal(layer.data[others], newest)
+    layer.redo()
+    np.testing.assert_array_equal(layer.data[6], before_undo)
+
+
+def test_background_only_slices_count(viewer, panel, open_ball, qtbot):
+    open_ball()
+    viewer.dims.set_point(0, 0)
+    assert "slice 0" in panel.done.text()
+    panel.done.click()
+    assert "background only: 1 (0)" in panel.plan_text.text()
+    panel.button.click()
+    text = []
+    panel.session.changed.connect(lambda: text.append(panel.session.message))
+    wait_idle(qtbot, panel.session)
+    assert any("4 labelled and 8 unlabelled" in line for line in text)
+    panel.done.click()
+    assert "background only" not in panel.plan_text.text()
+
+
+def test_unlabelled_images_of_another_site_join(viewer, panel, open_ball, qtbot):
+    open_ball()
+    other = viewer.add_image(tiny_image(3)[0], name="elsewhere")
+    panel.others.tick(other)
+    assert "21 unlabelled" in panel.plan_text.text()
+    assert panel.others.chosen() == [(other, "elsewhere")]
+    text = []
+    panel.session.changed.connect(lambda: text.append(panel.session.message))
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert any("3 labelled and 21 unlabelled" in line for line in text)
+
+
+def test_nothing_painted_is_told_once(viewer, panel, open_ball, qtbot, notes):
+    _, labels, _ = open_ball()
+    labels.data[:] = 0
+    labels.refresh()
+    panel._refresh_marks()
+    assert "Nothing is painted" in panel.plan_text.text()
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert len(notes) == 1
+    assert "no slice is labelled" in notes[0]
+    assert panel.button.text() == "Start training"
+    assert panel.button.isEnabled()
+
+
+def test_an_exception_in_the_thread_is_told_once(viewer, panel, open_ball, qtbot, notes):
+    open_ball()
+    # A file where the run folder should be made: a real fault, from the thread.
+    panel.runs.path.write_text("in the way")
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert len(notes) == 1
+    assert panel.button.text() == "Start training"
+    assert panel.session.task is None
+
+
+def test_nan_in_the_image_does_no_harm(viewer, panel, qtbot, notes):
+    image, mask = tiny_image()
+    odd = image.astype(np.float32)
+    odd[0, 0, 0], odd[1, 1, 1] = np.nan, np.inf
+    viewer.add_image(odd, name="odd", contrast_limits=(0, 400))
+    some = np.zeros_like(mask)
+    some[6] = mask[6]
+    viewer.add_labels(some)
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert notes == []
+    assert np.isnan(odd[0, 0, 0])
+    assert panel.session.model is not None
+
+
+def test_two_trainings_at_once_are_refused(viewer, panel, open_ball, qtbot, notes):
+    open_ball()
+    panel.set_budget(60)
+    panel.button.click()
+    panel.start()
+    assert len(notes) == 1
+    assert "still going on" in notes[0]
+    assert panel.session.activity is Activity.TRAINING
+    stop_quickly(panel, qtbot)
+
+
+def test_layers_removed_and_renamed_during_training(viewer, panel, open_ball, qtbot, notes):
+    image, labels, reference = open_ball()
+    panel.set_budget(60)
+    panel.button.click()
+    layer = panel.session.prediction_of(image).layer
+    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=60_000)
+    image.name = "renamed"
+    assert panel.image.currentText() == "renamed"
+    viewer.layers.remove(labels)
+    viewer.layers.remove(layer)
+    viewer.layers.remove(image)
+    time.sleep(0.1)
+    stop_quickly(panel, qtbot)
+    assert notes == []
+    assert layer in viewer.layers  # The result is offered again.
+    assert layer.data.shape == reference.shape
+
+
+@pytest.mark.parametrize("way", ["viewer", "dock"])
+def test_closing_while_training_ends_the_thread(viewer, panel, open_ball, qtbot, way):
+    open_ball()
+    panel.set_budget(600)
+    panel.button.click()
+    session = panel.session
+    qtbot.waitUntil(lambda: len(session.history) > 1, timeout=60_000)
+    task = session.task
+    began = time.monotonic()
+    if way == "viewer":
+        viewer.close()
+    else:
+        viewer.window.remove_dock_widget(panel)
+        panel.deleteLater()
+        qtbot.waitUntil(lambda: task.abandoned, timeout=3000)
+    assert task.wait(3)
+    assert time.monotonic() - began < 3
+    qtbot.waitUntil(lambda: not task._worker.is_running, timeout=3000)
+    session.task = None
+
+
+def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
+    mask = np.transpose(tiny_image()[1], (2, 1, 0))
+    loaded = nib.load(nifti)
+    nib.save(nib.Nifti1Image(mask, loaded.affine), nifti.with_name("reference.nii.gz"))
+    cohort = nifti.with_name("cohort.csv")
+    cohort.write_text(
+        "image,labels,slices,site,split\nscan.nii.gz,reference.nii.gz,3;6;9,a,train\n"
+    )
+    assert panel.hint.isVisible()
+    panel.source.setCurrentText("a cohort file")
+    panel.cohort.path = cohort
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert notes == []
+    assert [layer.name for layer in viewer.layers] == ["scan", "scan (prediction)"]
+    # Files are segmented by the model of this window, and opened as layers.
+    predict = PredictPanel(viewer)
+    viewer.window.add_dock_widget(predict)
+    predict.choose_files([nifti])
+    predict.button.click()
+    wait_idle(qtbot, panel.session)
+    assert notes == []
+    assert len(viewer.layers) == 4

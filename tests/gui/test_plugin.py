@@ -1,0 +1,92 @@
+"""What napari sees of the plugin, before and after it is opened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from qtpy.QtWidgets import QWidget
+
+import napari_dim
+from napari_dim.config import Settings
+from napari_dim.gui.forms import ADVANCED, SettingsForm
+from napari_dim.gui.preferences import preferences
+from napari_dim.gui.session import session_of
+from napari_dim.gui.workspace import Workspace
+
+MANIFEST = Path(napari_dim.__file__).with_name("napari.yaml")
+
+
+def test_the_manifest_is_valid():
+    done = subprocess.run(
+        [sys.executable, "-m", "npe2", "validate", str(MANIFEST)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in (done.stdout + done.stderr).lower()
+
+
+def test_discovery_imports_no_torch():
+    code = (
+        "import sys; from npe2 import PluginManager; pm = PluginManager.instance(); pm.discover();"
+        "m = pm.get_manifest('napari-dim'); assert len(m.contributions.widgets) == 3;"
+        "bad = {'torch', 'monai', 'nibabel', 'napari_dim.gui'} & set(sys.modules);"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["Workspace", "Train", "Predict"])
+def test_each_widget_opens_from_the_menu(viewer, qtbot, name):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-dim", name)
+    assert isinstance(widget, QWidget)
+    assert session_of(viewer).viewer.layers is not None
+    qtbot.waitUntil(dock.isVisible)
+
+
+def test_panels_of_a_viewer_share_its_session(viewer):
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace)
+    assert workspace.train.session is workspace.predict.session is session_of(viewer)
+
+
+def test_empty_state_says_what_to_do(viewer, qtbot):
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace)
+    assert "Open Sample" in workspace.train.hint.text()
+    qtbot.waitUntil(workspace.train.hint.isVisible)
+    import numpy as np
+
+    viewer.add_image(np.zeros((4, 30, 30)))
+    assert not workspace.train.hint.isVisible()
+    assert "New" in workspace.train.plan_text.text()
+    workspace.train.new.click()
+    assert viewer.layers.selection.active.data.shape == (4, 30, 30)
+    assert viewer.layers.selection.active.mode == "paint"
+
+
+def test_workspace_fits_a_small_screen(viewer):
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace)
+    assert workspace.minimumSizeHint().width() <= 420
+    assert workspace.minimumSizeHint().height() <= 500
+
+
+def test_form_gives_valid_settings_and_the_fields_help(qtbot):
+    form = SettingsForm()
+    qtbot.addWidget(form)
+    assert Settings.make(**form.values()) == Settings()
+    form.set_value("divergence", "pearson")
+    form.set_value("seed", 11)
+    changed = Settings.make(**form.values())
+    assert (changed.divergence, changed.seed) == ("pearson", 11)
+    for name in ADVANCED:
+        assert Settings.model_fields[name].description in form._editors[name].toolTip()
+
+
+def test_preferences_have_the_settings_defaults(viewer):
+    chosen = preferences()
+    assert chosen.budget == Settings().budget
+    assert chosen.device == Settings().device
+    assert chosen.runs.name == "runs"
