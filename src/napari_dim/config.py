@@ -52,7 +52,13 @@ class Settings(BaseModel):
         group="run",
     )
     budget: float | None = _setting(
-        180.0, "How long to train, from the first step on", group="run", unit="s", symbol="T", gt=0, le=7 * 24 * 3600
+        180.0,
+        "How long to train, from the first step on",
+        group="run",
+        unit="s",
+        symbol="T",
+        gt=0,
+        le=7 * 24 * 3600,
     )
     steps: int | None = _setting(
         None, "Train this many steps instead of a time", group="run", symbol="T", ge=1, le=10**7
@@ -67,7 +73,7 @@ class Settings(BaseModel):
     )
 
     labelled_batch: int = _setting(4, "Labelled slices a step", group="data", ge=1, le=256)
-    unlabelled_batch: int = _setting(4, "Unlabelled slices a step", group="data", ge=1, le=256)
+    unlabelled_batch: int = _setting(2, "Unlabelled slices a step", group="data", ge=1, le=256)
     context: int = _setting(
         1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
     )
@@ -102,7 +108,7 @@ class Settings(BaseModel):
         group="optimiser", symbol="ρ", ge=0, le=10,
     )  # fmt: skip
     sharpness_every: int = _setting(
-        1, "Perturb on every k-th step only", group="optimiser", ge=1, le=1000
+        4, "Perturb on every k-th step only", group="optimiser", ge=1, le=1000
     )
     sharpness_from: float = _setting(
         0.0, "Perturb only after this share of the schedule", group="optimiser", ge=0, le=1
@@ -147,7 +153,7 @@ class Settings(BaseModel):
     )  # fmt: skip
 
     mirror: float = _setting(
-        0.5, "Chance that columns are mirrored (left and right)", group="views", ge=0, le=1
+        0.0, "Chance that columns are mirrored (left and right)", group="views", ge=0, le=1
     )
     flip: float = _setting(
         0.0, "Chance that rows are turned upside down", group="views", ge=0, le=1
@@ -188,15 +194,16 @@ class Settings(BaseModel):
 
     @classmethod
     def make(cls, **changes: Any) -> Settings:
-        """Settings of the preset named in `changes` (interactive by default), then `changes`.
+        """Settings of the preset and method named in `changes`, then `changes`.
 
         Raises
         ------
         InputError
             If a name is unknown or a value is outside its range.
         """
-        preset = changes.get("preset", "interactive")
-        values = {**PRESETS.get(preset, {}), **changes}
+        preset = PRESETS.get(changes.get("preset", "interactive"), {})
+        method = METHODS.get(changes.get("method", "dim"), {})
+        values = {**preset, **method, **changes}
         try:
             return cls(**values)
         except ValidationError as error:
@@ -246,6 +253,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """What each preset changes. The interactive preset is the defaults above."""
+
+METHODS: dict[str, dict[str, Any]] = {
+    "dim": {},
+    # Sharpness-aware optimisation is DiM's; the honest baseline spends no time on it.
+    "supervised": {"sharpness": 0.0},
+}
+"""What each method changes."""
 
 
 def read_settings_file(path: Path) -> dict[str, Any]:

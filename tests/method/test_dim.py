@@ -41,7 +41,9 @@ def method(seed=0, teacher=True, classes=2, regions=(), optimiser="sgd", **chang
         nn.ReLU(),
         nn.Conv2d(4, targets.channels, 1),
     )
-    settings = Settings.make(**{"confidence": 0.5, "mix_labelled": 0.0, **changes})
+    settings = Settings.make(
+        **{"confidence": 0.5, "mix_labelled": 0.0, "sharpness_every": 1, **changes}
+    )
     options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
     make = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimiser]
     return DiM(
