@@ -20,14 +20,14 @@ COLOURS = {
     "entropy": "#0072B2",
 }
 TITLES = {
-    "total": "total",
-    "supervised": "labelled slices",
+    "supervised": "your slices",
     "inner": "pasted in",
     "outer": "pasted around",
     "symmetric": "symmetric",
     "align": "alignment",
     "entropy": "entropy",
 }
+MAIN = "supervised"
 POINTS = 400
 
 
@@ -50,12 +50,16 @@ class LossCurves(QWidget):
         else:
             self._graph = pyqtgraph
             self._plot = pyqtgraph.PlotWidget()
-            self._plot.setFixedHeight(170)
-            self._plot.setToolTip("How far the model is from what it should learn: lower is better")
+            self._plot.setFixedHeight(150)
+            self._plot.setToolTip(
+                "How far the model is from your slices (thick line), and from what it works out "
+                "for the others: lower is better. The others join as training goes on"
+            )
             self._plot.hideButtons()
             self._plot.setMenuEnabled(False)
             self._plot.setMouseEnabled(False, False)
             column.addWidget(self._plot)
+            column.addWidget(self._text)
             while_alive(self, session.viewer.events.theme, self._on_theme)
             self._restyle()
         while_alive(self, session.stepped, self._on_step)
@@ -70,14 +74,20 @@ class LossCurves(QWidget):
             return
         every = max(1, len(history) // POINTS)
         shown = history[::every]
-        for name in dict.fromkeys(name for event in history[-1:] for name in event.losses):
+        # The total grows with the weights of its parts, so it would look like getting worse.
+        names = [name for name in TITLES if any(name in event.losses for event in shown)]
+        for name in names:
             self._line(name).setData(
                 [event.elapsed for event in shown],
                 [event.losses.get(name, float("nan")) for event in shown],
             )
-        if not history:
-            for line in self._lines.values():
-                line.setData([], [])
+        for name in self._lines.keys() - set(names):
+            self._lines[name].setData([], [])
+        self._text.setText(
+            " &nbsp; ".join(
+                f'<span style="color:{COLOURS[name]}">━</span> {TITLES[name]}' for name in names
+            )
+        )
 
     def _on_step(self, event: StepDone) -> None:
         # Ten events a second come in; four drawings a second are seen as live.
@@ -91,9 +101,8 @@ class LossCurves(QWidget):
 
     def _line(self, name: str) -> Any:
         if name not in self._lines:
-            colour = COLOURS.get(name, self._foreground)
-            pen = self._graph.mkPen(colour, width=2.5 if name == "total" else 1.2)
-            self._lines[name] = self._plot.plot(pen=pen, name=TITLES.get(name, name))
+            pen = self._graph.mkPen(COLOURS[name], width=3 if name == MAIN else 1.2)
+            self._lines[name] = self._plot.plot(pen=pen)
         return self._lines[name]
 
     def _on_theme(self, event: Any = None) -> None:
@@ -105,20 +114,13 @@ class LossCurves(QWidget):
         from napari.utils.theme import get_theme
 
         theme = get_theme(self._session.viewer.theme)
-        self._foreground = theme.text.as_hex()
+        foreground = theme.text.as_hex()
         self._plot.clear()
         self._lines.clear()
         self._plot.setBackground(theme.background.as_hex())
         item = self._plot.getPlotItem()
-        if item.legend is not None:
-            item.legend.scene().removeItem(item.legend)
-            item.legend = None
-        item.addLegend(
-            offset=(-4, 2), labelTextColor=self._foreground, labelTextSize="8pt", colCount=2,
-            verSpacing=-6, brush=None,
-        )  # fmt: skip
         for side, text in (("bottom", "seconds"), ("left", "loss")):
             axis = item.getAxis(side)
-            axis.setPen(self._foreground)
-            axis.setTextPen(self._foreground)
-            item.setLabel(side, text, color=self._foreground)
+            axis.setPen(foreground)
+            axis.setTextPen(foreground)
+            item.setLabel(side, text, color=foreground)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import smallest_type
@@ -23,6 +25,11 @@ KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
 AXES = ("slice", "row", "column")
+COLOURS = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999",
+)  # fmt: skip
+"""Colours of the classes, by id: Okabe and Ito's, which colour-blind people can tell apart."""
+
 _SAMPLE = 200_000  # Voxels looked at to choose the contrast.
 _TO_MM = {
     "millimeter": 1.0,
@@ -95,7 +102,13 @@ def labels_tuple(mask: np.ndarray, source: Source, name: str) -> LayerTuple:
     """A labels layer of class ids, ``(slice, row, column)``, on the grid of `source`."""
     data = mask[0] if source.kind == "picture" else mask
     # Painting needs memory of its own, in reading order.
-    return np.array(data, order="C"), {**_placed(source, data.ndim), "name": name}, "labels"
+    how = {**_placed(source, data.ndim), "name": name, "colormap": class_colours()}
+    return np.array(data, order="C"), how, "labels"
+
+
+def class_colours() -> CyclicLabelColormap:
+    """The colours that labels and predictions share."""
+    return CyclicLabelColormap(colors=[transform_color(c)[0] for c in ("#00000000", *COLOURS)])
 
 
 def add_layer(viewer: Any, layer: LayerTuple | Layer, *, below: Layer | None = None) -> Layer:
@@ -120,7 +133,8 @@ def new_labels(image: Layer, *, largest: int = 255, name: str = "") -> Labels:
     source = layer_source(image)
     shape = _spatial_shape(image)
     data = np.zeros(shape, dtype=smallest_type(largest))
-    return Labels(data, name=name or f"{image.name} (labels)", **_placement_of(image, source))
+    name = name or f"{image.name} (labels)"
+    return Labels(data, name=name, colormap=class_colours(), **_placement_of(image, source))
 
 
 def layer_source(layer: Layer) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari.layers import Image, Layer
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers import layer_source
@@ -23,6 +23,8 @@ class OtherImages(QWidget):
         self._tree = QTreeWidget()
         self._tree.setHeaderLabels(["also learn from", "site"])
         self._tree.setRootIsDecorated(False)
+        self._tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._tree.header().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self._tree.setToolTip(
             "Scans without labels teach the model too, most of all those from another scanner. "
             "Double-click a site to rename it"
@@ -56,8 +58,9 @@ class OtherImages(QWidget):
                 self._items[layer] = item
             self._items[layer].setText(0, layer.name)
         self._tree.blockSignals(False)
-        self._tree.resizeColumnToContents(0)
-        self._tree.setFixedHeight(30 + 22 * min(len(offered), 4))
+        row = max(self._tree.sizeHintForRow(0), 18)
+        head = self._tree.header().sizeHint().height()
+        self._tree.setFixedHeight(head + row * min(len(offered), 4) + 8)
         self.setVisible(bool(offered))
 
     def tick(self, layer: Layer, on: bool = True) -> None:

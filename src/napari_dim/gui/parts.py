@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
+    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -76,7 +78,7 @@ class LayerPicker(QComboBox):
         self._session, self._kind, self._keep = session, kind, keep
         self._shown: list[Layer] = []
         # A long name must not push the panel beyond the screen.
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(8)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.currentIndexChanged.connect(self._on_index)
@@ -139,8 +141,8 @@ class PathPicker(QWidget):
 
     @path.setter
     def path(self, path: Path | None) -> None:
+        # The end of a path tells more than its beginning.
         self._line.setText(str(path) if path else "")
-        self._line.setCursorPosition(0)
 
     def setToolTip(self, text: str | None) -> None:  # noqa: N802
         """Show the same tip on the text and the button."""
@@ -188,6 +190,13 @@ class StateLine(QWidget):
         self._bar.setValue(int(1000 * self._session.share))
 
 
+def captioned(form: QFormLayout, caption: str, inside: QWidget | QLayout) -> None:
+    """Add a row; captions are as wide as in the other forms of a panel."""
+    label = QLabel(caption)
+    label.setFixedWidth(74)
+    form.addRow(label, inside)
+
+
 def note(text: str = "") -> QLabel:
     """A line of explanation that wraps."""
     label = QLabel(text)
@@ -207,9 +216,18 @@ def large_button(text: str) -> QPushButton:
     return button
 
 
+class _Scroll(QScrollArea):
+    """Scrolls up and down alone: it is never narrower than what is inside."""
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        inside, bar = self.widget(), self.verticalScrollBar()
+        width = (inside.minimumSizeHint().width() if inside else 0) + bar.sizeHint().width() + 2
+        return QSize(width, 120)
+
+
 def scrolled(inside: QWidget) -> QScrollArea:
     """Let a panel scroll where the window is low."""
-    area = QScrollArea()
+    area = _Scroll()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

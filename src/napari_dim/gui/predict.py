@@ -25,6 +25,7 @@ from napari_dim.gui.parts import (
     LayerPicker,
     PathPicker,
     StateLine,
+    captioned,
     large_button,
     note,
     scrolled,
@@ -102,8 +103,8 @@ class PredictPanel(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.hint)
         form = QFormLayout()
-        form.addRow("model", self.run)
-        form.addRow("segment", self.source)
+        captioned(form, "model", self.run)
+        captioned(form, "segment", self.source)
         form.addRow(self.image)
         form.addRow(self._files_row)
         form.addRow(self.adapt)
@@ -116,7 +117,6 @@ class PredictPanel(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(scrolled(inside))
-        self.setMinimumWidth(300)
 
     # What the user does.
 

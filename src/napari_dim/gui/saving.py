@@ -48,7 +48,7 @@ class SaveBar(QWidget):
         self._session = session
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The mask to save")
-        self.button = QPushButton("Save mask…")
+        self.button = QPushButton("Save…")
         self.button.setToolTip(
             "Save as NIfTI, in exactly the place of the scan. File ▸ Save does the same"
         )

@@ -30,6 +30,7 @@ from napari_dim.gui.parts import (
     LayerPicker,
     PathPicker,
     StateLine,
+    captioned,
     large_button,
     note,
     scrolled,
@@ -116,8 +117,8 @@ class TrainPanel(QWidget):
         self._layers_box = QWidget()
         form = QFormLayout(self._layers_box)
         form.setContentsMargins(0, 0, 0, 0)
-        form.addRow("scan", self.image)
-        form.addRow("labels", labels)
+        captioned(form, "scan", self.image)
+        captioned(form, "labels", labels)
         form.addRow(self.done)
         form.addRow(self.others)
 
@@ -141,7 +142,7 @@ class TrainPanel(QWidget):
         time_row.addWidget(self.budget, 1)
         time_row.addWidget(self.seconds)
         form_time = QFormLayout()
-        form_time.addRow("train for", time_row)
+        captioned(form_time, "train for", time_row)
 
         self.form = SettingsForm(start={"device": chosen.device})
         self.runs = PathPicker(folder=True)
@@ -164,7 +165,7 @@ class TrainPanel(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addWidget(self.hint)
         top = QFormLayout()
-        top.addRow("learn from", self.source)
+        captioned(top, "learn from", self.source)
         column.addLayout(top)
         column.addWidget(self._layers_box)
         column.addWidget(self.cohort)
@@ -179,7 +180,6 @@ class TrainPanel(QWidget):
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(scrolled(inside))
-        self.setMinimumWidth(300)
 
     # What the user does.
 
@@ -337,9 +337,9 @@ class TrainPanel(QWidget):
         painted = number in self._marks.painted
         self.done.setEnabled(layer is not None and not painted)
         if layer is not None and is_done(layer, number) and not painted:
-            self.done.setText(f"Slice {number} is done: take back")
+            self.done.setText(f"Slice {number} is background only: undo")
         else:
-            self.done.setText(f"Mark slice {number} as done: background only")
+            self.done.setText(f"Slice {number} is background only")
 
     def _say_plan(self) -> None:
         """State what a training would learn from, before it starts."""

@@ -1,0 +1,104 @@
+"""Make the pictures of the docs from a real window on the sample data.
+
+Without a screen: ``xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py``.
+Takes about two minutes: the masks in the pictures come from a real training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+IMAGES = Path(__file__).with_name("images")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=90, help="how long to train")
+    parser.add_argument("--out", type=Path, default=IMAGES)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as runs:
+        make(args.out, args.seconds, Path(runs))
+
+
+def make(out: Path, seconds: float, runs: Path) -> None:
+    import napari
+
+    from napari_dim.gui.layers import go_to_slice
+
+    viewer = napari.Viewer(title="napari-dim")
+    viewer.window.resize(1366, 768)
+    _, workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
+    train, predict = workspace.train, workspace.predict
+    train.runs.path = runs
+    shoot(viewer, out / "empty.png")
+
+    layers = viewer.open_sample("napari-dim", "phantom")
+    labels = layers[-1]
+    image = next(layer for layer in layers[:-1] if layer.visible)
+    train.image.pick(image)
+    train.labels.pick(labels)
+    for layer in layers[:-1]:
+        if layer is not image:
+            train.others.tick(layer)
+    painted = np.flatnonzero(labels.data.any(axis=(1, 2)))
+    viewer.layers.selection.active = labels
+    labels.mode = "paint"
+    go_to_slice(viewer, image, int(painted[len(painted) // 2]))
+    viewer.reset_view()
+    shoot(viewer, out / "label.png")
+
+    train.set_budget(seconds)
+    train.button.click()
+    between = int(painted[len(painted) // 2] + 1)
+    go_to_slice(viewer, image, between)
+    while train.session.busy and train.session.share < 0.6:
+        process(0.2)
+    shoot(viewer, out / "plugin.png")
+    while train.session.busy:
+        process(0.2)
+    labels.visible = False
+    prediction = train.session.prediction_of(image).layer
+    viewer.layers.selection.active = prediction
+    shoot(viewer, out / "predicted.png")
+
+    workspace.tabs.setCurrentIndex(1)
+    other = next(layer for layer in layers[:-1] if layer is not image)
+    for layer in (image, prediction):
+        layer.visible = False
+    other.visible = True
+    predict.image.pick(other)
+    predict.adapt.setChecked(True)
+    predict.button.click()
+    while predict.session.busy:
+        process(0.2)
+    go_to_slice(viewer, other, other.data.shape[0] // 2)
+    viewer.reset_view()
+    shoot(viewer, out / "predict.png")
+    viewer.close()
+
+
+def process(seconds: float) -> None:
+    """Let the window work for a while."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.005)
+
+
+def shoot(viewer: Any, path: Path) -> None:
+    """Save a picture of the whole window."""
+    process(1.0)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+
+
+if __name__ == "__main__":
+    main()
