@@ -1,0 +1,85 @@
+"""Settings: presets, ranges, files, one line for a fault."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from napari_dim.config import PRESETS, Settings
+from napari_dim.errors import InputError
+
+
+def test_the_paper_s_settings():
+    """Section 4.2: SGD 0.03, momentum 0.9, weight decay 1e-4, batch 4 + 4, 30,000 steps."""
+    paper = Settings.make(preset="paper")
+    assert (paper.optimiser, paper.learning_rate, paper.momentum) == ("sgd", 0.03, 0.9)
+    assert paper.weight_decay == 1e-4
+    assert (paper.labelled_batch, paper.unlabelled_batch) == (4, 4)
+    assert paper.steps == 30_000
+    assert paper.budget is None
+    assert (paper.network, paper.width) == ("unet", 64)
+    assert paper.sharpness > 0
+    assert paper.sharpness_every == 1
+    assert paper.least_weight == 0
+    assert paper.divergence == "js"
+
+
+def test_every_setting_explains_itself():
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert field.json_schema_extra["group"], name
+    for preset in PRESETS.values():
+        assert set(preset) <= set(Settings.model_fields)
+
+
+def test_supervised_takes_no_sharpness_aware_step_unless_asked():
+    assert Settings.make(method="supervised").sharpness == 0
+    assert Settings.make(method="supervised", sharpness=0.1).sharpness == 0.1
+    assert Settings.make().sharpness > 0
+
+
+@pytest.mark.parametrize("suffix", [".json", ".toml"])
+def test_settings_from_a_file_and_options_above_it(tmp_path, suffix):
+    path = tmp_path / f"settings{suffix}"
+    if suffix == ".json":
+        path.write_text(json.dumps({"width": 8, "seed": 5, "regions": [[1, 2], [2]]}))
+    else:
+        path.write_text("width = 8\nseed = 5\nregions = [[1, 2], [2]]\n")
+    settings = Settings.from_file(path, seed=7)
+    assert (settings.width, settings.seed) == (8, 7)
+    assert settings.regions == ((1, 2), (2,))
+
+
+def test_settings_survive_the_run_folder(tmp_path):
+    settings = Settings.make(preset="paper", steps=5, regions=((1,),))
+    path = tmp_path / "settings.json"
+    path.write_text(settings.model_dump_json())
+    assert Settings.from_file(path) == settings
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"wdith": 8}, "wdith"),
+        ({"width": 1}, "width"),
+        ({"divergence": "tv"}, "divergence"),
+        ({"budget": float("nan")}, "budget"),
+        ({"budget": None}, "steps"),
+        ({"regions": [[]]}, "region"),
+        ({"preset": "fast"}, "preset"),
+    ],
+)
+def test_a_fault_is_one_line_that_names_the_setting(changes, word):
+    with pytest.raises(InputError) as caught:
+        Settings.make(**changes)
+    assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["width = ", "[1, 2]", "\x00"])
+def test_a_damaged_file_is_one_line(tmp_path, text):
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"settings\.json"):
+        Settings.from_file(path)
