@@ -100,11 +100,19 @@ def notes(monkeypatch):
     notification_manager.notification_ready.disconnect(keep)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def engine_loaded():
+    """Import the engine before any window waits for it: on a busy machine that takes long."""
+    import monai.networks.nets  # noqa: F401
+
+    import napari_dim.engine.train  # noqa: F401
+
+
 @pytest.fixture(autouse=True)
 def nothing_left(qapp):
     """No thread, panel or busy session survives its test."""
     yield
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 10
     while WorkerBase._worker_set and time.monotonic() < deadline:
         qapp.processEvents()
         time.sleep(0.01)
@@ -116,6 +124,6 @@ def nothing_left(qapp):
     assert not panels, "a panel outlived its test"
 
 
-def wait_idle(qtbot, session: Session, seconds: float = 60) -> None:
+def wait_idle(qtbot, session: Session, seconds: float = 120) -> None:
     """Run the event loop until background work ended."""
     qtbot.waitUntil(lambda: not session.busy, timeout=int(1000 * seconds))

@@ -38,7 +38,7 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     assert panel.session.activity is Activity.TRAINING
     assert viewer.layers.selection.active is labels  # The person goes on painting.
     prediction = panel.session.prediction_of(image)
-    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=60_000)
+    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
     labels.data[0, 0, 0] = 1  # Painted while training: it may not reach the training, nor be lost.
     wait_idle(qtbot, panel.session)
     assert notes == []
@@ -77,7 +77,7 @@ def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ba
     orders = []
     write = prediction.write
     prediction.write = lambda numbers, masks: (orders.append(list(numbers)), write(numbers, masks))
-    qtbot.waitUntil(lambda: bool(orders), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(orders), timeout=120_000)
     assert panel.session.activity is Activity.TRAINING
     assert orders[0][0] == 8
     stop_quickly(panel, qtbot)
@@ -193,7 +193,7 @@ def test_layers_removed_and_renamed_during_training(viewer, panel, open_ball, qt
     panel.set_budget(60)
     panel.button.click()
     layer = panel.session.prediction_of(image).layer
-    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=60_000)
+    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
     image.name = "renamed"
     assert panel.image.currentText() == "renamed"
     viewer.layers.remove(labels)
@@ -212,7 +212,7 @@ def test_closing_while_training_ends_the_thread(viewer, panel, open_ball, qtbot,
     panel.set_budget(600)
     panel.button.click()
     session = panel.session
-    qtbot.waitUntil(lambda: len(session.history) > 1, timeout=60_000)
+    qtbot.waitUntil(lambda: len(session.history) > 1, timeout=120_000)
     task = session.task
     began = time.monotonic()
     if way == "viewer":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -28,6 +28,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.gui.session import Session
+
+WIDTH = 330
+"""Least width of a panel, in pixels; it grows where the font needs it."""
 
 HINT = (
     "<b>No scan is open.</b><br>Drop a NIfTI file or a picture on the window, "
@@ -220,9 +223,16 @@ class _Scroll(QScrollArea):
     """Scrolls up and down alone: it is never narrower than what is inside."""
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """As wide as the inside and the scroll bar."""
         inside, bar = self.widget(), self.verticalScrollBar()
         width = (inside.minimumSizeHint().width() if inside else 0) + bar.sizeHint().width() + 2
-        return QSize(width, 120)
+        return QSize(max(width, WIDTH), 120)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Grow with what is inside."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 def scrolled(inside: QWidget) -> QScrollArea:
