@@ -1,0 +1,1 @@
+"""Volumes and slice states to batches on the device."""

@@ -186,8 +186,7 @@ def _anatomy(grid: Grid, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
     everywhere = 1e3
     body = blob((0, 0, 0), vary(38, 2), everywhere, stretch=vary(1.1, 0.05), wobble=0.03, drift=0)
-    side = 1 if rng.random() < 0.85 else -1  # now and then a patient is the other way round
-    place = (vary(0, 6), vary(-6, 4), side * vary(-11, 3))
+    place = (vary(0, 6), vary(-6, 4), vary(-11, 3))
     organ = blob(place, vary(14, 2), vary(31, 4), stretch=vary(1.25, 0.15), wobble=0.12)
     # The chamber lies off the middle, so that the wall is thick on one side.
     inside = (place[0] + vary(0, 4), place[1] + vary(0, 2.5), place[2] + vary(0, 2.5))
@@ -195,7 +194,7 @@ def _anatomy(grid: Grid, rng: np.random.Generator) -> dict[str, np.ndarray]:
     chamber = np.minimum(chamber, organ - vary(2.2, 0.5))
 
     # Look-alikes: the same signals as organ and chamber, elsewhere and of another shape.
-    far = (vary(0, 8), vary(-4, 5), side * vary(16, 3))
+    far = (vary(0, 8), vary(-4, 5), vary(16, 3))
     other = blob(far, vary(9, 1.5), vary(26, 4), stretch=vary(1.7, 0.2), wobble=0.15)
     pool = np.minimum(blob(far, vary(4, 1), vary(12, 3), stretch=1.6), other - 2)
     vessels = np.full(grid.shape, _OUTSIDE)

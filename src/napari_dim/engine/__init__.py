@@ -1,0 +1,1 @@
+"""Runs the method and yields events; knows no window."""

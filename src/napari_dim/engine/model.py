@@ -93,11 +93,11 @@ class Model:
 
     def save(self, run: Path) -> None:
         """Write weights, settings and record into a run folder, each whole or not at all."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         run.mkdir(parents=True, exist_ok=True)
         with atomic_path(run / WEIGHTS) as temporary:
-            save_file(self._tensors(), temporary)
+            temporary.write_bytes(save(self._tensors()))
         settings = self.settings.model_dump_json(indent=2)
         write_text_atomically(run / SETTINGS, settings + "\n")
         record = {

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from napari_dim.gui.layers import Source, add_layer, image_tuples, labels_tuple
+import numpy as np
+
+from napari_dim.gui.layers import Source, add_layer, image_tuples
+from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.session import session_of
 from napari_dim.gui.workspace import Workspace
 from napari_dim.io import prediction_name, read_mask, read_volume
@@ -29,18 +32,22 @@ def show_demo(folder: Path, viewer: Any) -> Workspace:
     """
     folder = Path(folder)
     rows = read_cohort(folder / "phantom" / "cohort.csv").split("test")
+    session = session_of(viewer)
     first = {row.site: row for row in reversed(rows)}
     for row in first.values():
         volume = read_volume(row.image)
         shown = row is rows[0]
         for data, how, kind in image_tuples(volume, row.name):
-            add_layer(viewer, (data, {**how, "visible": shown}, kind))
+            image = add_layer(viewer, (data, {**how, "visible": shown}, kind))
         predicted = folder / "predictions" / prediction_name(row.image)
         if predicted.is_file():
             mask = read_mask(predicted, volume)
-            data, how, kind = labels_tuple(mask, Source.of(volume), f"{row.name} (prediction)")
-            add_layer(viewer, (data, {**how, "visible": shown, "opacity": 0.5}, kind))
-    session = session_of(viewer)
+            prediction = PredictionLayer(
+                Source.of(volume), f"{row.name} (prediction)", mask.dtype, {"visible": shown}
+            )
+            prediction.write(np.arange(len(mask)), mask)
+            session.predictions[image] = prediction
+            viewer.add_layer(prediction.layer)
     run = folder / "run"
     session.run = run if run.is_dir() else None
     workspace = Workspace(viewer)
