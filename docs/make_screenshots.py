@@ -1,7 +1,7 @@
 """Make the pictures of the docs from a real window on the sample data.
 
 Without a screen: ``xvfb-run -a -s "-screen 0 1366x768x24" python docs/make_screenshots.py``.
-Takes about two minutes: the masks in the pictures come from a real training.
+Takes about four minutes: the masks in the pictures come from a real training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ IMAGES = Path(__file__).with_name("images")
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=90, help="how long to train")
+    parser.add_argument("--seconds", type=float, default=180, help="how long to train")
     parser.add_argument("--out", type=Path, default=IMAGES)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

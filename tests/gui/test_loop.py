@@ -30,7 +30,7 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     before = labels.data.copy()
     assert "3 (3, 6, 9)" in panel.plan_text.text()
     assert "9 unlabelled" in panel.plan_text.text()
-    panel.set_budget(20)
+    panel.set_budget(12)
     panel.form.set_value("learning_rate", 0.01)
     panel.form.set_value("sharpness", 0.0)
     viewer.layers.selection.active = labels

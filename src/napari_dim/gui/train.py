@@ -339,7 +339,7 @@ class TrainPanel(QWidget):
         if layer is not None and is_done(layer, number) and not painted:
             self.done.setText(f"Slice {number} is background only: undo")
         else:
-            self.done.setText(f"Slice {number} is background only")
+            self.done.setText(f"Mark slice {number}: background only")
 
     def _say_plan(self) -> None:
         """State what a training would learn from, before it starts."""
