@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +45,8 @@ class Model:
         The working grid.
     record
         What is needed to reproduce the run: seed, versions, inputs.
+    pieces
+        Ids of the classes that come in one piece; see `engine.pieces`.
     """
 
     student: nn.Module
@@ -55,6 +57,7 @@ class Model:
     context: int
     grid: WorkingGrid
     record: Mapping[str, Any]
+    pieces: tuple[int, ...] = ()
 
     @classmethod
     def new(
@@ -107,6 +110,7 @@ class Model:
                 "channels": self.channels,
                 "context": self.context,
                 "grid": self.grid.to_dict(),
+                "pieces": self.pieces,
             },
         }
         write_text_atomically(run / RECORD, json.dumps(record, indent=2) + "\n")
@@ -143,11 +147,12 @@ class Model:
                 record,
             )
             model._fill(load_file(run / WEIGHTS))
+            pieces = tuple(int(i) for i in shape["pieces"])
         except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
             raise InputError(
                 f"the run can't be read: {error}", where=run, hint="Train again"
             ) from error
-        return model
+        return replace(model, pieces=pieces)
 
     def _tensors(self) -> dict[str, Tensor]:
         parts = {"student": self.student, "teacher": self.teacher}

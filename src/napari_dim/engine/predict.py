@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_dim.data.case import Case
 from napari_dim.data.working import normalised, padded
 from napari_dim.engine.adapt import adapted
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.model import Model
+from napari_dim.engine.pieces import main_pieces
 from napari_dim.engine.precision import autocast_for, use_threads
 from napari_dim.errors import InputError
 from napari_dim.method.entropy import sample_entropy
@@ -66,7 +68,8 @@ def predict(
     adapt
         First fit a copy of the model to this scan, without labels (section 3.2).
     slices
-        Numbers of the slices wanted; the others stay 0. All by default.
+        Numbers of the slices wanted; the others stay 0. All by default: only then are
+        stray pieces dropped (`engine.pieces`).
     progress
         Called with the share done, in [0, 1].
 
@@ -90,15 +93,12 @@ def predict(
         predictor.net = adapted(
             predictor.net, views, predictor.targets, model.settings, predictor.autocast
         )
-    mask = np.zeros(volume.array.shape[:3], dtype=predictor.ids.dtype)
-    entropy = np.zeros(len(numbers), dtype=np.float32)
-    done = 0
-    for chunk in _chunks(numbers):
-        mask[chunk], entropy[done : done + len(chunk)] = predictor(stack, chunk, mask.shape[1:])
-        done += len(chunk)
-        if progress is not None:
-            progress(done / len(numbers))
-    return Prediction(mask, numbers, entropy)
+    mask, entropy = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
+    if slices is None:
+        return Prediction(main_pieces(mask, model.pieces), numbers, entropy)
+    whole = np.zeros(volume.array.shape[:3], dtype=mask.dtype)
+    whole[numbers] = mask
+    return Prediction(whole, numbers, entropy)
 
 
 class Predictor:
@@ -154,6 +154,29 @@ class Predictor:
             )
         index = probability.argmax(1).cpu().numpy()
         return self.ids[index], entropy.cpu().numpy()
+
+    def whole(self, case: Case) -> np.ndarray:
+        """The mask of all slices of a case, ``(slice, row, column)``, as the network says."""
+        stack = normalised(case.volume, self.model.grid.shape(case.volume))
+        shape = case.volume.array.shape[1:3]
+        return self.masks(stack, np.arange(len(stack)), shape)[0]
+
+    def masks(
+        self,
+        stack: Tensor,
+        numbers: np.ndarray,
+        shape: tuple[int, ...],
+        progress: Callable[[float], None] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As a call, for any number of slices, a few at a time."""
+        mask = np.zeros((len(numbers), *shape), dtype=self.ids.dtype)
+        entropy = np.zeros(len(numbers), dtype=np.float32)
+        for start in range(0, len(numbers), BATCH):
+            part = slice(start, start + BATCH)
+            mask[part], entropy[part] = self(stack, numbers[part], shape)
+            if progress is not None:
+                progress(min(1.0, (start + BATCH) / len(numbers)))
+        return mask, entropy
 
 
 def _chunks(numbers: np.ndarray) -> list[np.ndarray]:

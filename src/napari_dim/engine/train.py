@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -36,6 +36,7 @@ from napari_dim.engine.events import (
     StepDone,
 )
 from napari_dim.engine.model import Model
+from napari_dim.engine.pieces import main_pieces, single_pieces
 from napari_dim.engine.precision import autocast_for, use_threads
 from napari_dim.engine.predict import BATCH, Predictor
 from napari_dim.engine.schedule import Clock
@@ -210,11 +211,12 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         if not _finite(model.student.parameters()):
             yield _diverged(step)
             return
+        model = replace(model, pieces=single_pieces(cases, classes, predictor.whole))
         if job.run is not None:
             model.save(job.run)
             yield Checkpointed(job.run, step)
         if preview is not None:
-            yield from preview.events(step, None)
+            yield from preview.last(step, model.pieces)
         model.student.eval()
         reason = "stopped" if control.stopped else "budget" if settings.steps is None else "steps"
         yield Finished(model, reason, step, clock.elapsed, job.run)  # type: ignore[arg-type]
@@ -306,6 +308,12 @@ class _Preview:
             chunk = numbers[start : start + BATCH]
             mask, entropy = self._predictor(self._stack, chunk, self._shape)
             yield Preview(self._index, chunk, mask, entropy, step)
+
+    def last(self, step: int, pieces: tuple[int, ...]) -> Iterator[Preview]:
+        """All slices at once, without stray pieces, as `predict` gives them."""
+        numbers = np.arange(len(self._stack))
+        mask, entropy = self._predictor.masks(self._stack, numbers, self._shape)
+        yield Preview(self._index, numbers, main_pieces(mask, pieces), entropy, step)
 
 
 class _LossLog:

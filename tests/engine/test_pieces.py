@@ -1,0 +1,61 @@
+"""Dropping stray pieces, where the labels say that a class is one piece."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_dim.engine.pieces import main_pieces, single_pieces
+from tests.cases import case
+
+
+def nested_with_specks():
+    mask = np.zeros((4, 20, 20), np.uint16)
+    mask[:, 5:15, 5:15] = 1
+    mask[:, 8:12, 8:12] = 300
+    clean = mask.copy()
+    mask[0, 0, 0] = 1
+    mask[3, 18:20, 0:2] = 300
+    return mask, clean
+
+
+def test_specks_go_and_a_core_stays_in_its_shell():
+    mask, clean = nested_with_specks()
+    before = mask.copy()
+    assert np.array_equal(main_pieces(mask, (1, 300)), clean)
+    assert np.array_equal(mask, before)
+    assert main_pieces(mask, (1, 300)).dtype == np.uint16
+
+
+def test_only_the_named_classes_are_cleaned():
+    mask, _ = nested_with_specks()
+    half = main_pieces(mask, (1,))
+    assert half[0, 0, 0] == 0
+    assert half[3, 19, 0] == 300
+
+
+def test_classes_in_different_pieces_each_keep_theirs():
+    mask = np.zeros((2, 10, 30), np.uint8)
+    mask[:, 2:8, 2:10] = 1
+    mask[:, 2:8, 20:28] = 2
+    assert np.array_equal(main_pieces(mask, (1, 2)), mask)
+
+
+def test_empty_and_single_masks_are_left():
+    empty = np.zeros((2, 5, 5), np.uint8)
+    assert np.array_equal(main_pieces(empty, (1,)), empty)
+
+
+def test_the_labels_tell_an_organ_from_lesions():
+    organ = case((0, 1, 2, 3, 4, 5))
+    lesions = case((0, 1, 2, 3, 4, 5))
+    lesions.mask[:] = 0
+    lesions.mask[1, 2:6, 2:6] = lesions.mask[4, 20:24, 20:24] = 1
+    assert single_pieces([organ], (1, 2), lambda c: c.mask) == (1, 2)
+    assert single_pieces([lesions], (1,), lambda c: c.mask) == ()
+
+
+def test_specks_that_the_annotator_did_not_paint_do_not_make_it_several():
+    organ = case((0, 1, 2, 3, 4, 5))
+    speckled = organ.mask.copy()
+    speckled[2, 0, 0] = 1
+    assert single_pieces([organ], (1, 2), lambda c: speckled) == (1, 2)
