@@ -85,7 +85,9 @@ class LossCurves(QWidget):
             self._lines[name].setData([], [])
         self._text.setText(
             " &nbsp; ".join(
-                f'<span style="color:{COLOURS[name]}">━</span> {TITLES[name]}' for name in names
+                f'<span style="color:{COLOURS[name]}">━</span>&nbsp;'
+                + TITLES[name].replace(" ", "&nbsp;")
+                for name in names
             )
         )
 
