@@ -152,8 +152,7 @@ def main() -> None:
         times: dict[str, list[float]] = {"ours": [], "plain": []}
         for turn in range(args.steps + 1):
             start = time.perf_counter()
-            views = sampler.draw(with_unlabelled=ours.uses_unlabelled(progress))
-            ours.step(views, progress, turn)
+            ours.step(sampler.draw(with_unlabelled=True), progress, turn)
             wait()
             middle = time.perf_counter()
             plain.step(by_slice.draw(), progress, turn)
