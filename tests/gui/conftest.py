@@ -9,10 +9,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-
-pytest.importorskip("napari")
-pytest.importorskip("qtpy")
-
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QEvent
 

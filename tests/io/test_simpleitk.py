@@ -16,8 +16,6 @@ from napari_dim.io import read_volume, write_mask
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of
 
-pytest.importorskip("SimpleITK")
-
 READ = """
 import json, sys, SimpleITK as sitk
 for name in sys.argv[1:]:
