@@ -11,7 +11,6 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_dim.engine.events import Failed
-from napari_dim.errors import InputError
 from napari_dim.gui.layers import Source, add_layer, image_tuples, layer_volume
 from napari_dim.gui.predicted import PLACE, PredictionLayer
 from napari_dim.gui.session import Activity, Session, spare_threads
@@ -105,10 +104,7 @@ class Predicting:
         InputError
             If the session is busy.
         """
-        if session.busy:
-            raise InputError(
-                "the last piece of work is still going on", hint="Wait for it, or stop it first"
-            )
+        session.require_idle()
         predicting = cls(session, order)
         session.task = Task(
             "predicting masks",

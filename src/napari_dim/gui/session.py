@@ -12,6 +12,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dim.engine.events import Failed, StepDone
+from napari_dim.errors import InputError
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.worker import Task
 
@@ -89,6 +90,19 @@ class Session:
     def busy(self) -> bool:
         """Whether background work runs."""
         return self.activity is not Activity.IDLE
+
+    def require_idle(self) -> None:
+        """Refuse a second piece of background work.
+
+        Raises
+        ------
+        InputError
+            If one is going on.
+        """
+        if self.busy:
+            raise InputError(
+                "the last piece of work is still going on", hint="Wait for it, or stop it first"
+            )
 
     def layers(self, kind: type[Image] | type[Labels]) -> list[Any]:
         """The open layers of a kind, topmost first."""

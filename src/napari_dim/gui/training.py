@@ -172,10 +172,7 @@ class Training:
         InputError
             If the session is busy.
         """
-        if session.busy:
-            raise InputError(
-                "the last piece of work is still going on", hint="Wait for it, or stop it first"
-            )
+        session.require_idle()
         training = cls(session, plan)
         session.history.clear()
         session.training = training
