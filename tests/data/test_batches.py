@@ -89,11 +89,13 @@ def test_a_still_view_is_the_slice_itself():
         assert means[0] < means[1] < means[2]
 
 
-def test_outside_a_slice_there_is_no_target_and_the_edge_is_repeated():
+def test_outside_a_slice_its_edge_is_repeated_in_image_and_labels():
     grid, store = store_of([case()])
     place = torch.full((1, *grid.patch, 2), -5.0)
     sizes = store.sizes[:1]
-    assert (look_labels(store.labels[:1], place, sizes) == -1).all()
+    corner = store.labels[0, 0, 0].item()
+    assert corner > 0
+    assert (look_labels(store.labels[:1], place, sizes) == corner - 1).all()
     assert (look(store.images[:1].float(), place, sizes) == store.images[0, 0, 0, 0]).all()
 
 

@@ -72,14 +72,20 @@ class WeakView:
 
 def look(images: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
     """Images at the positions of a weak view; beyond a slice its edge is repeated."""
-    inside = torch.minimum(place.clamp_min(0), (sizes - 1)[:, None, None, :].to(place))
     return F.grid_sample(
-        images, _unit(inside, images), mode="bilinear", padding_mode="border", align_corners=True
+        images,
+        _unit(_inside(place, sizes), images),
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=True,
     )
 
 
 def look_labels(labels: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
     """Class indices at the positions of a weak view, -1 where there is no target.
+
+    Beyond a slice its edge is repeated, as `look` does with the image: a border without
+    targets would be marked by a network that was never told what lies there.
 
     Parameters
     ----------
@@ -88,13 +94,17 @@ def look_labels(labels: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
     """
     nearest = F.grid_sample(
         labels[:, None].float(),
-        _unit(place, labels),
+        _unit(_inside(place, sizes), labels),
         mode="nearest",
-        padding_mode="zeros",
+        padding_mode="border",
         align_corners=True,
     )[:, 0]
-    outside = ((place < -0.5) | (place > (sizes - 0.5)[:, None, None, :])).any(-1)
-    return torch.where(outside, 0.0, nearest).round().long() - 1
+    return nearest.round().long() - 1
+
+
+def _inside(place: Tensor, sizes: Tensor) -> Tensor:
+    """The nearest position on the slice."""
+    return torch.minimum(place.clamp_min(0), (sizes - 1)[:, None, None, :].to(place))
 
 
 def _unit(place: Tensor, images: Tensor) -> Tensor:
