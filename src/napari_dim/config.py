@@ -77,13 +77,21 @@ class Settings(BaseModel):
     context: int = _setting(
         1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
     )
-    max_size: int = _setting(
-        256, "Largest slice the network sees; larger ones are reduced", group="data",
-        unit="pixels", ge=32, le=2048,
-    )  # fmt: skip
     min_size: int = _setting(
         96, "Smaller slices than this are enlarged", group="data", unit="pixels", ge=16, le=1024
     )
+    usual_size: int = _setting(
+        128, "Larger slices are reduced to this, unless the labelled structures need more",
+        group="data", unit="pixels", ge=32, le=2048,
+    )  # fmt: skip
+    max_size: int = _setting(
+        256, "Largest slice the network sees, whatever the structures need", group="data",
+        unit="pixels", ge=32, le=2048,
+    )  # fmt: skip
+    detail: float = _setting(
+        0.97, "Dice that the labels must keep when they are reduced", group="data",
+        ge=0, le=1,
+    )  # fmt: skip
     regions: tuple[tuple[int, ...], ...] = _setting(
         (),
         "Overlapping targets as groups of class ids, largest first, such as disc = rim + cup: "
@@ -103,6 +111,10 @@ class Settings(BaseModel):
     decay_power: float = _setting(
         0.9, "Learning rate falls as (1 - t/T) to this power", group="optimiser", ge=0, le=4
     )
+    resume_at: float = _setting(
+        0.4, "Where in the schedule a training begins that goes on from earlier weights",
+        group="optimiser", symbol="t/T", ge=0, lt=1,
+    )  # fmt: skip
     sharpness: float = _setting(
         0.05, "Radius of the sharpness-aware perturbation; 0 switches it off",
         group="optimiser", symbol="ρ", ge=0, le=10,
@@ -227,6 +239,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "labelled_batch": 4,
         "unlabelled_batch": 4,
         "context": 0,
+        "usual_size": 256,
         "max_size": 256,
         "network": "unet",
         "width": 64,

@@ -281,3 +281,39 @@ def test_large_ids_survive():
     assert result.dtype == np.uint32
     assert set(np.unique(result)) <= {0, 300, 70000}
     assert 300 in result
+
+
+def test_training_goes_on_from_earlier_weights():
+    first = list(train(Job([case()], settings())))[-1].model
+    still = settings(steps=2, learning_rate=1e-12, resume_at=0.25)
+    events = list(train(Job([case((0, 2, 3))], still, start=first)))
+    assert events[0].notes == ()
+    steps = [e.progress for e in events if isinstance(e, StepDone)]
+    assert steps[0] >= 0.25  # the warm-up is skipped
+    assert steps[-1] == 1
+    for old, new in zip(
+        first.student.parameters(), events[-1].model.student.parameters(), strict=True
+    ):
+        torch.testing.assert_close(new, old)
+
+
+def test_going_on_with_more_classes_keeps_what_fits():
+    one = case()
+    one.mask[one.mask == 2] = 1
+    first = list(train(Job([one], settings())))[-1].model
+    assert first.classes == (1,)
+    still = settings(steps=1, learning_rate=1e-12)
+    events = list(train(Job([case()], still, start=first)))
+    model = events[-1].model
+    assert model.classes == (1, 2)
+    pairs = zip(first.student.parameters(), model.student.parameters(), strict=True)
+    kept = [torch.allclose(a, b) for a, b in pairs if a.shape == b.shape]
+    assert len(kept) > 20
+    assert all(kept)
+
+
+def test_going_on_from_another_network_starts_anew_and_says_so():
+    first = list(train(Job([case()], settings(width=8, steps=1))))[-1].model
+    events = list(train(Job([case()], settings(steps=2), start=first)))
+    assert "another width" in events[0].notes[0]
+    assert isinstance(events[-1], Finished)

@@ -26,6 +26,10 @@ def fit(
     divergence: Annotated[Divergence | None, typer.Option(help=about("divergence"))] = None,
     device: Annotated[Device | None, typer.Option(help=about("device"))] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help=about("seed"))] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="RUN", help="Go on from the weights of an earlier run."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Settings as TOML or JSON; the options above win."),
@@ -49,7 +53,7 @@ def fit(
     )
     check_run_folder(out)
     check_folder(out)
-    train_cohort(cohort, out, settings, as_json=json)
+    train_cohort(cohort, out, settings, start=start, as_json=json)
 
 
 def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:

@@ -39,7 +39,14 @@ def check_run_folder(run: Path) -> None:
         )
 
 
-def train_cohort(path: Path, run: Path, settings: Settings, *, as_json: bool = False) -> Finished:
+def train_cohort(
+    path: Path,
+    run: Path,
+    settings: Settings,
+    *,
+    start: Path | None = None,
+    as_json: bool = False,
+) -> Finished:
     """Train on a cohort's training cases, showing progress; Ctrl-C stops and keeps the run.
 
     Parameters
@@ -50,13 +57,15 @@ def train_cohort(path: Path, run: Path, settings: Settings, *, as_json: bool = F
         Folder for the run; made when training starts.
     settings
         How to train.
+    start
+        An earlier run to go on from.
     as_json
         Write events as JSON lines to standard output instead of progress for people.
 
     Raises
     ------
     InputError
-        If the cohort can't be used; nothing is written then.
+        If the cohort or the earlier run can't be used; nothing is written then.
     Failure
         If training ends before its time, stopped by the user included.
     """
@@ -71,14 +80,20 @@ def train_cohort(path: Path, run: Path, settings: Settings, *, as_json: bool = F
     from napari_dim.data.load import load_training
     from napari_dim.engine.control import Control
     from napari_dim.engine.events import Failed
+    from napari_dim.engine.model import WEIGHTS, Model
     from napari_dim.engine.train import Job, train
+    from napari_dim.io import hash_file
     from napari_dim.project.cohort import read_cohort
 
     console = messages()
     with console.status(f"Reading {path.name}"):
         cohort = read_cohort(path)
         cases = load_training(cohort)
-        job = Job(cases, settings, run=run, provenance=provenance(cohort))
+        earlier = None if start is None else Model.load(start)
+        known = provenance(cohort)
+        if start is not None:
+            known["start"] = hash_file(start / WEIGHTS)
+        job = Job(cases, settings, run=run, provenance=known, start=earlier)
     notes = tuple(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)
     control = Control()
     watchers = (JsonWatcher() if as_json else person_watcher(console), LogWatcher(run / LOG))

@@ -89,6 +89,39 @@ class Model:
             teacher.requires_grad_(False)
         return cls(student, teacher, settings, classes, channels, context, grid, record)
 
+    def misfit(self, other: Model) -> str:
+        """Why training can't go on from the weights of `other`; empty if it can.
+
+        The classes may differ: what depends on their number starts anew then.
+        """
+        pairs = {
+            "network": (other.settings.network, self.settings.network),
+            "width": (other.settings.width, self.settings.width),
+            "number of channels": (other.channels, self.channels),
+            "number of neighbouring slices": (other.context, self.context),
+        }
+        changed = [what for what, (old, new) in pairs.items() if old != new]
+        return f"another {changed[0]}" if changed else ""
+
+    def take_weights(self, other: Model) -> None:
+        """Start from the weights of `other`, as far as their shapes agree.
+
+        The teacher takes those of the other's teacher, or of its student if it has none.
+        """
+        for net, source in (
+            (self.student, other.student),
+            (self.teacher, other.teacher or other.student),
+        ):
+            if net is not None:
+                own = net.state_dict()
+                given = source.state_dict()
+                net.load_state_dict(
+                    {
+                        name: given[name] if given[name].shape == tensor.shape else tensor
+                        for name, tensor in own.items()
+                    }
+                )
+
     @property
     def targets(self) -> Targets:
         """Meaning of the networks' channels."""

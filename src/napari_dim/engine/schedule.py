@@ -14,11 +14,15 @@ class Clock:
         Seconds in all; None counts steps.
     steps
         Steps in all; takes precedence over `budget`.
+    skipped
+        Where the schedule begins, in [0, 1): a training that goes on from earlier
+        weights need not warm up again.
     """
 
-    def __init__(self, budget: float | None, steps: int | None) -> None:
+    def __init__(self, budget: float | None, steps: int | None, skipped: float = 0.0) -> None:
         self._budget = budget
         self._steps = steps
+        self._skipped = skipped
         self._start = time.monotonic()
         self._held = 0.0
 
@@ -32,7 +36,11 @@ class Clock:
         return time.monotonic() - self._start - self._held
 
     def progress(self, step: int) -> float:
-        """T / T before the given step, in [0, 1]."""
+        """The share t / T before the given step, in [0, 1]."""
+        return self._skipped + (1 - self._skipped) * self._spent(step)
+
+    def _spent(self, step: int) -> float:
+        """Share of the steps or seconds that is used up."""
         if self._steps is not None:
             return min(step / self._steps, 1.0)
         assert self._budget is not None
@@ -47,4 +55,4 @@ class Clock:
 
     def over(self, step: int) -> bool:
         """Whether the training is at its end before the given step."""
-        return self.progress(step) >= 1.0
+        return self._spent(step) >= 1.0

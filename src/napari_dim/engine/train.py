@@ -22,8 +22,9 @@ from napari_dim.config import Settings
 from napari_dim.data.augment import WeakView
 from napari_dim.data.batches import Sampler
 from napari_dim.data.case import Case
+from napari_dim.data.detail import sufficient_side
 from napari_dim.data.store import SliceStore
-from napari_dim.data.working import WorkingGrid, normalised
+from napari_dim.data.working import MULTIPLE, WorkingGrid, normalised
 from napari_dim.engine.control import Control
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.events import (
@@ -68,6 +69,9 @@ class Job:
         Seconds between two previews.
     provenance
         Kept in the record, such as hashes of the inputs.
+    start
+        A model to go on from: its weights, its grid, and a schedule that skips the time
+        it would spend on what the model knows (`config.Settings.resume_at`).
     """
 
     cases: Sequence[Case]
@@ -76,6 +80,7 @@ class Job:
     preview_case: int | None = None
     preview_every: float = 10.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    start: Model | None = None
 
 
 def train(job: Job, control: Control | None = None) -> Iterator[Event]:
@@ -144,11 +149,24 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
     device = pick_device(settings.device)
     use_threads(settings.threads)
     volumes = [case.volume for case in cases]
-    grid = WorkingGrid.fit(volumes, min_size=settings.min_size, max_size=settings.max_size)
+    usual = min(settings.usual_size, settings.max_size)
+    sides = [*range(usual, settings.max_size, 2 * MULTIPLE), settings.max_size]
+    side = sufficient_side(cases, sides, settings.detail)
+    grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
     flat = all(len(case.states) == 1 for case in cases)
     context = 0 if flat else settings.context
     record = _record(job, device)
     model = Model.new(settings, classes, channels, context, grid, record)
+    notes: tuple[str, ...] = ()
+    skipped = 0.0
+    if job.start is not None:
+        if why := model.misfit(job.start):
+            notes = (f"Starting anew: the last training had {why}",)
+        else:
+            model = replace(model, grid=job.start.grid)
+            model.take_weights(job.start)
+            skipped = settings.resume_at
+            grid = model.grid
     semi = settings.method == "dim" and any(case.unlabelled.size for case in cases)
     store = SliceStore.build(
         cases,
@@ -169,11 +187,12 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         classes=classes,
         patch=grid.patch,
         parameters=sum(p.numel() for p in model.student.parameters()),
+        notes=notes,
     )
     if job.run is not None:
         model.save(job.run)
     log = _LossLog(job.run)
-    clock = Clock(settings.budget, settings.steps)  # set-up is not taken from the budget
+    clock = Clock(settings.budget, settings.steps, skipped)  # set-up is not taken from the budget
     step = 0
     last_report = -math.inf
     last_checkpoint = last_preview = clock.elapsed

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import napari.viewer
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
@@ -77,6 +79,7 @@ class TrainPanel(QWidget):
         self.destroyed.connect(lambda *_: session.panel_closed())
         while_alive(self, session.layers_changed, self._on_layers)
         while_alive(self, session.changed, self._on_session)
+        while_alive(self, session.model_changed, self._on_model)
         while_alive(self, session.viewer.dims.events.point, self._on_slice)
         self._on_image(self.image.layer)
         self._on_session()
@@ -153,6 +156,11 @@ class TrainPanel(QWidget):
         advanced.addWidget(note("save models in"))
         advanced.addWidget(self.runs)
 
+        self.go_on = QCheckBox("go on from the last training")
+        self.go_on.setToolTip(
+            "Start with what the last model knows: useful masks in seconds. "
+            "Untick it for another structure, or to learn everything anew"
+        )
         self.plan_text = note()
         self.button = large_button("Start training")
         self.button.clicked.connect(self._on_button)
@@ -170,6 +178,7 @@ class TrainPanel(QWidget):
         column.addWidget(self._layers_box)
         column.addWidget(self.cohort)
         column.addLayout(form_time)
+        column.addWidget(self.go_on)
         column.addWidget(self.plan_text)
         column.addWidget(self.button)
         column.addWidget(self.state)
@@ -206,6 +215,7 @@ class TrainPanel(QWidget):
 
     def _plan(self) -> Plan:
         changes = self.form.values()
+        start = self.session.model if self.go_on.isChecked() else None
         folder = self.runs.path
         settings = plan_settings(
             {k: v for k, v in changes.items() if k != "device"},
@@ -217,14 +227,15 @@ class TrainPanel(QWidget):
             if self.cohort.path is None:
                 raise InputError("no cohort file is chosen", hint="Browse for its .csv file")
             run = new_run(folder, self.cohort.path.stem) if folder else None
-            return plan_from_cohort(self.cohort.path, settings, run)
+            return replace(plan_from_cohort(self.cohort.path, settings, run), start=start)
         image, labels = self.image.layer, self.labels.layer
         if image is None:
             raise InputError("no scan is open", hint="Open one, or use File > Open Sample")
         if labels is None:
             raise InputError("there is no labels layer", hint="Press New and paint some slices")
         run = new_run(folder, image.name) if folder else None
-        return plan_from_layers(image, labels, self.others.chosen(), settings, run)
+        plan = plan_from_layers(image, labels, self.others.chosen(), settings, run)
+        return replace(plan, start=start)
 
     def _on_button(self) -> None:
         if self.session.activity is Activity.TRAINING:
@@ -270,6 +281,14 @@ class TrainPanel(QWidget):
 
     def _on_image(self, layer: Layer | None) -> None:
         self._on_layers()
+        self._on_model()
+
+    def _on_model(self) -> None:
+        """Offer to go on from a model; it is what one wants if it was trained on this scan."""
+        model, image = self.session.model, self.image.layer
+        self.go_on.setVisible(model is not None)
+        known = [] if model is None else [case["name"] for case in model.record.get("cases", [])]
+        self.go_on.setChecked(image is not None and image.name in known)
 
     def _pick_labels(self) -> None:
         """If the chosen labels don't lie on the image, choose some that do."""

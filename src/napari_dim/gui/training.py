@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels, Layer
@@ -34,6 +34,9 @@ from napari_dim.gui.worker import Emit, Task
 from napari_dim.io.labels import as_labels
 from napari_dim.project.states import SliceState
 
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+
 PREVIEW_EVERY = 8.0
 """Least seconds between the end of a preview and the request for the next."""
 
@@ -57,6 +60,8 @@ class Plan:
         The layer that the predictions go below.
     name
         What is trained on, for people.
+    start
+        The model to go on from; None starts anew.
     """
 
     load: Callable[[], Sequence[Case]]
@@ -65,6 +70,7 @@ class Plan:
     image: Layer | None = None
     labels: Layer | None = None
     name: str = ""
+    start: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,14 @@ class Training:
         cases = plan.load()
         shown = next((i for i, case in enumerate(cases) if case.labelled.size), 0)
         emit(_Loaded(cases, shown))
-        job = Job(cases, plan.settings, plan.run, preview_case=shown, preview_every=math.inf)
+        job = Job(
+            cases,
+            plan.settings,
+            plan.run,
+            preview_case=shown,
+            preview_every=math.inf,
+            start=plan.start,
+        )
         events = train(job, control)
         try:
             for event in events:
@@ -270,8 +283,10 @@ class Training:
         if self._shown is not None:
             self._shown.due = time.monotonic() + FIRST_PREVIEW
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
+        notes = "".join(f". {note}" for note in event.notes)
         self._session.say(
-            f"Starting on {event.device}: {labelled} labelled and {unlabelled} unlabelled slices"
+            f"Starting on {event.device}: {labelled} labelled and {unlabelled} unlabelled "
+            f"slices{notes}"
         )
 
     def _stepped(self, event: StepDone) -> None:
