@@ -59,3 +59,12 @@ def test_specks_that_the_annotator_did_not_paint_do_not_make_it_several():
     speckled = organ.mask.copy()
     speckled[2, 0, 0] = 1
     assert single_pieces([organ], (1, 2), lambda c: speckled) == (1, 2)
+
+
+def test_a_narrow_gap_does_not_part_and_a_wide_one_does():
+    mask = np.zeros((4, 256, 256), np.uint8)
+    mask[:, 20:100, 20:100] = 1
+    mask[:, 20:60, 102:120] = 1
+    near = mask.copy()
+    mask[:, 200:205, 200:205] = 1
+    assert np.array_equal(main_pieces(mask, (1,)), near)

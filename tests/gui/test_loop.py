@@ -250,3 +250,25 @@ def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
     wait_idle(qtbot, panel.session)
     assert notes == []
     assert len(viewer.layers) == 4
+
+
+def test_the_second_training_goes_on_from_the_first(viewer, panel, open_ball, qtbot):
+    image, _, _ = open_ball()
+    assert panel.go_on.isHidden()
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    first = panel.session.model
+    assert not panel.go_on.isHidden()
+    assert panel.go_on.isChecked()  # The model was trained on this very scan.
+    plan = panel._plan()
+    assert plan.start is first
+    panel.button.click()
+    wait_idle(qtbot, panel.session)
+    assert panel.session.model is not first
+    assert panel.session.history[0].progress >= plan.settings.resume_at
+    other, _ = tiny_image(seed=5)
+    layer = viewer.add_image(other, name="other")
+    panel.image.pick(layer)
+    assert not panel.go_on.isChecked()  # Another scan: the structure may be another one too.
+    panel.image.pick(image)
+    assert panel.go_on.isChecked()

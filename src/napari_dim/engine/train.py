@@ -266,7 +266,10 @@ def training_method(
         )
     else:
         optimiser = torch.optim.AdamW(
-            student.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            student.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
         )
     options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
     method = DiM(
