@@ -1,9 +1,12 @@
-"""Time of one training step, beside a plain version of the same step.
+"""Time of one training step, beside its bare network passes and plain versions of it.
 
-Plain: float32, contiguous layout, every slice augmented on its own with scipy on the CPU.
 Ours: views of the whole batch at once on the device, bfloat16 where the device gains,
-channels-last. Both run the same equations on the same networks; they take turns, and the
-medians and their ratio are printed.
+channels-last, on the working grid that the labels allow. Bare: the passes of the networks
+that the step can't do without, on ready batches of the same size, type and layout, and
+nothing else. Plain: the same equations in float32 and contiguous layout, every slice
+augmented on its own with scipy on the CPU: on our grid with our network, on the slices' own
+grid with our network, and there with the plain U-Net of the same width. All take turns; the
+medians and the medians of the ratios are printed.
 
     python benchmarks/step.py [--rows 160] [--columns 224] [--steps 7] [--json FILE]
 """
@@ -15,6 +18,7 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -32,6 +36,7 @@ from napari_dim.engine.model import Model
 from napari_dim.engine.precision import use_threads
 from napari_dim.engine.train import training_method
 from napari_dim.method.dim import DiM
+from napari_dim.method.schedule import ramp
 from napari_dim.volume import Grid, Volume
 
 
@@ -103,9 +108,57 @@ class PlainSampler:
         return weak.astype(np.float32), strong.astype(np.float32), index
 
 
-def median_ms(runs: list[float]) -> float:
-    """Median in milliseconds."""
-    return statistics.median(runs) * 1000
+def built(
+    made: list[Case], settings: Settings, side: int, device: torch.device
+) -> tuple[DiM, Sampler]:
+    """Step and sampler on a working grid whose longer side is `side`."""
+    grid = WorkingGrid.fit([c.volume for c in made], min_size=16, max_size=side)
+    model = Model.new(settings, (1,), 1, settings.context, grid, {})
+    store = SliceStore.build(made, grid, {1: 1}, device)
+    return training_method(model, store, device)
+
+
+def plain(made: list[Case], settings: Settings, side: int) -> tuple[DiM, PlainSampler]:
+    """The plain version of it."""
+    method, sampler = built(made, settings, side, torch.device("cpu"))
+    method.autocast = nullcontext
+    for net in (method.student, method.teacher):
+        net.to(memory_format=torch.contiguous_format)
+    return method, PlainSampler(sampler)
+
+
+class BarePasses:
+    """The network passes of a step on ready batches."""
+
+    def __init__(self, method: DiM, batch: Views) -> None:
+        self.method = method
+        self.labelled, self.unlabelled = batch.labelled, batch.unlabelled
+        self.gradients: dict[int, torch.Tensor] = {}
+
+    def __call__(self, progress: float) -> None:
+        """The passes at t / T = `progress`, the sharpness-aware second ones included."""
+        method, options = self.method, self.method.options
+        weight = ramp(progress)
+        labelled, unlabelled = len(self.labelled), len(self.unlabelled)
+        student, teacher = labelled, 0
+        if weight >= options.least_weight:
+            student, teacher = student + 2 * unlabelled, unlabelled
+        if weight**2 >= options.least_weight:
+            student, teacher = student + unlabelled, 3 * unlabelled
+        if teacher:
+            with torch.no_grad(), method.autocast():
+                method.teacher(self._batch(teacher))
+        for _ in range(2):
+            with method.autocast():
+                logits = method.student(self._batch(student))
+            if student not in self.gradients:
+                self.gradients[student] = torch.randn_like(logits)
+            logits.backward(self.gradients[student])
+
+    def _batch(self, count: int) -> torch.Tensor:
+        both = torch.cat([self.labelled, self.unlabelled])
+        many = both.repeat(-(-count // len(both)), 1, 1, 1)[:count]
+        return many.contiguous(memory_format=torch.channels_last)
 
 
 def main() -> None:
@@ -117,66 +170,75 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
 
+    own = max(args.rows, args.columns)
     settings = Settings.make(
-        device=args.device, max_size=max(256, args.rows, args.columns), sharpness_every=1,
-        sharpness_from=0.0,
-    )  # fmt: skip
+        device=args.device, max_size=max(256, own), sharpness_every=1, sharpness_from=0.0
+    )
     use_threads(0)
     device = pick_device(settings.device)
     made = cases(args.rows, args.columns)
-    grid = WorkingGrid.fit([c.volume for c in made], min_size=16, max_size=settings.max_size)
+    side = min(settings.usual_size, own)
 
-    def build(device: torch.device) -> tuple[DiM, Sampler]:
-        model = Model.new(settings, (1,), 1, settings.context, grid, {})
-        store = SliceStore.build(made, grid, {1: 1}, device)
-        return training_method(model, store, device, semi=True)
-
-    ours, sampler = build(device)
-    plain, plain_sampler = build(torch.device("cpu"))
-    plain.autocast = nullcontext
-    plain.student.to(memory_format=torch.contiguous_format)
-    plain.teacher.to(memory_format=torch.contiguous_format)
-    by_slice = PlainSampler(plain_sampler)
+    ours, sampler = built(made, settings, side, device)
+    bare_method, bare_sampler = built(made, settings, side, device)
+    bare = BarePasses(bare_method, bare_sampler.draw(with_unlabelled=True))
+    unet = Settings.make(**{**settings.model_dump(), "network": "unet"})
+    plains = {
+        "plain, same grid": plain(made, settings, side),
+        "plain, own grid": plain(made, settings, own),
+        "plain U-Net, own grid": plain(made, unet, own),
+    }
 
     def wait() -> None:
         if device.type == "cuda":
             torch.cuda.synchronize()
 
-    stages = {
-        "labelled slices alone (t/T = 0)": 0.0,
-        "with L_in, L_out, L_align (0.5)": 0.5,
-        "all terms (1)": 1.0,
-    }
-    table = {}
+    def timed(work: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        work()
+        wait()
+        return time.perf_counter() - start
+
+    stages = {"labelled alone (t/T = 0)": 0.0, "L_in, L_out, L_align (0.5)": 0.5, "all terms": 1.0}
+    table: dict[str, dict[str, dict[str, float]]] = {}
     for stage, progress in stages.items():
-        times: dict[str, list[float]] = {"ours": [], "plain": []}
+        times: dict[str, list[float]] = {name: [] for name in ("ours", "bare", *plains)}
         for turn in range(args.steps + 1):
-            start = time.perf_counter()
-            ours.step(sampler.draw(with_unlabelled=True), progress, turn)
-            wait()
-            middle = time.perf_counter()
-            plain.step(by_slice.draw(), progress, turn)
-            end = time.perf_counter()
+            taken = {
+                "ours": timed(
+                    lambda at=progress, n=turn: ours.step(sampler.draw(with_unlabelled=True), at, n)
+                ),
+                "bare": timed(lambda at=progress: bare(at)),
+            }
+            for name, (method, by_slice) in plains.items():
+                taken[name] = timed(
+                    lambda m=method, s=by_slice, at=progress, n=turn: m.step(s.draw(), at, n)
+                )
             if turn:  # the first turn warms up
-                times["ours"].append(middle - start)
-                times["plain"].append(end - middle)
+                for name, seconds in taken.items():
+                    times[name].append(seconds)
         table[stage] = {
-            "ours_ms": median_ms(times["ours"]),
-            "plain_ms": median_ms(times["plain"]),
-            "ratio": statistics.median(
-                p / o for p, o in zip(times["plain"], times["ours"], strict=True)
-            ),
+            name: {
+                "ms": statistics.median(each) * 1000,
+                "times ours": statistics.median(
+                    a / b for a, b in zip(each, times["ours"], strict=True)
+                ),
+            }
+            for name, each in times.items()
         }
+    patch = sampler.weak.patch
     print(
         f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-        f"{platform.machine()}; patch {grid.patch[0]} x {grid.patch[1]}, "
-        f"batch {settings.labelled_batch} + {settings.unlabelled_batch}, SAM on every step"
+        f"{platform.machine()}; slices {args.rows} x {args.columns}, our patch {patch[0]} x "
+        f"{patch[1]}, batch {settings.labelled_batch} + {settings.unlabelled_batch}, "
+        f"SAM on every step\n"
     )
-    print(f"{'step':34s} {'ours':>9s} {'plain':>9s} {'plain / ours':>13s}")
+    names = ["ours", "bare", *plains]
+    print("| step | " + " | ".join(names) + " |")
+    print("|---" * (len(names) + 1) + "|")
     for stage, row in table.items():
-        print(
-            f"{stage:34s} {row['ours_ms']:6.0f} ms {row['plain_ms']:6.0f} ms {row['ratio']:12.1f}"
-        )
+        cells = [f"{row[n]['ms']:.0f} ms ({row[n]['times ours']:.2f})" for n in names]
+        print(f"| {stage} | " + " | ".join(cells) + " |")
     if args.json:
         args.json.write_text(json.dumps(table, indent=2))
 

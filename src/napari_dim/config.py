@@ -23,6 +23,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Network = Literal["resunet", "unet"]
 Optimiser = Literal["sgd", "adamw"]
 Subset = Literal["norm", "all"]
+Final = Literal["student", "teacher"]
 
 
 def _setting(
@@ -155,6 +156,13 @@ class Settings(BaseModel):
     teacher_decay: float = _setting(
         0.99, "The teacher keeps this much of itself a step", group="method", ge=0, le=1
     )
+    teacher_memory: float = _setting(
+        0.1, "At first the teacher averages over this share of the steps so far (the paper: all)",
+        group="method", gt=0, le=1,
+    )  # fmt: skip
+    final: Final = _setting(
+        "teacher", "Which network gives the masks (the paper: the student)", group="method"
+    )
     mixing_area: float = _setting(
         0.01, "Share of the spectrum's width whose amplitudes are mixed",
         group="method", ge=0, le=0.5,
@@ -185,6 +193,11 @@ class Settings(BaseModel):
     strong_labelled: bool = _setting(
         True, "Labelled slices are shown in the strong view too (the paper: weak)", group="views"
     )
+
+    smooth: float = _setting(
+        2.0, "Masks are smoothed across slices over this distance", group="views",
+        unit="pixels of the working grid", ge=0, le=10,
+    )  # fmt: skip
 
     adapt_steps: int = _setting(
         20, "Steps of adaptation to one new scan", group="adapt", ge=1, le=10000
@@ -260,6 +273,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "entropy_weight": 0.0,
         "confidence": 0.95,
         "teacher_decay": 0.99,
+        "teacher_memory": 1.0,
+        "final": "student",
+        "smooth": 0.0,
         "mirror": 0.5,
         "flip": 0.5,
         "mixed_precision": False,

@@ -137,3 +137,4 @@ def test_teacher_warms_up():
     assert decay_at(0, 0.99) == 0
     assert decay_at(1, 0.99) == 0.5
     assert decay_at(10_000, 0.99) == 0.99
+    assert decay_at(90, 0.99, memory=0.1) == 0.9

@@ -30,7 +30,7 @@ class Model:
     Attributes
     ----------
     student
-        The network that gives the final masks.
+        The network that is optimised.
     teacher
         Its moving average; None after supervised training.
     settings
@@ -88,6 +88,13 @@ class Model:
             teacher.load_state_dict(student.state_dict())
             teacher.requires_grad_(False)
         return cls(student, teacher, settings, classes, channels, context, grid, record)
+
+    @property
+    def net(self) -> nn.Module:
+        """The network that gives the masks."""
+        if self.settings.final == "teacher" and self.teacher is not None:
+            return self.teacher
+        return self.student
 
     def misfit(self, other: Model) -> str:
         """Why training can't go on from the weights of `other`; empty if it can.

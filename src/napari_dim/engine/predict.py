@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_dim.data.case import Case
 from napari_dim.data.working import normalised, padded
 from napari_dim.engine.adapt import adapted
 from napari_dim.engine.device import pick_device
@@ -24,6 +23,9 @@ from napari_dim.method.targets import Targets
 from napari_dim.volume import Volume
 
 BATCH = 8
+"""Slices that go through the network at once."""
+MOST_NEIGHBOURS = 8
+"""On each side of a slice, however thin the slices are."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def predict(
     slices: Sequence[int] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Prediction:
-    """Segment a volume with the student.
+    """Segment a volume.
 
     Parameters
     ----------
@@ -69,7 +71,7 @@ def predict(
         First fit a copy of the model to this scan, without labels (section 3.2).
     slices
         Numbers of the slices wanted; the others stay 0. All by default: only then are
-        stray pieces dropped (`engine.pieces`).
+        neighbouring slices averaged and stray pieces dropped (`engine.pieces`).
     progress
         Called with the share done, in [0, 1].
 
@@ -93,16 +95,17 @@ def predict(
         predictor.net = adapted(
             predictor.net, views, predictor.targets, model.settings, predictor.autocast
         )
-    mask, entropy = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
     if slices is None:
+        mask, entropy = predictor.whole(volume, stack, progress)
         return Prediction(main_pieces(mask, model.pieces), numbers, entropy)
+    mask, entropy = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
     whole = np.zeros(volume.array.shape[:3], dtype=mask.dtype)
     whole[numbers] = mask
     return Prediction(whole, numbers, entropy)
 
 
 class Predictor:
-    """Runs a model's student over a normalised stack.
+    """Runs a model over a normalised stack.
 
     Parameters
     ----------
@@ -115,7 +118,7 @@ class Predictor:
     def __init__(self, model: Model, device: torch.device) -> None:
         self.model = model
         self.device = device
-        self.net: nn.Module = model.student.to(device)
+        self.net: nn.Module = model.net.to(device)
         self.targets: Targets = model.targets.to(device)
         self.autocast: Callable[[], AbstractContextManager[object]] = autocast_for(
             device, model.settings.mixed_precision
@@ -137,6 +140,11 @@ class Predictor:
         self, stack: Tensor, numbers: np.ndarray, shape: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Class ids ``(n, *shape)`` and entropies ``(n,)`` of some slices of a stack."""
+        probability, entropy = self._probability(stack, numbers)
+        return self._ids(probability, shape), entropy
+
+    def _probability(self, stack: Tensor, numbers: np.ndarray) -> tuple[Tensor, np.ndarray]:
+        """Of each class on the working grid, ``(n, class, row, column)``, and entropies."""
         rows, columns = stack.shape[-2:]
         was_training = self.net.training
         self.net.eval()
@@ -148,18 +156,67 @@ class Predictor:
         logits = logits[..., :rows, :columns].float()
         entropy = sample_entropy(self.targets, logits)
         probability = self.targets.class_probability(self.targets.probability(logits))
-        if tuple(shape) != (rows, columns):
+        return probability, entropy.cpu().numpy()
+
+    def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+        """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
+        if tuple(shape) != tuple(probability.shape[-2:]):
             probability = F.interpolate(
                 probability, size=tuple(shape), mode="bilinear", align_corners=False
             )
-        index = probability.argmax(1).cpu().numpy()
-        return self.ids[index], entropy.cpu().numpy()
+        ids: np.ndarray = self.ids[probability.argmax(1).cpu().numpy()]
+        return ids
 
-    def whole(self, case: Case) -> np.ndarray:
-        """The mask of all slices of a case, ``(slice, row, column)``, as the network says."""
-        stack = normalised(case.volume, self.model.grid.shape(case.volume))
-        shape = case.volume.array.shape[1:3]
-        return self.masks(stack, np.arange(len(stack)), shape)[0]
+    def whole(
+        self, volume: Volume, stack: Tensor, progress: Callable[[float], None] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The mask of all slices, ``(slice, row, column)``, and their entropies.
+
+        Each slice's probabilities are averaged with its neighbours' (a Gaussian of
+        `config.Settings.smooth` pixels of the working grid): along the slice axis an organ
+        is as smooth as within a slice, but the network hardly looks there.
+
+        Parameters
+        ----------
+        volume
+            The image.
+        stack
+            Its slices, `data.working.normalised`.
+        progress
+            Called with the share done, in [0, 1].
+        """
+        count, shape = len(stack), volume.array.shape[1:3]
+        mask = np.zeros((count, *shape), dtype=self.ids.dtype)
+        entropy = np.zeros(count, dtype=np.float32)
+        weights = self._across(volume)
+        reach = len(weights) // 2
+        kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
+        first = done = 0
+        for start in range(0, count, BATCH):
+            part = np.arange(start, min(start + BATCH, count))
+            probability, entropy[part] = self._probability(stack, part)
+            kept += probability.unbind(0)
+            ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
+            if ready > done:
+                smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
+                for at in range(0, len(smooth), BATCH):
+                    here = slice(done + at, min(done + at + BATCH, ready))
+                    mask[here] = self._ids(smooth[at : at + BATCH], shape)
+                done = ready
+                kept = kept[max(0, done - reach) - first :]
+                first = max(0, done - reach)
+            if progress is not None:
+                progress(done / count)
+        return mask, entropy
+
+    def _across(self, volume: Volume) -> Tensor:
+        """Weights of a slice's neighbours and itself, ``(2 reach + 1,)``."""
+        if volume.grid.unit != "mm":
+            return torch.ones(1, device=self.device)
+        sigma = self.model.settings.smooth * self.model.grid.pixel / volume.spacing[0]
+        reach = min(round(2 * sigma), MOST_NEIGHBOURS)
+        offsets = torch.arange(-reach, reach + 1, device=self.device)
+        return torch.exp(-0.5 * (offsets / max(sigma, 1e-6)) ** 2)
 
     def masks(
         self,
@@ -177,6 +234,19 @@ class Predictor:
             if progress is not None:
                 progress(min(1.0, (start + BATCH) / len(numbers)))
         return mask, entropy
+
+
+def _averaged(x: Tensor, weights: Tensor, begin: int, end: int) -> Tensor:
+    """Slices `begin` to `end` of `x`, averaged with their neighbours as far as there are any."""
+    reach = len(weights) // 2
+    if not reach:
+        return x[begin:end]
+    offset = torch.arange(len(x), device=x.device) - torch.arange(
+        begin, end, device=x.device
+    ).unsqueeze(1)
+    share = weights[(offset + reach).clamp(0, 2 * reach)] * (offset.abs() <= reach)
+    share = share / share.sum(1, keepdim=True)
+    return (share @ x.flatten(1)).view(end - begin, *x.shape[1:])
 
 
 def _chunks(numbers: np.ndarray) -> list[np.ndarray]:

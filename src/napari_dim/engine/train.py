@@ -176,8 +176,13 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         with_unlabelled=semi,
         neighbours=context,
     )
-    method, sampler = training_method(model, store, device, semi=semi)
+    method, sampler = training_method(model, store, device, experienced=skipped > 0)
     predictor = Predictor(model, device)
+
+    def whole(case: Case) -> np.ndarray:
+        volume = case.volume
+        return predictor.whole(volume, normalised(volume, grid.shape(volume)))[0]
+
     preview = _Preview(job, predictor) if job.preview_case is not None else None
 
     yield Started(
@@ -230,13 +235,15 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         if not _finite(model.student.parameters()):
             yield _diverged(step)
             return
-        model = replace(model, pieces=single_pieces(cases, classes, predictor.whole))
+        model = replace(model, pieces=single_pieces(cases, classes, whole))
         if job.run is not None:
             model.save(job.run)
             yield Checkpointed(job.run, step)
         if preview is not None:
             yield from preview.last(step, model.pieces)
         model.student.eval()
+        if model.teacher is not None:
+            model.teacher.eval()
         reason = "stopped" if control.stopped else "budget" if settings.steps is None else "steps"
         yield Finished(model, reason, step, clock.elapsed, job.run)  # type: ignore[arg-type]
     finally:
@@ -244,11 +251,11 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
 
 
 def training_method(
-    model: Model, store: SliceStore, device: torch.device, *, semi: bool
+    model: Model, store: SliceStore, device: torch.device, *, experienced: bool = False
 ) -> tuple[DiM, Sampler]:
     """The step and the source of its batches, for a model and the slices in `store`.
 
-    Without `semi` it is supervised training: no teacher, no unlabelled slice.
+    `experienced` tells that the weights come from an earlier training.
     """
     settings = model.settings
     generator = torch.Generator(device).manual_seed(settings.seed)
@@ -274,12 +281,13 @@ def training_method(
     options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
     method = DiM(
         student,
-        teacher if semi else None,
+        teacher,
         model.targets.to(device),
         optimiser,
         options,
         generator,
         autocast_for(device, settings.mixed_precision),
+        experienced=experienced,
     )
     weak = WeakView(
         model.grid.patch,
@@ -316,7 +324,7 @@ class _Preview:
     def __init__(self, job: Job, predictor: Predictor) -> None:
         assert job.preview_case is not None
         self._index = job.preview_case
-        volume = job.cases[job.preview_case].volume
+        self._volume = volume = job.cases[job.preview_case].volume
         self._shape = volume.array.shape[1:3]
         self._predictor = predictor
         self._stack: Tensor = normalised(volume, predictor.model.grid.shape(volume))
@@ -332,9 +340,9 @@ class _Preview:
             yield Preview(self._index, chunk, mask, entropy, step)
 
     def last(self, step: int, pieces: tuple[int, ...]) -> Iterator[Preview]:
-        """All slices at once, without stray pieces, as `predict` gives them."""
+        """All slices at once, as `predict` gives them."""
         numbers = np.arange(len(self._stack))
-        mask, entropy = self._predictor.masks(self._stack, numbers, self._shape)
+        mask, entropy = self._predictor.whole(self._volume, self._stack)
         yield Preview(self._index, numbers, main_pieces(mask, pieces), entropy, step)
 
 

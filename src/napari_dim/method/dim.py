@@ -57,6 +57,7 @@ class Options:
     entropy_threshold: float
     confidence: float
     teacher_decay: float
+    teacher_memory: float
     mixing_area: float
     mix_labelled: float
     least_weight: float
@@ -97,6 +98,8 @@ class DiM:
         Source of all random draws, on the networks' device.
     autocast
         Context in which the networks run.
+    experienced
+        Whether the networks were trained before: the teacher needs no warm-up then.
     """
 
     def __init__(
@@ -108,6 +111,8 @@ class DiM:
         options: Options,
         generator: torch.Generator,
         autocast: Callable[[], AbstractContextManager[object]],
+        *,
+        experienced: bool = False,
     ) -> None:
         self.student = student
         self.teacher = teacher
@@ -116,6 +121,7 @@ class DiM:
         self.options = options
         self.generator = generator
         self.autocast = autocast
+        self.experienced = experienced
 
     def uses_unlabelled(self, progress: float) -> bool:
         """Whether the unlabelled terms run at t / T = `progress` (their weight counts)."""
@@ -157,7 +163,10 @@ class DiM:
                 backward()
         self.optimiser.step()
         if self.teacher is not None:
-            follow(self.teacher, self.student, decay_at(step, options.teacher_decay))
+            decay = options.teacher_decay
+            if not self.experienced:
+                decay = decay_at(step, decay, options.teacher_memory)
+            follow(self.teacher, self.student, decay)
         return parts
 
     def _climbs(self, progress: float, step: int) -> bool:

@@ -6,9 +6,20 @@ import torch
 from torch import nn
 
 
-def decay_at(step: int, decay: float) -> float:
-    """``min(1 - 1 / (t + 1), decay)``: follow the student closely at first."""
-    return min(1.0 - 1.0 / (step + 1), decay)
+def decay_at(step: int, decay: float, memory: float = 1.0) -> float:
+    """``min(1 - 1 / (m t + 1), decay)``: follow the student closely at first.
+
+    Parameters
+    ----------
+    step
+        t, from 0.
+    decay
+        The decay in the long run, in [0, 1].
+    memory
+        m: 1 is the printed warm-up, the mean of all steps so far. Our addition: less lets
+        go of the first steps sooner, so that a short training's teacher doesn't lag.
+    """
+    return min(1.0 - 1.0 / (memory * step + 1), decay)
 
 
 @torch.no_grad()
