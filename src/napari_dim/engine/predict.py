@@ -135,7 +135,6 @@ class Predictor:
         x = padded(x.to(self.device).float())
         return x.contiguous(memory_format=torch.channels_last)
 
-    @torch.no_grad()
     def __call__(
         self, stack: Tensor, numbers: np.ndarray, shape: tuple[int, ...]
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -143,6 +142,7 @@ class Predictor:
         probability, entropy = self._probability(stack, numbers)
         return self._ids(probability, shape), entropy
 
+    @torch.no_grad()
     def _probability(self, stack: Tensor, numbers: np.ndarray) -> tuple[Tensor, np.ndarray]:
         """Of each class on the working grid, ``(n, class, row, column)``, and entropies."""
         rows, columns = stack.shape[-2:]
