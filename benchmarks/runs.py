@@ -1,0 +1,138 @@
+"""One training, tested, in a process of its own; its result kept as a file.
+
+A benchmark asks for many runs; those that are there already are not repeated, so it can be
+interrupted and continued.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from peers import forest, interpolation
+from tasks import Task, build
+
+from napari_dim.volume import Volume
+
+
+def run(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """The result of a run, from its file or else from a fresh process.
+
+    Parameters
+    ----------
+    data
+        Folder of the cohorts.
+    out
+        Folder of the results.
+    spec
+        ``task``, ``method`` (dim, supervised, forest, interpolation), and perhaps
+        ``labels``, ``seed``, ``budget``, ``label`` (what the file is called by) and
+        ``settings`` (changes to the defaults).
+    """
+    words = [spec["task"], spec.get("label", spec["method"])]
+    words += [f"{spec[k]}{unit}" for k, unit in (("labels", "labels"), ("budget", "s"))
+              if spec.get(k)]  # fmt: skip
+    path = out / ("-".join([*words, str(spec.get("seed", 0))]) + ".json")
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        print(path.stem, flush=True)
+        subprocess.run(
+            [sys.executable, __file__, str(data), json.dumps(spec), str(path)], check=True
+        )
+    return json.loads(path.read_text())
+
+
+def cell(values: Sequence[float], digits: int = 3) -> str:
+    """Mean, and what every seed gave."""
+    if not values:
+        return "-"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ({', '.join(f'{v:.{digits}f}' for v in values)})"
+
+
+def machine() -> str:
+    """What the figures come from, in a line."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
+    return (
+        f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} CPU threads, {gpu}, "
+        f"torch {torch.__version__}"
+    )
+
+
+def site_dice(result: dict[str, Any]) -> dict[str, float]:
+    """Mean Dice over the classes, by site."""
+    return {site: statistics.mean(each.values()) for site, each in result["dice"].items()}
+
+
+def _one(data: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    task = build(data, spec["task"], spec.get("labels"))
+    start = time.perf_counter()
+    predict, told = _trained(task, spec)
+    trained = time.perf_counter()
+    dice: dict[str, dict[str, list[float]]] = {}
+    for test in task.tests:
+        mask = predict(test.volume)
+        for class_id, value in _dice(mask, test.reference, test.counts, task.merge).items():
+            dice.setdefault(test.site, {}).setdefault(str(class_id), []).append(value)
+    return {
+        **spec,
+        **told,
+        "machine": machine(),
+        "seconds": round(trained - start, 1),
+        "predict_seconds": round(time.perf_counter() - trained, 1),
+        "cases": {s: {c: np.round(v, 4).tolist() for c, v in d.items()} for s, d in dice.items()},
+        "dice": {s: {c: float(np.mean(v)) for c, v in d.items()} for s, d in dice.items()},
+    }
+
+
+def _trained(
+    task: Task, spec: dict[str, Any]
+) -> tuple[Callable[[Volume], np.ndarray], dict[str, Any]]:
+    """Something that gives masks, and what is to be told of its training."""
+    seed = spec.get("seed", 0)
+    if spec["method"] == "forest":
+        return forest(task.cases, seed), {}
+    if spec["method"] == "interpolation":
+        return interpolation(task.cases), {}
+    from napari_dim.config import Settings
+    from napari_dim.engine.events import Finished
+    from napari_dim.engine.predict import predict
+    from napari_dim.engine.train import Job, train
+
+    changes = {"budget": spec.get("budget"), **spec.get("settings", {})}
+    settings = Settings.make(method=spec["method"], seed=seed, **changes)
+    last = list(train(Job(task.cases, settings)))[-1]
+    if not isinstance(last, Finished):
+        raise SystemExit(str(last))
+    model = last.model
+    adapt = spec.get("adapt", False)
+    told = {"steps": last.steps, "patch": model.grid.patch}
+    return lambda volume: predict(model, volume, adapt=adapt).mask, told
+
+
+def _dice(
+    mask: np.ndarray, reference: np.ndarray, counts: np.ndarray, merge: dict[int, int]
+) -> dict[int, float]:
+    mask, reference = mask[counts], reference[counts]
+    for old, new in merge.items():
+        mask, reference = (np.where(x == old, new, x) for x in (mask, reference))
+    return {
+        int(i): 2 * np.sum((mask == i) & (reference == i))
+        / (np.sum(mask == i) + np.sum(reference == i))
+        for i in np.unique(reference) if i
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    result = _one(Path(sys.argv[1]), json.loads(sys.argv[2]))
+    Path(sys.argv[3]).write_text(json.dumps(result, indent=1))
