@@ -93,6 +93,10 @@ class Settings(BaseModel):
         0.97, "Dice that the labels must keep when they are reduced", group="data",
         ge=0, le=1,
     )  # fmt: skip
+    slice_memory: float = _setting(
+        0.0, "Memory for slices on the device; 0: a quarter of what is free. What doesn't fit "
+        "is read as it is needed", group="data", unit="MiB", ge=0, le=2**20,
+    )  # fmt: skip
     regions: tuple[tuple[int, ...], ...] = _setting(
         (),
         "Overlapping targets as groups of class ids, largest first, such as disc = rim + cup: "
@@ -124,11 +128,11 @@ class Settings(BaseModel):
         4, "Perturb on every k-th step only", group="optimiser", ge=1, le=1000
     )
     sharpness_from: float = _setting(
-        0.0, "Perturb only after this share of the schedule", group="optimiser", ge=0, le=1
+        0.8, "Perturb only after this share of the schedule", group="optimiser", ge=0, le=1
     )
 
     least_weight: float = _setting(
-        0.05, "An unlabelled term runs only once its weight (λ, λ²) has reached this",
+        0.1, "An unlabelled term runs only once its weight (λ, λ²) has reached this",
         group="method", ge=0, le=1,
     )  # fmt: skip
     divergence: Divergence = _setting(

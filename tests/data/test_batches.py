@@ -33,7 +33,9 @@ def test_store_knows_what_is_labelled():
 
 
 def test_supervised_training_keeps_labelled_slices_and_their_neighbours_alone():
-    _, store = store_of([case((1,)), case((), seed=1)], with_unlabelled=False, neighbours=1)
+    _, store = store_of(
+        [case((1,)), case((), seed=1)], unlabelled=[np.empty(0, int)] * 2, neighbours=1
+    )
     assert len(store.images) == 3
     assert store.labelled.tolist() == [1]
     assert len(store.unlabelled) == 0

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from napari_dim.data.augment import WeakView, look, look_labels, strong_view
 from napari_dim.data.store import SliceStore
+from napari_dim.data.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Sampler:
     ----------
     store
         The slices.
+    stream
+        Where unlabelled slices come from if the store can't hold them.
     weak
         The geometric view.
     generator
@@ -52,6 +55,7 @@ class Sampler:
     unlabelled: int
     strength: float
     strong_labelled: bool
+    stream: Stream | None = None
 
     def draw(self, *, with_unlabelled: bool) -> Views:
         """One batch; without unlabelled slices where there are none or none are wanted."""
@@ -60,23 +64,25 @@ class Sampler:
         pick = torch.randint(
             len(store.labelled), (self.labelled,), generator=self.generator, device=device
         )
-        image, place, sizes = self._view(store.labelled[pick])
+        image, place, sizes = self._view(store, store.labelled[pick])
         index = look_labels(store.labels[pick], place, sizes)
         strong = (
             strong_view(image, self.strength, self.generator) if self.strong_labelled else image
         )
+        if with_unlabelled and self.stream is not None:
+            store = self.stream.take(self.unlabelled)
         if not with_unlabelled or not len(store.unlabelled):
             return Views(image, strong, index)
         pick = torch.multinomial(
             store.odds, self.unlabelled, replacement=True, generator=self.generator
         )
-        other, _, _ = self._view(store.unlabelled[pick])
+        other, _, _ = self._view(store, store.unlabelled[pick])
         other_strong = strong_view(other, self.strength, self.generator)
         return Views(image, strong, index, other, other_strong)
 
-    def _view(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        sizes = self.store.sizes[index]
-        images = self.store.with_context(index, self.context)
+    def _view(self, store: SliceStore, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        sizes = store.sizes[index]
+        images = store.with_context(index, self.context)
         canvas = (images.shape[-2], images.shape[-1])
         place = self.weak.grid(sizes, canvas, self.generator)
         return look(images, place, sizes), place, sizes

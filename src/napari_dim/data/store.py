@@ -52,7 +52,8 @@ class SliceStore:
         classes: Mapping[int, int],
         device: torch.device,
         *,
-        with_unlabelled: bool = True,
+        with_labelled: bool = True,
+        unlabelled: Sequence[np.ndarray] | None = None,
         neighbours: int = 0,
     ) -> SliceStore:
         """Bring cases onto the working grid and the device.
@@ -67,11 +68,14 @@ class SliceStore:
             Class id -> class index; ids that are missing count as background.
         device
             Where the tensors go.
-        with_unlabelled
-            Without, only the labelled slices and their neighbours are kept.
+        with_labelled
+            Whether labelled slices are wanted.
+        unlabelled
+            Numbers of the unlabelled slices that are wanted, for each case; all by default.
         neighbours
-            How many slices on each side of a labelled one are needed then.
+            How many slices on each side of a wanted one are kept too.
         """
+        wanted = [case.unlabelled for case in cases] if unlabelled is None else unlabelled
         rows, columns = np.max([grid.shape(case.volume) for case in cases], axis=0)
         canvas = (max(int(rows), grid.patch[0]), max(int(columns), grid.patch[1]))
         images: list[Tensor] = []
@@ -80,14 +84,12 @@ class SliceStore:
         last: list[int] = []
         labels: list[Tensor] = []
         labelled: list[int] = []
-        unlabelled: list[int] = []
+        without: list[int] = []
         sites: list[str] = []
         start = 0
-        for case in cases:
-            numbers = np.arange(len(case.states))
-            if not with_unlabelled:
-                near = np.abs(numbers[:, None] - case.labelled[None, :]) <= neighbours
-                numbers = numbers[near.any(1)]
+        for case, others in zip(cases, wanted, strict=True):
+            targets = np.concatenate([case.labelled, others]) if with_labelled else others
+            numbers = near(targets, neighbours, len(case.states))
             if not numbers.size:
                 continue
             shape = grid.shape(case.volume)
@@ -96,15 +98,16 @@ class SliceStore:
             sizes += [shape] * len(numbers)
             first += [start] * len(numbers)
             last += [start + len(numbers) - 1] * len(numbers)
-            is_labelled = np.isin(numbers, case.labelled)
+            is_labelled = np.isin(numbers, case.labelled) & with_labelled
+            is_other = np.isin(numbers, others)
             for place, number in enumerate(numbers):
                 if is_labelled[place]:
                     labels.append(
                         _cornered(_label(case, int(number), classes, shape), canvas)[0, 0]
                     )
                     labelled.append(start + place)
-                elif with_unlabelled:
-                    unlabelled.append(start + place)
+                elif is_other[place]:
+                    without.append(start + place)
                     sites.append(case.site)
             start += len(numbers)
         return cls(
@@ -112,9 +115,11 @@ class SliceStore:
             torch.tensor(sizes, device=device),
             torch.tensor(first, device=device),
             torch.tensor(last, device=device),
-            torch.stack(labels).to(device),
-            torch.tensor(labelled, device=device),
-            torch.tensor(unlabelled, dtype=torch.long, device=device),
+            (torch.stack(labels) if labels else torch.zeros(0, *canvas, dtype=torch.uint8)).to(
+                device
+            ),
+            torch.tensor(labelled, dtype=torch.long, device=device),
+            torch.tensor(without, dtype=torch.long, device=device),
             _odds(sites).to(device),
         )
 
@@ -129,6 +134,13 @@ class SliceStore:
             torch.maximum(places, self.first[index, None]), self.last[index, None]
         )
         return self.images[places].flatten(1, 2).float()
+
+
+def near(targets: np.ndarray, neighbours: int, count: int) -> np.ndarray:
+    """The numbers of `targets` and their neighbours, ascending, within ``range(count)``."""
+    offsets = np.arange(-neighbours, neighbours + 1)
+    numbers = np.unique(targets[:, None] + offsets)
+    return numbers[(numbers >= 0) & (numbers < count)]
 
 
 def _cornered(stack: Tensor, canvas: tuple[int, int]) -> Tensor:

@@ -116,33 +116,17 @@ def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None
     Tensor
         ``(slice, channel, row, column)``, float16 on the CPU.
     """
-    array = volume.array if volume.array.ndim == 4 else volume.array[..., None]
-    numbers = np.arange(array.shape[0]) if slices is None else slices
-    low, high, mean, spread = _statistics(array)
-    out = torch.empty(len(numbers), array.shape[3], *shape, dtype=torch.float16)
+    numbers = np.arange(volume.array.shape[0]) if slices is None else slices
+    low, high, mean, spread = volume.intensities
+    out = torch.empty(len(numbers), volume.channels, *shape, dtype=torch.float16)
     for i, number in enumerate(numbers):  # one slice at a time bounds the memory
-        plane = np.clip(array[number].astype(np.float32), low, high)
+        plane = volume.array[number]
+        plane = plane.reshape(*plane.shape[:2], -1).astype(np.float32)
+        plane = np.clip(plane, low, high)
         plane = np.nan_to_num((plane - mean) / spread)
         tensor = torch.from_numpy(np.moveaxis(plane, -1, 0).copy())[None]
         out[i] = resized(tensor, shape)[0].half()
     return out
-
-
-def _statistics(
-    array: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Per channel: clipping limits, and mean and deviation within them; from 1 in n voxels."""
-    planes = max(1, array.shape[0] * array.shape[1] * array.shape[2] // 2_000_000)
-    step = max(1, round(np.sqrt(planes)))
-    sample = array[:, ::step, ::step].reshape(-1, array.shape[3]).astype(np.float32)
-    sample = np.nan_to_num(sample, posinf=0.0, neginf=0.0)
-    low, high = np.percentile(sample, (0.5, 99.5), axis=0)
-    flat = high <= low  # mostly background: the limits would wipe the rest out
-    low = np.where(flat, sample.min(0), low).astype(np.float32)
-    high = np.where(flat, sample.max(0), high).astype(np.float32)
-    sample = np.clip(sample, low, high)
-    spread = sample.std(0)
-    return low, high, sample.mean(0), np.where(spread > 0, spread, 1.0).astype(np.float32)
 
 
 def resized(x: Tensor, shape: tuple[int, int]) -> Tensor:

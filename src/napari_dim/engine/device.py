@@ -62,6 +62,14 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def memory_for_slices(device: torch.device) -> int:
+    """Bytes that the slices of a training may take on a device: a quarter of what is free."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) // 4
+    return int(psutil.virtual_memory().available) // 4
+
+
 def describe_devices() -> list[DeviceInfo]:
     """All devices that torch can use here, fastest kind first."""
     devices = []

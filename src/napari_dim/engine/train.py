@@ -24,9 +24,10 @@ from napari_dim.data.batches import Sampler
 from napari_dim.data.case import Case
 from napari_dim.data.detail import sufficient_side
 from napari_dim.data.store import SliceStore
+from napari_dim.data.stream import Stream, slice_bytes
 from napari_dim.data.working import MULTIPLE, WorkingGrid, normalised
 from napari_dim.engine.control import Control
-from napari_dim.engine.device import pick_device
+from napari_dim.engine.device import memory_for_slices, pick_device
 from napari_dim.engine.events import (
     Checkpointed,
     Event,
@@ -168,15 +169,21 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
             skipped = settings.resume_at
             grid = model.grid
     semi = settings.method == "dim" and any(case.unlabelled.size for case in cases)
+    limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
+    fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
     store = SliceStore.build(
         cases,
         grid,
         {class_id: place + 1 for place, class_id in enumerate(classes)},
         device,
-        with_unlabelled=semi,
+        unlabelled=None if semi and fits else [np.empty(0, dtype=int)] * len(cases),
         neighbours=context,
     )
-    method, sampler = training_method(model, store, device, experienced=skipped > 0)
+    stream = None
+    if semi and not fits:
+        stream = Stream(cases, grid, device, limit=limit, neighbours=context, seed=settings.seed)
+        notes += ("The unlabelled slices don't fit into memory; they are read as they are needed",)
+    method, sampler = training_method(model, store, device, stream, experienced=skipped > 0)
     predictor = Predictor(model, device)
 
     def whole(case: Case) -> np.ndarray:
@@ -248,13 +255,21 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
         yield Finished(model, reason, step, clock.elapsed, job.run)  # type: ignore[arg-type]
     finally:
         log.close()
+        if stream is not None:
+            stream.close()
 
 
 def training_method(
-    model: Model, store: SliceStore, device: torch.device, *, experienced: bool = False
+    model: Model,
+    store: SliceStore,
+    device: torch.device,
+    stream: Stream | None = None,
+    *,
+    experienced: bool = False,
 ) -> tuple[DiM, Sampler]:
     """The step and the source of its batches, for a model and the slices in `store`.
 
+    Unlabelled slices that are not in `store` come from `stream`;
     `experienced` tells that the weights come from an earlier training.
     """
     settings = model.settings
@@ -306,6 +321,7 @@ def training_method(
         settings.unlabelled_batch,
         settings.strength,
         settings.strong_labelled,
+        stream,
     )
     return method, sampler
 
