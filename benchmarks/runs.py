@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from peers import forest, interpolation
-from tasks import Task, build
+from tasks import Task, Test, build
 
 from napari_dim.volume import Volume
 
@@ -74,6 +74,22 @@ def site_dice(result: dict[str, Any]) -> dict[str, float]:
     return {site: statistics.mean(each.values()) for site, each in result["dice"].items()}
 
 
+def dice_of(mask: np.ndarray, test: Test, merge: dict[int, int]) -> dict[int, float]:
+    """Dice of each class of a scan's reference, over the slices that count."""
+    mask, reference = mask[test.counts], test.reference[test.counts]
+    for old, new in merge.items():
+        mask, reference = (np.where(x == old, new, x) for x in (mask, reference))
+    return {
+        int(i): float(
+            2
+            * np.sum((mask == i) & (reference == i))
+            / (np.sum(mask == i) + np.sum(reference == i))
+        )
+        for i in np.unique(reference)
+        if i
+    }
+
+
 def _one(data: Path, spec: dict[str, Any]) -> dict[str, Any]:
     task = build(data, spec["task"], spec.get("labels"))
     start = time.perf_counter()
@@ -82,7 +98,7 @@ def _one(data: Path, spec: dict[str, Any]) -> dict[str, Any]:
     dice: dict[str, dict[str, list[float]]] = {}
     for test in task.tests:
         mask = predict(test.volume)
-        for class_id, value in _dice(mask, test.reference, test.counts, task.merge).items():
+        for class_id, value in dice_of(mask, test, task.merge).items():
             dice.setdefault(test.site, {}).setdefault(str(class_id), []).append(value)
     return {
         **spec,
@@ -118,19 +134,6 @@ def _trained(
     adapt = spec.get("adapt", False)
     told = {"steps": last.steps, "patch": model.grid.patch}
     return lambda volume: predict(model, volume, adapt=adapt).mask, told
-
-
-def _dice(
-    mask: np.ndarray, reference: np.ndarray, counts: np.ndarray, merge: dict[int, int]
-) -> dict[int, float]:
-    mask, reference = mask[counts], reference[counts]
-    for old, new in merge.items():
-        mask, reference = (np.where(x == old, new, x) for x in (mask, reference))
-    return {
-        int(i): 2 * np.sum((mask == i) & (reference == i))
-        / (np.sum(mask == i) + np.sum(reference == i))
-        for i in np.unique(reference) if i
-    }  # fmt: skip
 
 
 if __name__ == "__main__":

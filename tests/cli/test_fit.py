@@ -62,6 +62,26 @@ def test_same_seed_same_weights(cli, cohort, small, tmp_path):
     assert weights["a"] != weights["c"]
 
 
+def test_a_run_goes_on_from_another(cli, cohort, small, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert cli("fit", cohort, "--out", first, "--steps", 2, "--config", small).code == 0
+    done = cli(
+        "fit", cohort, "--out", second, "--steps", 2, "--config", small, "--from", first, "--json"
+    )
+    assert done.code == 0, done.err
+    steps = [json.loads(line) for line in done.out.splitlines()]
+    assert next(e for e in steps if e["event"] == "step")["progress"] >= 0.4
+    record = json.loads((second / "run.json").read_text())
+    assert len(record["start"]) == 64  # the hash of the weights it went on from
+
+
+def test_going_on_from_nothing_writes_nothing(cli, cohort, small, tmp_path):
+    done = cli("fit", cohort, "--out", tmp_path / "run", "--config", small, "--from", tmp_path)
+    assert done.code == 2
+    assert "not a run folder" in done.err
+    assert not (tmp_path / "run").exists()
+
+
 def test_json_lines_tell_the_whole_story(cli, cohort, small, tmp_path):
     done = cli("fit", cohort, "--out", tmp_path / "run", "--steps", 2, "--config", small, "--json")
     assert done.code == 0, done.err

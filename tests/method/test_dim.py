@@ -122,7 +122,7 @@ def test_sharpness_runs_on_every_kth_step_and_late():
 
 
 def test_the_teacher_has_no_gradient_and_follows():
-    dim = method()
+    dim = method(teacher_memory=1.0)
     start = weights(dim.teacher)
     dim.step(views(), 1.0, 5)
     assert all(p.grad is None for p in dim.teacher.parameters())

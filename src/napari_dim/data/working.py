@@ -17,6 +17,8 @@ from torch.nn import functional as F
 
 from napari_dim.volume import Volume
 
+CHUNK = 8
+"""Slices that are read at once."""
 MULTIPLE = 16
 """The networks halve a slice four times."""
 
@@ -117,15 +119,14 @@ def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None
         ``(slice, channel, row, column)``, float16 on the CPU.
     """
     numbers = np.arange(volume.array.shape[0]) if slices is None else slices
-    low, high, mean, spread = volume.intensities
+    low, high, mean, spread = (torch.from_numpy(x)[:, None, None] for x in volume.intensities)
     out = torch.empty(len(numbers), volume.channels, *shape, dtype=torch.float16)
-    for i, number in enumerate(numbers):  # one slice at a time bounds the memory
-        plane = volume.array[number]
-        plane = plane.reshape(*plane.shape[:2], -1).astype(np.float32)
-        plane = np.clip(plane, low, high)
-        plane = np.nan_to_num((plane - mean) / spread)
-        tensor = torch.from_numpy(np.moveaxis(plane, -1, 0).copy())[None]
-        out[i] = resized(tensor, shape)[0].half()
+    for start in range(0, len(numbers), CHUNK):  # a few slices at a time bound the memory
+        planes = np.stack([volume.array[n] for n in numbers[start : start + CHUNK]])
+        x = torch.from_numpy(planes.reshape(*planes.shape[:3], -1).astype(np.float32))
+        x = torch.minimum(torch.maximum(x.movedim(-1, 1).contiguous(), low), high)
+        x = x.sub_(mean).div_(spread).nan_to_num_()
+        out[start : start + CHUNK] = resized(x, shape)
     return out
 
 

@@ -160,11 +160,17 @@ class Predictor:
 
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
+        if probability.shape[1] == 2:  # one channel to bring onto the volume's grid, not two
+            probability = probability[:, 1:] - probability[:, :1]
         if tuple(shape) != tuple(probability.shape[-2:]):
             probability = F.interpolate(
                 probability, size=tuple(shape), mode="bilinear", align_corners=False
             )
-        ids: np.ndarray = self.ids[probability.argmax(1).cpu().numpy()]
+        if probability.shape[1] == 1:
+            index = (probability[:, 0] > 0).to(torch.uint8)
+        else:
+            index = probability.argmax(1)
+        ids: np.ndarray = self.ids[index.cpu().numpy()]
         return ids
 
     def whole(
