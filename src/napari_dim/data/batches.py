@@ -31,8 +31,6 @@ class Sampler:
     ----------
     store
         The slices.
-    stream
-        Where unlabelled slices come from if the store can't hold them.
     weak
         The geometric view.
     generator
@@ -45,6 +43,8 @@ class Sampler:
         Of the strong view.
     strong_labelled
         Whether `Views.labelled_strong` is strong, or the weak view again.
+    stream
+        Where unlabelled slices come from if the store can't hold them.
     """
 
     store: SliceStore
