@@ -61,6 +61,26 @@ def test_specks_that_the_annotator_did_not_paint_do_not_make_it_several():
     assert single_pieces([organ], (1, 2), lambda c: speckled) == (1, 2)
 
 
+def branch_and_others(strays: int):
+    """An organ with a small true side piece, and an unlabelled scan with `strays` specks."""
+    organ = case((0, 1, 2, 3, 4, 5))
+    organ.mask[:] = 0
+    organ.mask[:, 4:20, 4:20] = 1
+    organ.mask[2, 24:27, 24:27] = 1  # 0.6 % of what is painted
+    other = case(())
+    predicted = {id(organ): organ.mask, id(other): np.zeros_like(organ.mask)}
+    predicted[id(other)][:, 4:20, 4:20] = 1
+    for number in range(strays):
+        predicted[id(other)][number, 24:28, 24:28] = 1
+    return [organ, other], lambda c: predicted[id(c)]
+
+
+def test_a_small_side_piece_yields_where_most_of_its_like_is_stray():
+    for strays, pieces in ((0, ()), (6, (1,))):
+        cases, predict = branch_and_others(strays)
+        assert single_pieces(cases, (1,), predict) == pieces
+
+
 def test_a_narrow_gap_does_not_part_and_a_wide_one_does():
     mask = np.zeros((4, 256, 256), np.uint8)
     mask[:, 20:100, 20:100] = 1

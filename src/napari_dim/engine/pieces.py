@@ -1,8 +1,8 @@
 """Structures that come in one piece: stray specks are dropped where the labels allow it.
 
 Our addition. An organ is one connected body, lesions are many; which of the two a class is,
-the labelled slices tell: a class counts as one piece if, on the labelled cases, dropping all
-but the main piece does not cost any agreement with the annotator.
+the labelled slices tell: a class counts as one piece if dropping all but the main piece costs
+no agreement with the annotator, or less than the stray pieces on other slices would.
 """
 
 from __future__ import annotations
@@ -16,12 +16,16 @@ from skimage.measure import block_reduce
 from napari_dim.data.case import Case
 from napari_dim.project.states import SliceState
 
-TOLERANCE = 0.001
-"""Dice on the labelled slices that may be lost before a class counts as several pieces."""
+SURE = 0.001
+"""Dice on the labelled slices whose loss makes no class several pieces."""
+MOST = 0.01
+"""Dice on the labelled slices whose loss makes a class several pieces, whatever else is seen."""
 BLOCKS = 64
 """Blocks along each side of a volume."""
 MOST_CASES = 12
 """Labelled cases looked at; more would only take longer."""
+OTHERS = 4
+"""Unlabelled cases looked at where the labelled ones leave it open."""
 
 
 def main_pieces(mask: np.ndarray, classes: Iterable[int]) -> np.ndarray:
@@ -61,26 +65,46 @@ def main_pieces(mask: np.ndarray, classes: Iterable[int]) -> np.ndarray:
 def single_pieces(
     cases: Sequence[Case], classes: Sequence[int], predict: Callable[[Case], np.ndarray]
 ) -> tuple[int, ...]:
-    """The classes that come in one piece, as far as the labelled slices tell.
+    """The classes that come in one piece, as far as the slices tell.
+
+    A class does if dropping its other pieces costs at most `SURE` Dice on the labelled
+    slices. Up to `MOST`, it is asked whether those pieces are more often wrong than right
+    elsewhere: they are dropped if they hold more than twice that share of all that is
+    predicted, for the labels then vouch for less than half of them.
 
     Parameters
     ----------
     cases
-        The training's cases; those with labels are used, the most labelled first.
+        The training's cases: the most labelled first, then some unlabelled ones.
     classes
         Class ids.
     predict
         Gives a case's whole mask, ``(slice, row, column)``, not cleaned.
     """
     labelled = sorted((c for c in cases if c.labelled.size), key=lambda c: -c.labelled.size)
+    others = [c for c in cases if not c.labelled.size]
     raw = np.zeros((2, len(classes)))  # twice the overlap, and the sizes' sum
     clean = np.zeros_like(raw)
+    sizes = np.zeros_like(raw)  # of all pieces, and of the others than the main one
+
+    def cleaned(predicted: np.ndarray) -> np.ndarray:
+        mask = main_pieces(predicted, classes)
+        for place, class_id in enumerate(classes):
+            before = np.count_nonzero(predicted == class_id)
+            sizes[:, place] += before, before - np.count_nonzero(mask == class_id)
+        return mask
+
     for case in labelled[:MOST_CASES]:
         predicted = predict(case)
-        for sums, mask in ((raw, predicted), (clean, main_pieces(predicted, classes))):
-            sums += _agreement(case, mask, classes)
-    keep = clean[0] / np.maximum(clean[1], 1) >= raw[0] / np.maximum(raw[1], 1) - TOLERANCE
-    return tuple(class_id for class_id, one in zip(classes, keep, strict=True) if one)
+        raw += _agreement(case, predicted, classes)
+        clean += _agreement(case, cleaned(predicted), classes)
+    lost = raw[0] / np.maximum(raw[1], 1) - clean[0] / np.maximum(clean[1], 1)
+    if np.any((lost > SURE) & (lost <= MOST)):
+        for case in others[:: max(1, len(others) // OTHERS)][:OTHERS]:
+            cleaned(predict(case))
+    elsewhere = sizes[1] / np.maximum(sizes[0], 1)
+    one = lost <= np.clip(elsewhere / 2, SURE, MOST)
+    return tuple(class_id for class_id, single in zip(classes, one, strict=True) if single)
 
 
 def _agreement(case: Case, mask: np.ndarray, classes: Sequence[int]) -> np.ndarray:
