@@ -1,29 +1,34 @@
 """The project's own Tables 4 and 5: what each part of DiM brings, and which divergence.
 
-    python benchmarks/ablation.py DATA [--seeds 0 1] [--budget 60] [--out FOLDER]
+    python benchmarks/ablation.py DATA [--seeds 0 1] [--budget 60] [--jobs 2] [--out FOLDER]
+        [--table]
 
-Dice on the test split. Runs that are there already are not repeated.
+Dice on the test split. All rows of DiM make the steps that DiM as it is makes in the budget
+(`runs.at_pace`). Runs that are there already are not repeated; ``--table`` writes the table
+of those.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from runs import cell, machine, run, site_dice
+from runs import at_pace, cell, machine, site_dice
 
 BARE = {"sharpness": 0.0, "align_weight": 0.0}
-SAM = {"sharpness": 0.05, "sharpness_every": 4}
 PARTS: dict[str, dict[str, Any]] = {
     "unlabelled terms": BARE,
-    "and SAM": {**BARE, **SAM},
+    "and SAM": {"align_weight": 0.0},
     "and divergence": {"sharpness": 0.0},
-    "and both": SAM,
+    "and both": {},
 }
 DIVERGENCES = ("js", "jeffrey", "pearson", "forward-kl", "reverse-kl")
 ESTIMATORS = ("marginal", "pixel", "histogram")
+LABELS = {"and both": "dim", "js": "dim", "marginal": "dim"}
+"""DiM as it is: one run for a row in each table."""
 
 
 def variants() -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
@@ -42,26 +47,43 @@ def variants() -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
     }
 
 
+def _key(spec: dict[str, Any]) -> tuple[object, ...]:
+    return spec["task"], spec["label"], spec["seed"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--tasks", nargs="+", default=["fundus_disc", "left_atrium"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--budget", type=int, default=60)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="only of the runs that are there")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
     args = parser.parse_args()
-    text = [f"{machine()}; {args.budget} s; mean (each seed).", ""]
+    wanted = [
+        {
+            "task": task, "method": method, "seed": seed, "budget": args.budget,
+            "settings": changes, "label": LABELS.get(name, name.replace(" ", "_")),
+        }
+        for seed in args.seeds
+        for rows in variants().values()
+        for name, (method, changes) in rows.items()
+        for task in args.tasks
+    ]  # fmt: skip
+    wanted = list({_key(spec): spec for spec in wanted}.values())
+    if args.table:
+        results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+    else:
+        results = at_pace(args.data, args.out, wanted, args.jobs)
+    text = [f"{machine()}; the steps of {args.budget} s; mean (each seed).", ""]
     for title, rows in variants().items():
         found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-        for seed in args.seeds:
-            for name, (method, changes) in rows.items():
-                for task in args.tasks:
-                    spec = {
-                        "task": task, "method": method, "seed": seed, "budget": args.budget,
-                        "settings": changes, "label": name.replace(" ", "_"),
-                    }  # fmt: skip
-                    for site, dice in site_dice(run(args.data, args.out, spec)).items():
-                        found[name][f"{task}, {site}"].append(dice)
+        for name in rows:
+            for result in results:
+                if result.get("label") == LABELS.get(name, name.replace(" ", "_")):
+                    for site, dice in site_dice(result).items():
+                        found[name][f"{result['task']}, {site}"].append(dice)
         columns = sorted({column for each in found.values() for column in each})
         text += [f"## {title}", "", "| | " + " | ".join(columns) + " |"]
         text += ["|---" * (1 + len(columns)) + "|"]

@@ -6,10 +6,11 @@ the same network and views, and what people use today: a random forest on pixel 
 within one volume, shape interpolation.
 
     python benchmarks/label_economy.py DATA [--part budgets labels within] [--seeds 0 1 2]
-        [--out FOLDER] [--table]
+        [--jobs 2] [--out FOLDER] [--table]
 
-Runs that are there already are not repeated; ``--table`` only writes the tables and the plot
-of those: ``label_economy.md`` and ``label_economy.png`` in OUT.
+With ``--jobs`` runs go on side by side, each with the number of steps that its time would
+hold (`runs.at_pace`). Runs that are there already are not repeated; ``--table`` only writes
+the tables and the plot of those: ``label_economy.md`` and ``label_economy.png`` in OUT.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from runs import cell, machine, run, site_dice
+from runs import at_pace, cell, machine, run, site_dice
 from tasks import COHORTS
 
 NETWORKS = ("dim", "supervised")
@@ -142,6 +143,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--budgets", type=int, nargs="+", default=[30, 60, 180])
     parser.add_argument("--labels", type=int, nargs="+", default=[2, 4, 8, 16])
+    parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/label_economy"))
     parser.add_argument("--table", action="store_true", help="only of the runs that are there")
     args = parser.parse_args()
@@ -149,6 +151,8 @@ def main() -> None:
         import json
 
         results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+    elif args.jobs > 1:
+        results = at_pace(args.data, args.out, specs(args), args.jobs)
     else:
         results = [run(args.data, args.out, spec) for spec in specs(args)]
     within = [r for r in results if r["task"] == WITHIN]

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from peers import forest, interpolation
 from tasks import Task, Test, build
 
 from napari_dim.volume import Volume
+
+PACE = 30
+"""Seconds of the runs that tell the pace of a task and method."""
 
 
 def run(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +38,9 @@ def run(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
         Folder of the results.
     spec
         ``task``, ``method`` (dim, supervised, forest, interpolation), and perhaps
-        ``labels``, ``seed``, ``budget``, ``label`` (what the file is called by) and
-        ``settings`` (changes to the defaults).
+        ``labels``, ``seed``, ``budget`` in seconds, ``steps`` (to be made in its place, on
+        one thread), ``label`` (what the file is called by) and ``settings`` (changes to the
+        defaults).
     """
     words = [spec["task"], spec.get("label", spec["method"])]
     words += [f"{spec[k]}{unit}" for k, unit in (("labels", "labels"), ("budget", "s"))
@@ -50,12 +55,46 @@ def run(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
+def at_pace(
+    data: Path, out: Path, specs: Sequence[dict[str, Any]], jobs: int
+) -> list[dict[str, Any]]:
+    """The results of runs, all at the pace of the machine at rest.
+
+    The first run of each task and method, `PACE` seconds with seed 0, has the machine for
+    itself; it must be quiet. The others are given as many steps as their budget holds at
+    that pace, a thread each, `jobs` at a time: what else runs then changes their time, not
+    their result. Every share of the schedule is one of the budget, so that a run of twice
+    the time makes twice the steps.
+    """
+    paces: dict[tuple[str, str], float] = {}
+    for spec in specs:
+        key = spec["task"], spec["method"]
+        if spec.get("budget") and key not in paces:
+            first = {"task": key[0], "method": key[1], "seed": 0, "budget": PACE}
+            paces[key] = run(data, out, first)["steps"] / PACE
+
+    def one(spec: dict[str, Any]) -> dict[str, Any]:
+        if not spec.get("budget"):
+            return run(data, out, spec)
+        pace = paces[spec["task"], spec["method"]]
+        return run(data, out, {**spec, "steps": round(pace * spec["budget"])})
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(one, specs))
+
+
 def cell(values: Sequence[float], digits: int = 3) -> str:
     """Mean, and what every seed gave."""
     if not values:
         return "-"
     mean = f"{statistics.mean(values):.{digits}f}"
     return mean if len(values) == 1 else f"{mean} ({', '.join(f'{v:.{digits}f}' for v in values)})"
+
+
+def version() -> str:
+    """The commit that is measured."""
+    words = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def machine() -> str:
@@ -103,6 +142,7 @@ def _one(data: Path, spec: dict[str, Any]) -> dict[str, Any]:
     return {
         **spec,
         **told,
+        "version": version(),
         "machine": machine(),
         "seconds": round(trained - start, 1),
         "predict_seconds": round(time.perf_counter() - trained, 1),
@@ -126,6 +166,8 @@ def _trained(
     from napari_dim.engine.train import Job, train
 
     changes = {"budget": spec.get("budget"), **spec.get("settings", {})}
+    if spec.get("steps"):
+        changes |= {"budget": None, "steps": spec["steps"], "threads": 1}
     settings = Settings.make(method=spec["method"], seed=seed, **changes)
     last = list(train(Job(task.cases, settings)))[-1]
     if not isinstance(last, Finished):
