@@ -1,10 +1,12 @@
 """Drive the plugin in a real window, as an annotator would, and say how good the masks are.
 
 Without a screen: ``xvfb-run -a -s "-screen 0 1366x768x24" python benchmarks/drive_plugin.py
---image scan.nii.gz --labels reference.nii.gz --out shots``.
+--image scan.nii.gz --labels reference.nii.gz --out shots``. With several images of one size,
+they are opened as a stack.
 
-Opens the scan, copies some slices of the reference into a labels layer, trains, waits for the
-prediction, corrects its worst slice from the reference, saves, and prints the Dice of each.
+Opens the scan, copies some slices of the reference into a labels layer, trains, goes through
+the suggested slices, corrects each from the reference and accepts it, trains again, exports,
+and prints the Dice of the mask that would be exported after each step.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ import numpy as np
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--image", type=Path, required=True)
-    parser.add_argument("--labels", type=Path, required=True, help="the reference mask")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--slices", type=int, default=5, help="how many slices are labelled")
+    parser.add_argument("--image", type=Path, nargs="+", required=True)
+    parser.add_argument("--labels", type=Path, nargs="+", required=True, help="reference masks")
+    parser.add_argument("--seconds", type=float, default=60, help="of each training")
+    parser.add_argument("--slices", type=int, default=5, help="labelled at first")
+    parser.add_argument("--review", type=int, default=5, help="suggested slices that are corrected")
+    parser.add_argument("--rounds", type=int, default=2, help="how often it is trained")
     parser.add_argument("--out", type=Path, default=Path("drive"))
     parser.add_argument("--size", default="1366x768", help="of the window")
     args = parser.parse_args()
@@ -44,80 +48,120 @@ class Drive:
         self.viewer = napari.Viewer(title="napari-dim")
         width, height = (int(n) for n in args.size.split("x"))
         self.viewer.window.resize(width, height)
-        self.reference = read_mask(args.labels, read_volume(args.image))
-        self.result: dict[str, object] = {"image": args.image.name, "seconds": args.seconds}
+        self.reference = np.concatenate(
+            [
+                read_mask(label, read_volume(image))
+                for image, label in zip(args.image, args.labels, strict=True)
+            ]
+        )
+        self.result: dict[str, object] = {
+            "image": args.image[0].name if len(args.image) == 1 else f"{len(args.image)} images",
+            "seconds": args.seconds,
+        }
 
     def run(self) -> dict[str, object]:
         """Do it all; returns the figures."""
         from napari_dim.gui.layers import go_to_slice
-        from napari_dim.io import read_mask, read_volume
 
-        viewer, reference = self.viewer, self.reference
-        _, workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
-        self.panel = panel = workspace.train
+        viewer, result = self.viewer, self.result
+        _, self.workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
+        workspace = self.workspace
+        self.session = session = workspace.session
+        workspace.train.runs.path = self.args.out / "runs"
         self.shoot("1_empty")
 
-        (image,) = viewer.open(self.args.image, plugin="napari-dim")
-        panel.new.click()
-        labels = panel.labels.layer
+        image = self.open()
+        workspace.annotate.new.click()
+        labels = workspace.annotate.labels.layer
         chosen = self.chosen_slices()
         for number in chosen:
             go_to_slice(viewer, image, number)
-            where = reference[number] > 0
-            rows, columns = np.nonzero(where)
-            index = (np.full(len(rows), number), rows, columns)
-            labels.data_setitem(index, reference[number][where])
-            self.process(0.1)
+            self.paint(labels, number)
+        result["labelled"] = chosen
         self.process(0.5)
-        self.result["labelled"] = chosen
-        self.shoot("2_labelled")
+        self.shoot("2_annotate")
 
-        panel.set_budget(self.args.seconds)
-        began = time.monotonic()
-        panel.button.click()
-        session = panel.session
-        middle = chosen[len(chosen) // 2] + 4
-        go_to_slice(viewer, image, middle)
-        while session.busy and time.monotonic() - began < self.args.seconds * 0.7:
-            self.process(0.2)
-        self.shoot("3_training")
-        while session.busy:
-            self.process(0.2)
-        self.result["until predicted (s)"] = round(time.monotonic() - began, 1)
-        self.result["message"] = session.message
-        prediction = session.prediction_of(image)
-        layer = prediction.layer
-        # What the annotator painted is theirs: the score is over the slices they did not.
-        rest = np.setdiff1d(np.arange(len(reference)), chosen)
-        self.result["dice"] = self.dice(layer.data)
-        self.result["dice without the labelled slices"] = self.dice(layer.data, rest)
-        labels.visible = False
-        self.shoot("4_predicted")
+        for round_ in range(1, self.args.rounds + 1):
+            result[f"training {round_}"] = self.train(f"{round_ + 2}_train")
+            result[f"dice after training {round_}"] = self.exported_dice()
+            if round_ < self.args.rounds:
+                result["corrected"] = self.review()
+                result["dice after the corrections"] = self.exported_dice()
+                workspace.tabs.setCurrentIndex(2)
+                self.shoot("5_review")
+        workspace.tabs.setCurrentIndex(3)
+        self.shoot("6_export")
+        name = "saved.nii.gz"
+        workspace.export.export(self.args.out / name)
+        result["message"] = session.message
+        if len(self.args.image) == 1:
+            from napari_dim.io import read_mask, read_volume
 
-        present = [n for n in rest if reference[n].any()]
-        worst = min(present, key=lambda n: self.dice(layer.data, [n]))
-        go_to_slice(viewer, image, worst)
-        self.shoot("5_worst")
-        viewer.layers.selection.active = layer
-        index = np.nonzero(np.ones_like(reference[worst]))
-        layer.data_setitem(
-            (np.full(index[0].size, worst), *index),
-            reference[worst][index].astype(layer.data.dtype),
-        )
-        self.process(0.3)
-        self.result["corrected"] = int(worst)
-        self.result["dice corrected"] = self.dice(layer.data)
-        self.shoot("6_corrected")
-
-        target = self.args.out / "saved.nii.gz"
-        panel.save.layer.pick(layer)
-        assert panel.save.save(target)
-        saved = read_mask(target, read_volume(self.args.image))
-        self.result["saved as it is shown"] = bool(np.array_equal(saved, layer.data))
-        workspace.tabs.setCurrentIndex(1)
-        self.shoot("7_predict")
+            saved = read_mask(self.args.out / name, read_volume(self.args.image[0]))
+            result["dice of the saved file"] = self.dice(saved)
         viewer.close()
-        return self.result
+        return result
+
+    def open(self) -> object:
+        """The scan, or the stack of pictures, as napari opens it."""
+        paths = self.args.image
+        if len(paths) == 1:
+            return self.viewer.open(paths[0], plugin="napari-dim")[0]
+        return self.viewer.open(paths, stack=True, plugin="napari", name="pictures")[0]
+
+    def paint(self, layer: object, number: int) -> None:
+        """Make a slice of a layer what the reference is."""
+        index = np.nonzero(np.asarray(layer.data)[number] != self.reference[number])
+        if index[0].size:
+            layer.data_setitem(
+                (np.full(index[0].size, number), *index),
+                self.reference[number][index].astype(layer.data.dtype),
+            )
+        self.process(0.1)
+
+    def train(self, picture: str) -> dict[str, float]:
+        """Press Train and wait; returns what it took."""
+        tab, session = self.workspace.train, self.session
+        self.workspace.tabs.setCurrentIndex(1)
+        tab.set_budget(self.args.seconds)
+        began = time.monotonic()
+        tab.button.click()
+        prediction = session.prediction
+        first = None
+        shot = False
+        while session.busy:
+            self.process(0.1)
+            if first is None and prediction is not None and prediction.said.any():
+                first = round(time.monotonic() - began, 1)
+            if not shot and session.share > 0.7:
+                shot = True
+                self.shoot(picture)
+        return {
+            "first preview (s)": first,
+            "until predicted (s)": round(time.monotonic() - began, 1),
+            "steps": session.history[-1].step,
+        }
+
+    def review(self) -> list[int]:
+        """Correct the suggested slices, one after the other."""
+        from napari_dim.gui.layers import go_to_slice
+
+        self.workspace.tabs.setCurrentIndex(2)
+        done = []
+        for _ in range(self.args.review):
+            number = self.session.suggestions[0].number
+            go_to_slice(self.viewer, self.session.image, number)
+            self.paint(self.session.prediction.layer, number)
+            self.workspace.review.accept.click()
+            self.process(0.2)
+            done.append(number)
+        return done
+
+    def exported_dice(self) -> float:
+        """Of the mask that Export would write now."""
+        from napari_dim.gui.export import FILLED, exported
+
+        return self.dice(exported(self.session, FILLED)[0])
 
     def chosen_slices(self) -> list[int]:
         """Slices spread evenly over those that show something."""
@@ -125,14 +169,12 @@ class Drive:
         shares = (np.arange(self.args.slices) + 0.5) / self.args.slices
         return [int(present[int(share * len(present))]) for share in shares]
 
-    def dice(self, mask: np.ndarray, slices: object = slice(None)) -> float:
-        """Mean over the reference's classes, over the slices given."""
-        a, b = np.asarray(mask)[slices], self.reference[slices]
+    def dice(self, mask: np.ndarray) -> float:
+        """Mean over the reference's classes."""
         values = []
-        for label in np.unique(self.reference[self.reference > 0]):
-            both = np.count_nonzero((a == label) & (b == label))
-            size = np.count_nonzero(a == label) + np.count_nonzero(b == label)
-            values.append(2 * both / size if size else 1.0)
+        for class_id in np.unique(self.reference[self.reference > 0]):
+            a, b = mask == class_id, self.reference == class_id
+            values.append(2 * np.sum(a & b) / (np.sum(a) + np.sum(b)))
         return round(float(np.mean(values)), 4)
 
     def process(self, seconds: float) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import ndimage
 from skimage.feature import multiscale_basic_features
 
 from napari_dim.data.case import Case
+from napari_dim.project.interpolation import between
 from napari_dim.volume import Volume
 
 PIXELS = 3000
@@ -45,37 +45,14 @@ def forest(cases: Sequence[Case], seed: int) -> Callable[[Volume], np.ndarray]:
 
 
 def interpolation(cases: Sequence[Case]) -> Callable[[Volume], np.ndarray]:
-    """Signed distances of each class, interpolated between the labelled slices of one volume."""
+    """Shapes between the labelled slices of one volume, as “Fill between” makes them."""
     (case,) = cases
-    numbers = case.labelled
-    classes = [int(i) for i in np.unique(case.mask[numbers]) if i]
-
-    def predict(volume: Volume) -> np.ndarray:
-        mask = np.zeros(volume.array.shape[:3], np.int64)
-        best = np.zeros(mask.shape)
-        for class_id in classes:
-            distances = np.stack([_signed(case.mask[n] == class_id) for n in numbers])
-            for number in range(len(mask)):
-                if not numbers[0] <= number <= numbers[-1]:
-                    continue
-                after = int(np.searchsorted(numbers, number))
-                before = max(after - 1, 0)
-                gap = max(numbers[after] - numbers[before], 1)
-                share = (number - numbers[before]) / gap
-                inside = (1 - share) * distances[before] + share * distances[after]
-                better = inside > best[number]
-                mask[number][better] = class_id
-                best[number][better] = inside[better]
-        return mask
-
-    return predict
-
-
-def _signed(mask: np.ndarray) -> np.ndarray:
-    """Pixels to the border, positive inside."""
-    if not mask.any():
-        return np.full(mask.shape, -float(max(mask.shape)))
-    return ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+    labelled = [int(n) for n in case.labelled]
+    mask = np.zeros(case.mask.shape, np.int64)
+    mask[labelled] = case.mask[labelled]
+    for number, plane in between(mask, labelled).items():
+        mask[number] = plane
+    return lambda _: mask
 
 
 def _features(volume: Volume, number: int) -> np.ndarray:

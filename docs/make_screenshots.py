@@ -35,15 +35,15 @@ def make(out: Path, seconds: float, runs: Path) -> None:
     viewer = napari.Viewer(title="napari-dim")
     viewer.window.resize(1366, 768)
     _, workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
-    train, predict = workspace.train, workspace.predict
+    annotate, train, tabs = workspace.annotate, workspace.train, workspace.tabs
     train.runs.path = runs
     shoot(viewer, out / "empty.png")
 
     layers = viewer.open_sample("napari-dim", "phantom")
     labels = layers[-1]
     image = next(layer for layer in layers[:-1] if layer.visible)
-    train.image.pick(image)
-    train.labels.pick(labels)
+    annotate.image.pick(image)
+    annotate.labels.pick(labels)
     for layer in layers[:-1]:
         if layer is not image:
             train.others.tick(layer)
@@ -52,35 +52,24 @@ def make(out: Path, seconds: float, runs: Path) -> None:
     labels.mode = "paint"
     go_to_slice(viewer, image, int(painted[len(painted) // 2]))
     viewer.reset_view()
-    shoot(viewer, out / "label.png")
+    shoot(viewer, out / "annotate.png")
 
+    tabs.setCurrentIndex(1)
     train.set_budget(seconds)
     train.button.click()
-    between = int(painted[len(painted) // 2] + 1)
-    go_to_slice(viewer, image, between)
+    go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
     while train.session.busy and train.session.share < 0.6:
         process(0.2)
     shoot(viewer, out / "plugin.png")
     while train.session.busy:
         process(0.2)
     labels.visible = False
-    prediction = train.session.prediction_of(image).layer
-    viewer.layers.selection.active = prediction
-    shoot(viewer, out / "predicted.png")
-
-    workspace.tabs.setCurrentIndex(1)
-    other = next(layer for layer in layers[:-1] if layer is not image)
-    for layer in (image, prediction):
-        layer.visible = False
-    other.visible = True
-    predict.image.pick(other)
-    predict.adapt.setChecked(True)
-    predict.button.click()
-    while predict.session.busy:
-        process(0.2)
-    go_to_slice(viewer, other, other.data.shape[0] // 2)
-    viewer.reset_view()
-    shoot(viewer, out / "predict.png")
+    tabs.setCurrentIndex(2)
+    go_to_slice(viewer, image, workspace.session.suggestions[0].number)
+    shoot(viewer, out / "review.png")
+    workspace.review.accept.click()
+    tabs.setCurrentIndex(3)
+    shoot(viewer, out / "export.png")
     viewer.close()
 
 

@@ -13,7 +13,15 @@ import torch
 
 from napari_dim.config import Settings
 from napari_dim.engine.control import Control
-from napari_dim.engine.events import Checkpointed, Failed, Finished, Preview, Started, StepDone
+from napari_dim.engine.events import (
+    Checkpointed,
+    Failed,
+    Finished,
+    Preview,
+    Relabelled,
+    Started,
+    StepDone,
+)
 from napari_dim.engine.model import Model
 from napari_dim.engine.predict import predict
 from napari_dim.engine.train import Job, class_ids, train
@@ -317,3 +325,49 @@ def test_going_on_from_another_network_starts_anew_and_says_so():
     events = list(train(Job([case()], settings(steps=2), start=first)))
     assert "another width" in events[0].notes[0]
     assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize("method", ["dim", "supervised"])
+def test_labels_given_meanwhile_are_trained_on(method):
+    first, later = case((1, 3)), case((1, 2, 3, 4))
+    control = Control()
+    seen = []
+    for event in train(Job([first], settings(steps=6, method=method)), control):
+        seen.append(event)
+        if isinstance(event, Started):
+            control.give_case(0, later)
+    (joined,) = [e for e in seen if isinstance(e, Relabelled)]
+    assert joined.labelled == {"A": 4}
+    assert joined.notes == ()
+    assert isinstance(seen[-1], Finished)
+
+
+def test_a_class_that_comes_too_late_is_told_and_no_labels_keep_the_last_ones():
+    first, later = case((1, 3), classes=1), case((1, 3))
+    control = Control()
+    notes = []
+    for event in train(Job([first], settings(steps=4)), control):
+        if isinstance(event, Started):
+            control.give_case(0, later)
+        if isinstance(event, Relabelled):
+            notes += event.notes
+            control.give_case(0, case(()))
+    assert notes == ["Class 2 is new: the next training learns it"]
+    assert isinstance(event, Finished)
+
+
+def test_relabelled_equals_built_anew():
+    import torch
+
+    from napari_dim.data.store import SliceStore
+    from napari_dim.data.working import WorkingGrid
+
+    first, later = case((1, 3)), case((0, 3, 4))
+    other = case((), site="B", seed=2)
+    grid = WorkingGrid.fit([first.volume, other.volume], min_size=16, max_size=64)
+    cpu = torch.device("cpu")
+    old = SliceStore.build([first, other], grid, {1: 1, 2: 2}, cpu)
+    new = old.relabelled([later, other], grid, {1: 1, 2: 2})
+    anew = SliceStore.build([later, other], grid, {1: 1, 2: 2}, cpu)
+    for name in ("images", "labels", "labelled", "unlabelled", "odds"):
+        assert torch.equal(getattr(new, name), getattr(anew, name)), name

@@ -12,9 +12,7 @@ import pytest
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QEvent
 
-from napari_dim.gui.predict import PredictPanel
 from napari_dim.gui.session import _SESSIONS, Session
-from napari_dim.gui.train import TrainPanel
 from napari_dim.gui.workspace import Workspace
 
 TINY = {"max_size": 64, "width": 8, "context": 0, "seed": 1}
@@ -54,16 +52,23 @@ def viewer(make_napari_viewer, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def panel(viewer, tmp_path):
-    """The Train panel, docked, with settings that train in a second."""
-    panel = TrainPanel(viewer)
-    viewer.window.add_dock_widget(panel, name="Train", area="right")
+def workspace(viewer, tmp_path):
+    """The workspace, docked, with settings that train in a second."""
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name="Workspace", area="right")
+    panel = workspace.train
     for name, value in {**TINY, "device": "cpu"}.items():
         if name in panel.form.values():
             panel.form.set_value(name, value)
     panel.set_budget(3)
     panel.runs.path = tmp_path / "runs"
-    return panel
+    return workspace
+
+
+@pytest.fixture
+def panel(workspace):
+    """Its Train tab."""
+    return workspace.train
 
 
 @pytest.fixture
@@ -116,7 +121,7 @@ def nothing_left(qapp):
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert not [session for session in _SESSIONS.values() if session.task is not None]
-    panels = [w for w in qapp.allWidgets() if isinstance(w, TrainPanel | PredictPanel | Workspace)]
+    panels = [w for w in qapp.allWidgets() if isinstance(w, Workspace)]
     assert not panels, "a panel outlived its test"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import nibabel as nib
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 
 from napari_dim.gui.layers import labels_array
-from napari_dim.gui.predict import PredictPanel
 from napari_dim.gui.session import Activity
 from tests.gui.conftest import tiny_image, wait_idle
 
@@ -24,7 +24,7 @@ def stop_quickly(panel, qtbot):
 
 
 def test_from_painted_slices_to_predicted_layer_and_file(
-    viewer, panel, open_ball, qtbot, tmp_path, notes
+    viewer, workspace, panel, open_ball, qtbot, tmp_path, notes
 ):
     image, labels, reference = open_ball()
     before = labels.data.copy()
@@ -48,8 +48,7 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     # The model is saved, and good for another scan, from the Predict panel.
     run = panel.session.run
     assert run.parent == tmp_path / "runs"
-    predict = PredictPanel(viewer)
-    viewer.window.add_dock_widget(predict)
+    predict = workspace.review.predict
     other, truth = tiny_image(seed=5)
     layer = viewer.add_image(other, name="other")
     predict.image.pick(layer)
@@ -62,10 +61,15 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     assert notes == []
     mask = labels_array(panel.session.prediction_of(layer).layer)
     assert dice(mask > 0, truth > 0) > 0.5
-    assert predict.save.layer.layer is panel.session.prediction_of(layer).layer
-    assert predict.save.save(tmp_path / "other.nii.gz")
+    export = workspace.export
+    export.include.setCurrentText("a layer as it is")
+    assert export.layer.layer is panel.session.prediction_of(layer).layer
+    assert export.export(tmp_path / "other.nii.gz")
     saved = nib.load(tmp_path / "other.nii.gz")
     np.testing.assert_array_equal(np.asarray(saved.dataobj).T, mask)
+    record = json.loads((tmp_path / "other.json").read_text())
+    assert record["model"]["seed"] == 1
+    assert len(record["mask"]["sha256"]) == 64
 
 
 def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ball, qtbot):
@@ -81,7 +85,7 @@ def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ba
     assert panel.session.activity is Activity.TRAINING
     assert orders[0][0] == 8
     stop_quickly(panel, qtbot)
-    assert "Stopped" in panel.state.text
+    assert "Stopped" in panel.session.message
 
 
 def test_corrected_slices_are_kept_and_undo_stays_right(viewer, panel, open_ball, qtbot):
@@ -109,18 +113,21 @@ def test_corrected_slices_are_kept_and_undo_stays_right(viewer, panel, open_ball
     np.testing.assert_array_equal(layer.data[6], before_undo)
 
 
-def test_background_only_slices_count(viewer, panel, open_ball, qtbot):
+def test_background_only_slices_count(viewer, workspace, panel, open_ball, qtbot):
     open_ball()
+    annotate = workspace.annotate
     viewer.dims.set_point(0, 0)
-    assert "slice 0" in panel.done.text()
-    panel.done.click()
+    assert "Slice 0" in annotate.state.text()
+    annotate.confirm.click()
+    panel._say_plan()
     assert "background only: 1 (0)" in panel.plan_text.text()
     panel.button.click()
     text = []
     panel.session.changed.connect(lambda: text.append(panel.session.message))
     wait_idle(qtbot, panel.session)
     assert any("4 labelled and 8 unlabelled" in line for line in text)
-    panel.done.click()
+    annotate.untouched.click()
+    panel._say_plan()
     assert "background only" not in panel.plan_text.text()
 
 
@@ -141,7 +148,8 @@ def test_nothing_painted_is_told_once(viewer, panel, open_ball, qtbot, notes):
     _, labels, _ = open_ball()
     labels.data[:] = 0
     labels.refresh()
-    panel._refresh_marks()
+    panel.session.annotation.refresh()
+    panel._say_plan()
     assert "Nothing is painted" in panel.plan_text.text()
     panel.button.click()
     wait_idle(qtbot, panel.session)
@@ -188,14 +196,16 @@ def test_two_trainings_at_once_are_refused(viewer, panel, open_ball, qtbot, note
     stop_quickly(panel, qtbot)
 
 
-def test_layers_removed_and_renamed_during_training(viewer, panel, open_ball, qtbot, notes):
+def test_layers_removed_and_renamed_during_training(
+    viewer, workspace, panel, open_ball, qtbot, notes
+):
     image, labels, reference = open_ball()
     panel.set_budget(60)
     panel.button.click()
     layer = panel.session.prediction_of(image).layer
     qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
     image.name = "renamed"
-    assert panel.image.currentText() == "renamed"
+    assert workspace.annotate.image.currentText() == "renamed"
     viewer.layers.remove(labels)
     viewer.layers.remove(layer)
     viewer.layers.remove(image)
@@ -207,7 +217,7 @@ def test_layers_removed_and_renamed_during_training(viewer, panel, open_ball, qt
 
 
 @pytest.mark.parametrize("way", ["viewer", "dock"])
-def test_closing_while_training_ends_the_thread(viewer, panel, open_ball, qtbot, way):
+def test_closing_while_training_ends_the_thread(viewer, workspace, panel, open_ball, qtbot, way):
     open_ball()
     panel.set_budget(600)
     panel.button.click()
@@ -218,8 +228,8 @@ def test_closing_while_training_ends_the_thread(viewer, panel, open_ball, qtbot,
     if way == "viewer":
         viewer.close()
     else:
-        viewer.window.remove_dock_widget(panel)
-        panel.deleteLater()
+        viewer.window.remove_dock_widget(workspace)
+        workspace.deleteLater()
         qtbot.waitUntil(lambda: task.abandoned, timeout=3000)
     assert task.wait(3)
     assert time.monotonic() - began < 3
@@ -227,7 +237,7 @@ def test_closing_while_training_ends_the_thread(viewer, panel, open_ball, qtbot,
     session.task = None
 
 
-def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
+def test_a_cohort_trains_without_layers(viewer, workspace, panel, nifti, qtbot, notes):
     mask = np.transpose(tiny_image()[1], (2, 1, 0))
     loaded = nib.load(nifti)
     nib.save(nib.Nifti1Image(mask, loaded.affine), nifti.with_name("reference.nii.gz"))
@@ -235,7 +245,7 @@ def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
     cohort.write_text(
         "image,labels,slices,site,split\nscan.nii.gz,reference.nii.gz,3;6;9,a,train\n"
     )
-    assert panel.hint.isVisible()
+    assert workspace.annotate.hint.isVisible()
     panel.source.setCurrentText("a cohort file")
     panel.cohort.path = cohort
     panel.button.click()
@@ -243,8 +253,7 @@ def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
     assert notes == []
     assert [layer.name for layer in viewer.layers] == ["scan", "scan (prediction)"]
     # Files are segmented by the model of this window, and opened as layers.
-    predict = PredictPanel(viewer)
-    viewer.window.add_dock_widget(predict)
+    predict = workspace.review.predict
     predict.choose_files([nifti])
     predict.button.click()
     wait_idle(qtbot, panel.session)
@@ -252,7 +261,7 @@ def test_a_cohort_trains_without_layers(viewer, panel, nifti, qtbot, notes):
     assert len(viewer.layers) == 4
 
 
-def test_the_second_training_goes_on_from_the_first(viewer, panel, open_ball, qtbot):
+def test_the_second_training_goes_on_from_the_first(viewer, workspace, panel, open_ball, qtbot):
     image, _, _ = open_ball()
     assert panel.go_on.isHidden()
     panel.button.click()
@@ -268,7 +277,33 @@ def test_the_second_training_goes_on_from_the_first(viewer, panel, open_ball, qt
     assert panel.session.history[0].progress >= plan.settings.resume_at
     other, _ = tiny_image(seed=5)
     layer = viewer.add_image(other, name="other")
-    panel.image.pick(layer)
+    workspace.annotate.image.pick(layer)
     assert not panel.go_on.isChecked()  # Another scan: the structure may be another one too.
-    panel.image.pick(image)
+    workspace.annotate.image.pick(image)
     assert panel.go_on.isChecked()
+
+
+def test_slices_labelled_meanwhile_join_the_training(viewer, panel, open_ball, qtbot, notes):
+    _, labels, reference = open_ball()
+    panel.set_budget(60)
+    panel.button.click()
+    session = panel.session
+    qtbot.waitUntil(lambda: len(session.history) > 1, timeout=120_000)
+    viewer.dims.set_point(0, 5 * 3)
+    where = np.nonzero(reference[5])
+    labels.data_setitem((np.full(where[0].size, 5), *where), 1)
+    qtbot.wait(1500)
+    assert session.note == ""  # The annotator may still be at work on it.
+    viewer.dims.set_point(0, 7 * 3)
+    qtbot.waitUntil(lambda: "4 labelled slices now" in session.message, timeout=30_000)
+    panel.pause.click()
+    assert "Paused" in session.message
+    assert panel.pause.text() == "Go on"
+    qtbot.wait(500)
+    steps = session.history[-1].step
+    qtbot.wait(700)
+    assert session.history[-1].step == steps
+    panel.pause.click()
+    qtbot.waitUntil(lambda: session.history[-1].step > steps, timeout=30_000)
+    stop_quickly(panel, qtbot)
+    assert notes == []

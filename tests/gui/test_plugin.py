@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from qtpy.QtWidgets import QWidget
 
 import napari_dim
@@ -30,38 +29,38 @@ def test_the_manifest_is_valid():
 def test_discovery_imports_no_torch():
     code = (
         "import sys; from npe2 import PluginManager; pm = PluginManager.instance(); pm.discover();"
-        "m = pm.get_manifest('napari-dim'); assert len(m.contributions.widgets) == 3;"
+        "m = pm.get_manifest('napari-dim'); assert len(m.contributions.widgets) == 1;"
         "bad = {'torch', 'monai', 'nibabel', 'napari_dim.gui'} & set(sys.modules);"
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("name", ["Workspace", "Train", "Predict"])
-def test_each_widget_opens_from_the_menu(viewer, qtbot, name):
-    dock, widget = viewer.window.add_plugin_dock_widget("napari-dim", name)
+def test_the_workspace_opens_from_the_menu(viewer, qtbot):
+    dock, widget = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
     assert isinstance(widget, QWidget)
     assert session_of(viewer).viewer.layers is not None
     qtbot.waitUntil(dock.isVisible)
 
 
-def test_panels_of_a_viewer_share_its_session(viewer):
+def test_the_tabs_of_a_viewer_share_its_session(viewer):
     workspace = Workspace(viewer)
     viewer.window.add_dock_widget(workspace)
-    assert workspace.train.session is workspace.predict.session is session_of(viewer)
+    tabs = (workspace.annotate, workspace.train, workspace.review, workspace.export)
+    assert {tab.session for tab in tabs} == {session_of(viewer)}
 
 
 def test_empty_state_says_what_to_do(viewer, qtbot):
     workspace = Workspace(viewer)
     viewer.window.add_dock_widget(workspace)
-    assert "Open Sample" in workspace.train.hint.text()
-    qtbot.waitUntil(workspace.train.hint.isVisible)
+    assert "Open Sample" in workspace.annotate.hint.text()
+    qtbot.waitUntil(workspace.annotate.hint.isVisible)
     import numpy as np
 
     viewer.add_image(np.zeros((4, 30, 30)))
-    assert not workspace.train.hint.isVisible()
+    assert not workspace.annotate.hint.isVisible()
     assert "New" in workspace.train.plan_text.text()
-    workspace.train.new.click()
+    workspace.annotate.new.click()
     assert viewer.layers.selection.active.data.shape == (4, 30, 30)
     assert viewer.layers.selection.active.mode == "paint"
 

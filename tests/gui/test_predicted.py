@@ -7,10 +7,8 @@ import pytest
 from napari.layers import Image
 
 from napari_dim.data.phantom import make_phantom
-from napari_dim.gui.actions import add_labels
 from napari_dim.gui.launch import show_demo
 from napari_dim.gui.layers import layer_source
-from napari_dim.gui.marks import marks_of, toggle_done
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.session import session_of
 from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
@@ -101,20 +99,6 @@ def test_a_picture_is_one_slice():
     assert made.write(np.array([0]), np.zeros((1, 20, 24), np.uint8)) == [0]
 
 
-def test_marks_count_painted_and_done_slices(viewer):
-    viewer.add_image(np.zeros(SHAPE))
-    add_labels(viewer)
-    layer = viewer.layers.selection.active
-    assert marks_of(layer).labelled == ()
-    layer.data[1, 2, 2] = 3
-    assert toggle_done(layer, 4)
-    assert toggle_done(layer, 1)  # Painted anyway: not counted twice.
-    assert marks_of(layer).painted == (1,)
-    assert marks_of(layer).background == (4,)
-    assert not toggle_done(layer, 4)
-    assert marks_of(layer).labelled == (1,)
-
-
 def test_the_demo_opens_with_its_predictions(viewer, tmp_path):
     cohort = read_cohort(make_phantom(_made(tmp_path / "phantom")))
     rows = cohort.split("test")
@@ -127,7 +111,7 @@ def test_the_demo_opens_with_its_predictions(viewer, tmp_path):
     sites = {row.site for row in rows}
     assert len(viewer.layers) == 2 * len(sites)
     assert len(session_of(viewer).predictions) == len(sites)
-    assert workspace.predict.save.layer.layer is not None
+    assert workspace.export.layer.layer is not None
     assert sum(layer.visible for layer in viewer.layers) == 2
 
 

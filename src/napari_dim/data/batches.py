@@ -23,14 +23,14 @@ class Views:
     unlabelled_strong: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sampler:
     """Draws batches.
 
     Attributes
     ----------
     store
-        The slices.
+        The slices; another one may take its place between two steps.
     weak
         The geometric view.
     generator

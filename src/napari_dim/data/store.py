@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -121,6 +121,34 @@ class SliceStore:
             torch.tensor(labelled, dtype=torch.long, device=device),
             torch.tensor(without, dtype=torch.long, device=device),
             _odds(sites).to(device),
+        )
+
+    def relabelled(
+        self, cases: Sequence[Case], grid: WorkingGrid, classes: Mapping[int, int]
+    ) -> SliceStore:
+        """The same slices with other labels; every slice of `cases` must be in this store."""
+        canvas = (int(self.images.shape[-2]), int(self.images.shape[-1]))
+        device = self.images.device
+        labels: list[Tensor] = []
+        labelled: list[int] = []
+        without: list[int] = []
+        sites: list[str] = []
+        start = 0
+        for case in cases:
+            shape = grid.shape(case.volume)
+            labelled += [start + int(n) for n in case.labelled]
+            labels += [
+                _cornered(_label(case, int(n), classes, shape), canvas)[0, 0] for n in case.labelled
+            ]
+            without += [start + int(n) for n in case.unlabelled]
+            sites += [case.site] * len(case.unlabelled)
+            start += len(case.states)
+        return replace(
+            self,
+            labels=torch.stack(labels).to(device),
+            labelled=torch.tensor(labelled, dtype=torch.long, device=device),
+            unlabelled=torch.tensor(without, dtype=torch.long, device=device),
+            odds=_odds(sites).to(device),
         )
 
     def with_context(self, index: Tensor, context: int) -> Tensor:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dim.data.case import Case
 
 
 class Control:
-    """Stop, pause and preview requests for one training."""
+    """Stop, pause, preview requests and new labels for one training."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -14,6 +18,7 @@ class Control:
         self._go.set()
         self._lock = threading.Lock()
         self._preview: tuple[int, int | None] | None = None
+        self._cases: dict[int, Case] = {}
 
     def stop(self) -> None:
         """End the training after the current step; it yields ``Finished``."""
@@ -52,3 +57,18 @@ class Control:
         with self._lock:
             request, self._preview = self._preview, None
         return request
+
+    def give_case(self, place: int, case: Case) -> None:
+        """Train on these labels of a case from the next step on.
+
+        `place` is the case's in the job. Its volume must be the same; classes that the
+        training began without are left out.
+        """
+        with self._lock:
+            self._cases[place] = case
+
+    def take_cases(self) -> dict[int, Case]:
+        """The cases given since the last call, by their place."""
+        with self._lock:
+            given, self._cases = self._cases, {}
+        return given

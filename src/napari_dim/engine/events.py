@@ -1,7 +1,8 @@
 """What the engine says while it works: one typed stream for window, command line and tests.
 
-`train` yields ``Started``, then any number of ``StepDone``, ``Preview`` and
-``Checkpointed``, then exactly one of ``Finished`` and ``Failed``. Nothing follows that.
+`train` yields ``Started``, then any number of ``StepDone``, ``Preview``,
+``Relabelled`` and ``Checkpointed``, then exactly one of ``Finished`` and ``Failed``.
+Nothing follows that.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class StepDone:
 
 @dataclass(frozen=True)
 class Preview:
-    """The masks that the student gives now for some slices of one case.
+    """The masks that the model gives now for some slices of one case.
 
     Attributes
     ----------
@@ -62,6 +63,9 @@ class Preview:
         Class ids, (n, row, column), in the case's own grid.
     entropy
         Mean entropy of each slice relative to its maximum, (n,), in [0, 1].
+    confidence, disagreement
+        With the last preview alone: as in `engine.predict.Prediction`, and the share of
+        each slice's pixels on which student and teacher differ, (n,).
     """
 
     case: int
@@ -69,6 +73,20 @@ class Preview:
     mask: np.ndarray
     entropy: np.ndarray
     step: int
+    confidence: np.ndarray | None = None
+    disagreement: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Relabelled:
+    """New labels have joined the training (`engine.control.Control.give_case`).
+
+    `labelled` maps each site to the number of its labelled slices; `notes` say what of
+    them could not join.
+    """
+
+    labelled: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,4 +122,4 @@ class Failed:
     bad_input: bool = False
 
 
-Event = Started | StepDone | Preview | Checkpointed | Finished | Failed
+Event = Started | StepDone | Preview | Relabelled | Checkpointed | Finished | Failed

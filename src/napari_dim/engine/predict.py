@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,11 +40,15 @@ class Prediction:
         Numbers of the slices predicted, ``(n,)``.
     entropy
         Mean entropy of each of them as a share of its maximum, ``(n,)``, in [0, 1].
+    confidence
+        Probability of the class that each pixel of the working grid was given, in 255ths,
+        ``(n, row, column)`` uint8.
     """
 
     mask: np.ndarray
     slices: np.ndarray
     entropy: np.ndarray
+    confidence: np.ndarray
 
 
 def predict(
@@ -96,12 +100,12 @@ def predict(
             predictor.net, views, predictor.targets, model.settings, predictor.autocast
         )
     if slices is None:
-        mask, entropy = predictor.whole(volume, stack, progress)
-        return Prediction(main_pieces(mask, model.pieces), numbers, entropy)
-    mask, entropy = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
-    whole = np.zeros(volume.array.shape[:3], dtype=mask.dtype)
-    whole[numbers] = mask
-    return Prediction(whole, numbers, entropy)
+        found = predictor.whole(volume, stack, progress)
+        return replace(found, mask=main_pieces(found.mask, model.pieces))
+    found = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
+    whole = np.zeros(volume.array.shape[:3], dtype=found.mask.dtype)
+    whole[numbers] = found.mask
+    return replace(found, mask=whole)
 
 
 class Predictor:
@@ -135,12 +139,30 @@ class Predictor:
         x = padded(x.to(self.device).float())
         return x.contiguous(memory_format=torch.channels_last)
 
-    def __call__(
-        self, stack: Tensor, numbers: np.ndarray, shape: tuple[int, ...]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Class ids ``(n, *shape)`` and entropies ``(n,)`` of some slices of a stack."""
+    def __call__(self, stack: Tensor, numbers: np.ndarray, shape: tuple[int, ...]) -> Prediction:
+        """The prediction of some slices of a stack; the mask is ``(n, *shape)``."""
         probability, entropy = self._probability(stack, numbers)
-        return self._ids(probability, shape), entropy
+        return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
+
+    @torch.no_grad()
+    def disagreement(self, stack: Tensor) -> np.ndarray:
+        """Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
+
+        0 where there is one network alone.
+        """
+        found = np.zeros(len(stack), dtype=np.float32)
+        nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
+        if len(nets) < 2:
+            return found
+        kept = self.net
+        for part in _chunks(np.arange(len(stack))):
+            said = []
+            for net in nets:
+                self.net = net.to(self.device)
+                said.append(self._probability(stack, part)[0].argmax(1))
+            found[part] = (said[0] != said[1]).float().mean((1, 2)).cpu().numpy()
+        self.net = kept
+        return found
 
     @torch.no_grad()
     def _probability(self, stack: Tensor, numbers: np.ndarray) -> tuple[Tensor, np.ndarray]:
@@ -175,8 +197,8 @@ class Predictor:
 
     def whole(
         self, volume: Volume, stack: Tensor, progress: Callable[[float], None] | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The mask of all slices, ``(slice, row, column)``, and their entropies.
+    ) -> Prediction:
+        """The prediction of all slices; stray pieces are still in it.
 
         Each slice's probabilities are averaged with its neighbours' (a Gaussian of
         `config.Settings.smooth` pixels of the working grid): along the slice axis an organ
@@ -194,6 +216,7 @@ class Predictor:
         count, shape = len(stack), volume.array.shape[1:3]
         mask = np.zeros((count, *shape), dtype=self.ids.dtype)
         entropy = np.zeros(count, dtype=np.float32)
+        confidence = np.zeros((count, *stack.shape[-2:]), dtype=np.uint8)
         weights = self._across(volume)
         reach = len(weights) // 2
         kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
@@ -205,6 +228,7 @@ class Predictor:
             ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
             if ready > done:
                 smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
+                confidence[done:ready] = _confidence(smooth)
                 for at in range(0, len(smooth), BATCH):
                     here = slice(done + at, min(done + at + BATCH, ready))
                     mask[here] = self._ids(smooth[at : at + BATCH], shape)
@@ -213,7 +237,7 @@ class Predictor:
                 first = max(0, done - reach)
             if progress is not None:
                 progress(done / count)
-        return mask, entropy
+        return Prediction(mask, np.arange(count), entropy, confidence)
 
     def _across(self, volume: Volume) -> Tensor:
         """Weights of a slice's neighbours and itself, ``(2 reach + 1,)``."""
@@ -230,16 +254,25 @@ class Predictor:
         numbers: np.ndarray,
         shape: tuple[int, ...],
         progress: Callable[[float], None] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> Prediction:
         """As a call, for any number of slices, a few at a time."""
         mask = np.zeros((len(numbers), *shape), dtype=self.ids.dtype)
         entropy = np.zeros(len(numbers), dtype=np.float32)
+        confidence = np.zeros((len(numbers), *stack.shape[-2:]), dtype=np.uint8)
         for start in range(0, len(numbers), BATCH):
             part = slice(start, start + BATCH)
-            mask[part], entropy[part] = self(stack, numbers[part], shape)
+            found = self(stack, numbers[part], shape)
+            mask[part], entropy[part] = found.mask, found.entropy
+            confidence[part] = found.confidence
             if progress is not None:
                 progress(min(1.0, (start + BATCH) / len(numbers)))
-        return mask, entropy
+        return Prediction(mask, numbers, entropy, confidence)
+
+
+def _confidence(probability: Tensor) -> np.ndarray:
+    """Of the likeliest class, in 255ths, ``(n, row, column)`` uint8."""
+    share: np.ndarray = (probability.amax(1) * 255).round().to(torch.uint8).cpu().numpy()
+    return share
 
 
 def _averaged(x: Tensor, weights: Tensor, begin: int, end: int) -> Tensor:

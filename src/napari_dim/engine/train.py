@@ -34,6 +34,7 @@ from napari_dim.engine.events import (
     Failed,
     Finished,
     Preview,
+    Relabelled,
     Started,
     StepDone,
 )
@@ -144,7 +145,7 @@ def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:
 
 def _training(job: Job, control: Control) -> Iterator[Event]:
     settings = job.settings
-    cases = job.cases
+    cases = list(job.cases)
     channels = _common_channels(cases)
     classes = class_ids(cases)
     device = pick_device(settings.device)
@@ -171,14 +172,15 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
     semi = settings.method == "dim" and any(case.unlabelled.size for case in cases)
     limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
     fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
-    store = SliceStore.build(
-        cases,
-        grid,
-        {class_id: place + 1 for place, class_id in enumerate(classes)},
-        device,
-        unlabelled=None if semi and fits else [np.empty(0, dtype=int)] * len(cases),
-        neighbours=context,
-    )
+    indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
+
+    def stored() -> SliceStore:
+        unlabelled = None if semi and fits else [np.empty(0, dtype=int)] * len(cases)
+        return SliceStore.build(
+            cases, grid, indices, device, unlabelled=unlabelled, neighbours=context
+        )
+
+    store = stored()
     stream = None
     if semi and not fits:
         stream = Stream(cases, grid, device, limit=limit, neighbours=context, seed=settings.seed)
@@ -188,7 +190,7 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
 
     def whole(case: Case) -> np.ndarray:
         volume = case.volume
-        return predictor.whole(volume, normalised(volume, grid.shape(volume)))[0]
+        return predictor.whole(volume, normalised(volume, grid.shape(volume))).mask
 
     preview = _Preview(job, predictor) if job.preview_case is not None else None
 
@@ -231,6 +233,15 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
                 model.save(job.run)
                 last_checkpoint = clock.elapsed
                 yield Checkpointed(job.run, step)
+            if given := control.take_cases():
+                newest = [given.get(place, case) for place, case in enumerate(cases)]
+                if any(case.labelled.size for case in newest):  # else the last labels stay
+                    cases[:] = newest
+                    if semi and fits:
+                        sampler.store = sampler.store.relabelled(cases, grid, indices)
+                    else:
+                        sampler.store = stored()
+                    yield Relabelled(_per_site(cases, labelled=True), _late(cases, classes))
             request = control.take_preview()
             if preview is not None and (request or now - last_preview >= job.preview_every):
                 yield from preview.events(step, request[1] if request else None)
@@ -352,14 +363,21 @@ class _Preview:
             numbers = numbers[np.argsort(np.abs(numbers - first), kind="stable")]
         for start in range(0, len(numbers), BATCH):
             chunk = numbers[start : start + BATCH]
-            mask, entropy = self._predictor(self._stack, chunk, self._shape)
-            yield Preview(self._index, chunk, mask, entropy, step)
+            found = self._predictor(self._stack, chunk, self._shape)
+            yield Preview(self._index, chunk, found.mask, found.entropy, step)
 
     def last(self, step: int, pieces: tuple[int, ...]) -> Iterator[Preview]:
         """All slices at once, as `predict` gives them."""
-        numbers = np.arange(len(self._stack))
-        mask, entropy = self._predictor.whole(self._volume, self._stack)
-        yield Preview(self._index, numbers, main_pieces(mask, pieces), entropy, step)
+        found = self._predictor.whole(self._volume, self._stack)
+        yield Preview(
+            self._index,
+            found.slices,
+            main_pieces(found.mask, pieces),
+            found.entropy,
+            step,
+            found.confidence,
+            self._predictor.disagreement(self._stack),
+        )
 
 
 class _LossLog:
@@ -398,6 +416,18 @@ def _common_channels(cases: Sequence[Case]) -> int:
                 where=case.name,
             )
     return channels
+
+
+def _late(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
+    """What came too late to join the training, for the user."""
+    found = {
+        int(i)
+        for case in cases
+        if case.mask is not None
+        for i in np.unique(case.mask[case.labelled])
+    }
+    late = sorted(found - {0, *classes})
+    return tuple(f"Class {class_id} is new: the next training learns it" for class_id in late)
 
 
 def _per_site(cases: Sequence[Case], *, labelled: bool) -> dict[str, int]:

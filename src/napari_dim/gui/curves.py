@@ -1,4 +1,4 @@
-"""Live curves of the losses."""
+"""Curves: the losses while a training runs, and the score of corrected slices."""
 
 from __future__ import annotations
 
@@ -113,16 +113,96 @@ class LossCurves(QWidget):
 
     def _restyle(self) -> None:
         """Take napari's colours."""
-        from napari.utils.theme import get_theme
-
-        theme = get_theme(self._session.viewer.theme)
-        foreground = theme.text.as_hex()
         self._plot.clear()
         self._lines.clear()
-        self._plot.setBackground(theme.background.as_hex())
-        item = self._plot.getPlotItem()
-        for side, text in (("bottom", "seconds"), ("left", "loss")):
-            axis = item.getAxis(side)
-            axis.setPen(foreground)
-            axis.setTextPen(foreground)
-            item.setLabel(side, text, color=foreground)
+        _style(self._plot, self._session, "seconds", "loss")
+
+
+PAYS = 0.01
+"""Rise of the mean Dice from which more labels pay."""
+RECENT = 4
+"""Corrected slices that the last mean is taken over, and the one before."""
+
+
+class ScoreCurve(QWidget):
+    """Dice of the predictions that a person corrected and confirmed, against labelled slices."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._plot: Any = None
+        self._text = note()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        try:
+            import pyqtgraph
+        except ImportError:
+            pass
+        else:
+            self._plot = pyqtgraph.PlotWidget()
+            self._plot.setFixedHeight(120)
+            self._plot.setToolTip(
+                "How right the model was on each slice that you then confirmed: 1 is perfect"
+            )
+            self._plot.hideButtons()
+            self._plot.setMenuEnabled(False)
+            self._plot.setMouseEnabled(False, False)
+            self._plot.setYRange(0, 1)
+            self._line = self._plot.plot(
+                pen=pyqtgraph.mkPen(COLOURS["inner"], width=2),
+                symbol="o", symbolSize=6, symbolBrush=COLOURS["inner"], symbolPen=None,
+            )  # fmt: skip
+            column.addWidget(self._plot)
+            while_alive(self, session.viewer.events.theme, self._restyle)
+            self._restyle()
+        column.addWidget(self._text)
+        while_alive(self, session.slices_changed, self.refresh)
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What it says of the scores."""
+        return str(self._text.text())
+
+    def refresh(self) -> None:
+        """Draw the scores so far."""
+        scores = self._session.scores
+        self.setVisible(bool(scores))
+        if not scores:
+            return
+        if self._plot is not None:
+            self._line.setData([s.labelled for s in scores], [s.dice for s in scores])
+        self._text.setText(verdict([s.dice for s in scores]))
+
+    def _restyle(self, event: Any = None) -> None:
+        _style(self._plot, self._session, "labelled slices", "Dice")
+
+
+def verdict(dice: list[float]) -> str:
+    """What the Dice of the corrected slices, in order, says to the annotator."""
+    text = f"The model's Dice on the last slice you confirmed: {dice[-1]:.2f}."
+    if len(dice) < 2 * RECENT:
+        return text
+    late = sum(dice[-RECENT:]) / RECENT
+    early = sum(dice[-2 * RECENT : -RECENT]) / RECENT
+    if late - early < PAYS:
+        return (
+            f"{text} The last {RECENT} were no better than the {RECENT} before: "
+            "more labels hardly pay."
+        )
+    return f"{text} It still learns: {late - early:+.2f} over the last {RECENT}."
+
+
+def _style(plot: Any, session: Session, bottom: str, left: str) -> None:
+    """Give a plot napari's colours and its axes their names."""
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(session.viewer.theme)
+    foreground = theme.text.as_hex()
+    plot.setBackground(theme.background.as_hex())
+    item = plot.getPlotItem()
+    for side, text in (("bottom", bottom), ("left", left)):
+        axis = item.getAxis(side)
+        axis.setPen(foreground)
+        axis.setTextPen(foreground)
+        item.setLabel(side, text, color=foreground)

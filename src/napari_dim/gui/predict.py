@@ -1,11 +1,10 @@
-"""The Predict panel: masks from a trained model, for open scans and for files."""
+"""Masks from a trained model, for open scans and for files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import napari.viewer
 from napari.layers import Image
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -21,20 +20,16 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.parts import (
-    HINT,
     LayerPicker,
     PathPicker,
-    StateLine,
     captioned,
     large_button,
     note,
-    scrolled,
     while_alive,
 )
 from napari_dim.gui.predicting import Order, Predicting, order_for_files, order_for_layer
 from napari_dim.gui.preferences import preferences
-from napari_dim.gui.saving import SaveBar
-from napari_dim.gui.session import Activity, session_of
+from napari_dim.gui.session import Activity, Session
 
 if TYPE_CHECKING:
     from napari_dim.engine.model import Model
@@ -44,23 +39,20 @@ FILTER = "Scans and pictures (*.nii *.nii.gz *.hdr *.img *.png *.jpg *.jpeg *.ti
 
 
 class PredictPanel(QWidget):
-    """Pick a model and a scan; the masks appear as a layer to correct and save.
+    """Pick a model and a scan; the masks appear as a layer to review and save.
 
     Parameters
     ----------
-    viewer
-        The viewer whose layers are used.
+    session
+        The session of the viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self.session = session_of(viewer)
+        self.session = session
         self._files: list[Path] = []
         self._predicting: Predicting | None = None
         self._build()
-        session = self.session
-        session.panel_opened()
-        self.destroyed.connect(lambda *_: session.panel_closed())
         while_alive(self, session.layers_changed, self._refresh)
         while_alive(self, session.changed, self._refresh)
         while_alive(self, session.model_changed, self._on_model)
@@ -68,7 +60,6 @@ class PredictPanel(QWidget):
         self._refresh()
 
     def _build(self) -> None:
-        self.hint = note(HINT)
         self.run = PathPicker(folder=True, placeholder="the model trained here last")
         self.run.setToolTip("The folder of a training: this window's last one, or any other")
         self.run.changed.connect(self._refresh)
@@ -95,13 +86,9 @@ class PredictPanel(QWidget):
         self.button = large_button("Predict")
         self.button.clicked.connect(self._on_button)
         self.why = note()
-        self.state = StateLine(self.session)
-        self.save = SaveBar(self.session)
 
-        inside = QWidget()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(self.hint)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         captioned(form, "model", self.run)
         captioned(form, "segment", self.source)
@@ -111,12 +98,6 @@ class PredictPanel(QWidget):
         column.addLayout(form)
         column.addWidget(self.why)
         column.addWidget(self.button)
-        column.addWidget(self.state)
-        column.addWidget(self.save)
-        column.addStretch(1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolled(inside))
 
     # What the user does.
 
@@ -181,13 +162,11 @@ class PredictPanel(QWidget):
     def _refresh(self, event: Any = None) -> None:
         activity = self.session.activity
         by_layer = self.source.currentText() == LAYER
-        self.hint.setVisible(by_layer and self.image.layer is None)
         self.image.setVisible(by_layer)
         self._files_row.setVisible(not by_layer)
         self.button.setText("Cancel" if activity is Activity.PREDICTING else "Predict")
         training = activity in (Activity.TRAINING, Activity.STOPPING)
         self.button.setEnabled(not training)
-        self.save.setVisible(bool(self.session.predictions))
         has_model = self.session.model is not None or self.run.path is not None
         why = "" if has_model else "There is no model yet: train one, or browse for its folder."
         self.why.setText("Waits for the training to end." if training else why)

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
 
+from napari_dim.gui.annotation import painted_slices
 from napari_dim.gui.layers import Source, labels_array, labels_tuple
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
 
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What a prediction layer takes over from its image, so that it is shown in the same place."""
@@ -39,6 +44,14 @@ class PredictionLayer:
         The layer; the caller adds it to the viewer.
     mask
         What the machine said last, ``(slice, row, column)``.
+    areas
+        Pixels that it found in each slice, ``(slice,)``.
+    said
+        Whether it has said anything of a slice, ``(slice,)`` bool.
+    model, run
+        What made the masks, and the folder it is saved in; None until it is known.
+    entropy, disagreement, confidence
+        As in `engine.events.Preview`; NaN and None where the machine has not said.
     """
 
     def __init__(
@@ -52,6 +65,13 @@ class PredictionLayer:
         data, keywords, _ = labels_tuple(self.mask, source, name)
         self.layer = Labels(data, **{**keywords, "opacity": 0.5, **(like or {})})
         self._sums = [_sum(plane) for plane in self.mask]
+        self.areas = np.zeros(len(self.mask), dtype=int)
+        self.said = np.zeros(len(self.mask), dtype=bool)
+        self.entropy = np.full(len(self.mask), np.nan, dtype=np.float32)
+        self.disagreement = np.zeros(len(self.mask), dtype=np.float32)
+        self.confidence: np.ndarray | None = None
+        self.model: Model | None = None
+        self.run: Path | None = None
         self._touched: set[int] = set()
         self.layer.events.paint.connect(self._on_paint)
 
@@ -83,6 +103,8 @@ class PredictionLayer:
         written = []
         for number, mask in zip(numbers.tolist(), masks, strict=True):
             self.mask[number] = mask
+            self.said[number] = True
+            self.areas[number] = np.count_nonzero(mask)
             if number not in self._touched:
                 array[number] = mask
                 self._sums[number] = _sum(array[number])
@@ -106,16 +128,7 @@ class PredictionLayer:
 
     def _on_paint(self, event: Any) -> None:
         # A slice stays touched even when the stroke is undone: it is in the history.
-        if len(self._sums) == 1:
-            self._touched.add(0)
-            return
-        for atom in event.value:
-            key = atom[0] if isinstance(atom, tuple) else atom.slice_key
-            along = key[0]
-            if isinstance(along, slice):
-                self._touched |= set(range(*along.indices(len(self._sums))))
-            else:
-                self._touched |= {int(n) for n in np.unique(along)}
+        self._touched |= painted_slices(event.value, len(self._sums), self.layer.ndim)
 
 
 def _sum(plane: np.ndarray) -> int:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Layer
 
 from napari_dim.engine.events import Failed
@@ -20,6 +19,7 @@ from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
     from napari_dim.engine.model import Model
+    from napari_dim.engine.predict import Prediction
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ class _Share:
 class _Predicted:
     target: Target
     volume: Volume
-    mask: np.ndarray
+    found: Prediction
+    model: Model
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Predicting:
                     adapt=order.adapt,
                     progress=report,
                 )
-                emit(_Predicted(target, volume, found.mask))
+                emit(_Predicted(target, volume, found, model))
                 done += 1
         except _CancelledError:
             pass
@@ -181,20 +182,26 @@ class Predicting:
 
     def _show(self, event: _Predicted) -> None:
         session, image, volume = self._session, event.target.layer, event.volume
+        found = event.found
         if image is None:
             shown = [add_layer(session.viewer, made) for made in image_tuples(volume)]
             image = shown[0]
         prediction = session.prediction_of(image)
-        if prediction is None or prediction.mask.shape != event.mask.shape:
+        if prediction is None or prediction.mask.shape != found.mask.shape:
             place = {name: getattr(image, name) for name in PLACE}
             prediction = PredictionLayer(
-                Source.of(volume), f"{image.name} (prediction)", event.mask.dtype, place
+                Source.of(volume), f"{image.name} (prediction)", found.mask.dtype, place
             )
             session.predictions[image] = prediction
             add_layer(session.viewer, prediction.layer)
-        kept = prediction.write(np.arange(len(event.mask)), event.mask)
+        kept = prediction.write(found.slices, found.mask)
+        prediction.entropy[found.slices] = found.entropy
+        prediction.confidence = found.confidence
+        prediction.model = event.model
+        prediction.run = self._order.model if isinstance(self._order.model, Path) else session.run
         if kept:
             from napari.utils.notifications import show_info
 
             show_info(f"{len(kept)} slices that you corrected were left as they are")
         session.predicted.emit(prediction.layer)
+        session.slices_changed.emit()

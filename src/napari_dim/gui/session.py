@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dim.engine.events import Failed, StepDone
+from napari_dim.engine.suggest import Suggestion
 from napari_dim.errors import InputError
+from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.worker import Task
 
@@ -30,6 +33,19 @@ class Activity(Enum):
     PREDICTING = "predicting"
 
 
+@dataclass(frozen=True)
+class SliceScore:
+    """How right the machine was on a slice that a person then confirmed.
+
+    `labelled` is how many slices were labelled by then, `dice` the mean over the classes
+    that either shows, in [0, 1].
+    """
+
+    labelled: int
+    number: int
+    dice: float
+
+
 class Session:
     """State that the panels of one viewer share.
 
@@ -41,11 +57,21 @@ class Session:
         Layers that the machine filled, by the image layer they belong to.
     history
         Losses of the training that runs or ran last.
+    note
+        What else is to be told while the training runs.
+    device
+        Where the training runs or ran last.
     message
         What is going on or why nothing does, for the annotator.
+    image, labels
+        The scan that is worked on, and the layer it is labelled in.
+    scores
+        How right the machine was on slices that were confirmed afterwards.
     """
 
     changed = Signal()
+    case_changed = Signal()
+    slices_changed = Signal()
     stepped = Signal(StepDone)
     layers_changed = Signal()
     model_changed = Signal()
@@ -55,11 +81,20 @@ class Session:
         self._viewer = weakref.ref(viewer)
         self.activity = Activity.IDLE
         self.message = ""
+        self.device = ""
+        self.note = ""
         self.share = 0.0
         self.history: list[StepDone] = []
         self.model: Model | None = None
         self.run: Path | None = None
         self.predictions: weakref.WeakKeyDictionary[Layer, PredictionLayer] = (
+            weakref.WeakKeyDictionary()
+        )
+        self.image: Image | None = None
+        self.labels: Labels | None = None
+        self.scores: list[SliceScore] = []
+        self.suggestions: list[Suggestion] = []
+        self._annotations: weakref.WeakKeyDictionary[Layer, Annotation] = (
             weakref.WeakKeyDictionary()
         )
         self.task: Task | None = None
@@ -108,6 +143,34 @@ class Session:
         """The open layers of a kind, topmost first."""
         return [layer for layer in reversed(self.viewer.layers) if isinstance(layer, kind)]
 
+    def show_case(self, image: Image | None, labels: Labels | None) -> None:
+        """Work on this scan and these labels from now on."""
+        if image is self.image and labels is self.labels:
+            return
+        if image is not self.image:
+            self.suggestions = []
+        self.image, self.labels = image, labels
+        self.case_changed.emit()
+        self.slices_changed.emit()
+
+    @property
+    def annotation(self) -> Annotation | None:
+        """What is known of the slices of the labels that are worked on."""
+        return None if self.labels is None else self.annotation_of(self.labels)
+
+    def annotation_of(self, labels: Labels) -> Annotation:
+        """What is known of the slices of a labels layer."""
+        if labels not in self._annotations:
+            annotation = Annotation(labels)
+            annotation.changed.connect(self._on_slices)
+            self._annotations[labels] = annotation
+        return self._annotations[labels]
+
+    @property
+    def prediction(self) -> PredictionLayer | None:
+        """The prediction of the scan that is worked on, if there is one."""
+        return None if self.image is None else self.prediction_of(self.image)
+
     def prediction_of(self, image: Layer) -> PredictionLayer | None:
         """The prediction layer of an image, if it is still open."""
         prediction = self.predictions.get(image)
@@ -151,6 +214,9 @@ class Session:
             self.task.abandon()
             self.task = None
             self.activity = Activity.IDLE
+
+    def _on_slices(self) -> None:
+        self.slices_changed.emit()
 
     def _on_inserted(self, event: Any) -> None:
         event.value.events.name.connect(self._on_layers)

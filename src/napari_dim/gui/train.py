@@ -1,13 +1,11 @@
-"""The Train panel: from a few labelled slices to masks for all the others."""
+"""The Train tab: from a few labelled slices to masks for all the others."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
-import napari.viewer
-from napari.layers import Image, Labels, Layer
+import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -15,6 +13,7 @@ from qtpy.QtWidgets import (
     QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
+    QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -22,25 +21,20 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_dim.errors import InputError
+from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.curves import LossCurves
 from napari_dim.gui.forms import SettingsForm
-from napari_dim.gui.layers import add_layer, current_slice, fits, new_labels
-from napari_dim.gui.marks import Marks, is_done, marks_of, toggle_done
 from napari_dim.gui.others import OtherImages
 from napari_dim.gui.parts import (
-    HINT,
-    LayerPicker,
     PathPicker,
-    StateLine,
     captioned,
     large_button,
     note,
-    scrolled,
     while_alive,
 )
 from napari_dim.gui.preferences import preferences
-from napari_dim.gui.saving import SaveBar
-from napari_dim.gui.session import Activity, session_of
+from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.slices import current
 from napari_dim.gui.training import (
     Plan,
     Training,
@@ -49,80 +43,57 @@ from napari_dim.gui.training import (
     plan_from_layers,
     plan_settings,
 )
+from napari_dim.project.states import SliceState
 
 BUDGETS = (("1 minute", 60.0), ("3 minutes", 180.0), ("10 minutes", 600.0))
 LAYERS, COHORT = "the open layers", "a cohort file"
 
 
-class TrainPanel(QWidget):
-    """Pick an image and its labels, say how long, start; predictions appear as a layer.
+class TrainTab(QWidget):
+    """Say how long, and start; predictions appear as a layer.
 
     Parameters
     ----------
-    viewer
-        The viewer whose layers are used.
+    session
+        The session of the viewer.
     """
 
-    def __init__(self, viewer: napari.viewer.Viewer) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self.session = session_of(viewer)
-        self._watched: Layer | None = None
-        self._marks = Marks()
-        self._refresh_soon = QTimer(self, singleShot=True, interval=300)
-        self._refresh_soon.timeout.connect(self._refresh_marks)
+        self.session = session
+        self._say_soon = QTimer(self, singleShot=True, interval=100)
+        self._say_soon.timeout.connect(self._say_plan)
         self._tick = QTimer(self, interval=500)
         self._tick.timeout.connect(self._on_tick)
         self._tick.start()
         self._build()
-        session = self.session
-        session.panel_opened()
-        self.destroyed.connect(lambda *_: session.panel_closed())
+        while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.layers_changed, self._on_layers)
+        while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.changed, self._on_session)
         while_alive(self, session.model_changed, self._on_model)
-        while_alive(self, session.viewer.dims.events.point, self._on_slice)
-        self._on_image(self.image.layer)
+        self._on_case()
         self._on_session()
 
     # What stands where.
 
     def _build(self) -> None:
         chosen = preferences()
-        self.hint = note(HINT)
         self.source = QComboBox()
         self.source.addItems([LAYERS, COHORT])
         self.source.setToolTip("Learn from scans that are open, or from a list of files")
         self.source.currentTextChanged.connect(lambda _: self._on_layers())
 
-        self.image = LayerPicker(self.session, Image)
-        self.image.setToolTip("The scan to segment")
-        self.image.picked.connect(self._on_image)
-        self.labels = LayerPicker(
-            self.session, Labels, lambda layer: not self.session.is_prediction(layer)
-        )
-        self.labels.setToolTip("The layer you paint in. Every slice you painted teaches the model")
-        self.labels.picked.connect(self._on_labels)
-        self.new = QPushButton("New")
-        self.new.setToolTip("Make an empty labels layer for this scan and start painting")
-        self.new.clicked.connect(self._on_new)
-        self.done = QPushButton()
-        self.done.setToolTip(
-            "A slice in which the structure does not appear teaches the model too: "
-            "mark it, and the whole slice counts as background"
-        )
-        self.done.clicked.connect(self._on_done)
+        self.site = QLineEdit()
+        self.site.setPlaceholderText("scanner or centre of this scan")
+        self.site.setToolTip("So that a scanner with few slices is not drowned by the others")
         self.others = OtherImages(self.session)
         self.others.changed.connect(self._say_plan)
 
-        labels = QHBoxLayout()
-        labels.addWidget(self.labels, 1)
-        labels.addWidget(self.new)
         self._layers_box = QWidget()
         form = QFormLayout(self._layers_box)
         form.setContentsMargins(0, 0, 0, 0)
-        captioned(form, "scan", self.image)
-        captioned(form, "labels", labels)
-        form.addRow(self.done)
+        captioned(form, "site", self.site)
         form.addRow(self.others)
 
         self.cohort = PathPicker(
@@ -161,17 +132,22 @@ class TrainPanel(QWidget):
             "Start with what the last model knows: useful masks in seconds. "
             "Untick it for another structure, or to learn everything anew"
         )
+        self.joins = QCheckBox("slices that I label meanwhile join")
+        self.joins.setChecked(True)
+        self.joins.setToolTip(
+            "A slice that you label while it trains is learnt at once, as soon as you go on to "
+            "another slice"
+        )
         self.plan_text = note()
         self.button = large_button("Start training")
         self.button.clicked.connect(self._on_button)
-        self.state = StateLine(self.session)
+        self.pause = QPushButton("Pause")
+        self.pause.setToolTip("Hold the training; its time stands still meanwhile")
+        self.pause.clicked.connect(self._on_pause)
         self.curves = LossCurves(self.session)
-        self.save = SaveBar(self.session)
 
-        inside = QWidget()
-        column = QVBoxLayout(inside)
+        column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
-        column.addWidget(self.hint)
         top = QFormLayout()
         captioned(top, "learn from", self.source)
         column.addLayout(top)
@@ -179,16 +155,15 @@ class TrainPanel(QWidget):
         column.addWidget(self.cohort)
         column.addLayout(form_time)
         column.addWidget(self.go_on)
+        column.addWidget(self.joins)
         column.addWidget(self.plan_text)
-        column.addWidget(self.button)
-        column.addWidget(self.state)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.button, 1)
+        buttons.addWidget(self.pause)
+        column.addLayout(buttons)
         column.addWidget(self.curves)
-        column.addWidget(self.save)
         column.addWidget(advanced)
         column.addStretch(1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(scrolled(inside))
 
     # What the user does.
 
@@ -228,13 +203,16 @@ class TrainPanel(QWidget):
                 raise InputError("no cohort file is chosen", hint="Browse for its .csv file")
             run = new_run(folder, self.cohort.path.stem) if folder else None
             return replace(plan_from_cohort(self.cohort.path, settings, run), start=start)
-        image, labels = self.image.layer, self.labels.layer
+        image, annotation = self.session.image, self.session.annotation
         if image is None:
             raise InputError("no scan is open", hint="Open one, or use File > Open Sample")
-        if labels is None:
-            raise InputError("there is no labels layer", hint="Press New and paint some slices")
+        if annotation is None:
+            raise InputError(
+                "there is no labels layer", hint="Press New in Annotate and paint some slices"
+            )
         run = new_run(folder, image.name) if folder else None
-        plan = plan_from_layers(image, labels, self.others.chosen(), settings, run)
+        site = self.site.text().strip()
+        plan = plan_from_layers(image, annotation, self.others.chosen(), settings, run, site)
         return replace(plan, start=start)
 
     def _on_button(self) -> None:
@@ -243,24 +221,9 @@ class TrainPanel(QWidget):
         elif not self.session.busy:
             self.start()
 
-    def _on_new(self) -> None:
-        if self.image.layer is None:
-            return
-        try:
-            layer = add_layer(self.session.viewer, new_labels(self.image.layer))
-        except InputError as error:
-            from napari.utils.notifications import show_warning
-
-            show_warning(str(error))
-            return
-        self.labels.pick(layer)
-        self.session.viewer.layers.selection.active = layer
-        layer.mode = "paint"
-
-    def _on_done(self) -> None:
-        if self.labels.layer is not None:
-            toggle_done(self.labels.layer, self._slice())
-            self._refresh_marks()
+    def _on_pause(self) -> None:
+        if self.session.training is not None:
+            self.session.training.pause()
 
     def _on_budget(self, title: str) -> None:
         self.seconds.setVisible(title == "other")
@@ -270,62 +233,38 @@ class TrainPanel(QWidget):
 
     # What happens around it.
 
-    def _on_layers(self) -> None:
-        by_layers = self.source.currentText() == LAYERS
-        self.hint.setVisible(by_layers and self.image.layer is None)
-        self._layers_box.setVisible(by_layers and self.image.layer is not None)
-        self.cohort.setVisible(not by_layers)
-        self.others.show_for(self.image.layer)
-        self._pick_labels()
-        self._say_plan()
-
-    def _on_image(self, layer: Layer | None) -> None:
+    def _on_case(self) -> None:
         self._on_layers()
         self._on_model()
 
+    def _on_layers(self) -> None:
+        by_layers = self.source.currentText() == LAYERS
+        self._layers_box.setVisible(by_layers and self.session.image is not None)
+        self.cohort.setVisible(not by_layers)
+        self.others.show_for(self.session.image)
+        self._say_plan()
+
+    def _on_slices(self) -> None:
+        with suppress(RuntimeError):  # The tab was closed.
+            self._say_soon.start()
+
     def _on_model(self) -> None:
         """Offer to go on from a model; it is what one wants if it was trained on this scan."""
-        model, image = self.session.model, self.image.layer
+        model, image = self.session.model, self.session.image
         self.go_on.setVisible(model is not None)
         known = [] if model is None else [case["name"] for case in model.record.get("cases", [])]
         self.go_on.setChecked(image is not None and image.name in known)
 
-    def _pick_labels(self) -> None:
-        """If the chosen labels don't lie on the image, choose some that do."""
-        image, labels = self.image.layer, self.labels.layer
-        if image is not None and (labels is None or not fits(labels, image)):
-            for layer in self.session.layers(Labels):
-                if fits(layer, image) and not self.session.is_prediction(layer):
-                    self.labels.pick(layer)
-                    break
-        self._on_labels(self.labels.layer)
-
-    def _on_labels(self, layer: Layer | None) -> None:
-        if layer is self._watched:
-            return
-        if self._watched is not None:
-            for event in (self._watched.events.paint, self._watched.events.set_data):
-                event.disconnect(self._on_paint)
-        self._watched = layer
-        if layer is not None:
-            # Undo and redo don't send `paint`, but they do send `set_data`.
-            for event in (layer.events.paint, layer.events.set_data):
-                event.connect(self._on_paint)
-        self._refresh_marks()
-
-    def _on_paint(self, event: Any = None) -> None:
-        with suppress(RuntimeError):  # The panel was closed.
-            self._refresh_soon.start()
-
-    def _on_slice(self, event: Any = None) -> None:
-        self._say_slice()
-
     def _on_tick(self) -> None:
-        if self.session.training is not None:
-            self.session.training.tick()
+        training, annotation = self.session.training, self.session.annotation
+        if training is None:
+            return
+        training.tick()
+        if self.joins.isChecked() and annotation is not None:
+            training.join(annotation, current(self.session))
 
     def _on_session(self) -> None:
-        activity = self.session.activity
+        activity, training = self.session.activity, self.session.training
         self.button.setText(
             {
                 Activity.IDLE: "Start training",
@@ -335,44 +274,56 @@ class TrainPanel(QWidget):
             }[activity]
         )
         self.button.setEnabled(activity in (Activity.IDLE, Activity.TRAINING))
+        self.pause.setVisible(activity is Activity.TRAINING)
+        self.pause.setText("Go on" if training is not None and training.paused else "Pause")
         self.curves.setVisible(bool(self.session.history))
-        self.save.setVisible(bool(self.session.predictions))
-
-    def _slice(self) -> int:
-        layer = self.labels.layer
-        return 0 if layer is None else current_slice(self.session.viewer, layer)
-
-    def _refresh_marks(self) -> None:
-        layer = self._watched
-        try:
-            self._marks = Marks() if layer is None else marks_of(layer)
-        except (InputError, ValueError):
-            self._marks = Marks()
-        self._say_slice()
-        self._say_plan()
-
-    def _say_slice(self) -> None:
-        layer, number = self.labels.layer, self._slice()
-        painted = number in self._marks.painted
-        self.done.setEnabled(layer is not None and not painted)
-        if layer is not None and is_done(layer, number) and not painted:
-            self.done.setText(f"Slice {number} is background only: undo")
-        else:
-            self.done.setText(f"Mark slice {number}: background only")
 
     def _say_plan(self) -> None:
         """State what a training would learn from, before it starts."""
+        annotation = self.session.annotation
         if self.source.currentText() == COHORT:
             path = self.cohort.path
             text = f"Learns from the training rows of {path.name}." if path else ""
-        elif self.image.layer is None:
-            text = ""
-        elif self.labels.layer is None:
-            text = "Press New, paint the structure in a few slices, then start."
-        elif not self._marks.painted:
-            text = f"Nothing is painted in “{self.labels.layer.name}” yet: paint a few slices."
+        elif self.session.image is None:
+            text = "Open a scan in Annotate first."
+        elif annotation is None:
+            text = "Press New in Annotate, paint the structure in a few slices, then start."
+        elif not annotation.areas.any():
+            text = f"Nothing is painted in “{annotation.layer.name}” yet: paint a few slices."
         else:
-            rest = self._marks.total - len(self._marks.labelled) + self.others.slices()
-            text = f"{str(self._marks).capitalize()}. It also learns from {rest} unlabelled slices."
+            text = self._sources(annotation)
         self.plan_text.setText(text)
         self.plan_text.setVisible(bool(text))
+
+    def _sources(self, annotation: Annotation) -> str:
+        """Which slices a training would learn from, by state and by site."""
+        states, areas = annotation.states, annotation.areas
+        confirmed = states == SliceState.CONFIRMED
+        lines = [f"Slices labelled: {_listed(np.flatnonzero(confirmed & (areas > 0)))}"]
+        for title, where in (
+            ("background only", confirmed & (areas == 0)),
+            ("partial", states == SliceState.PARTIAL),
+            ("filled in but not confirmed, so unlabelled", states == SliceState.PREDICTED),
+        ):
+            if where.any():
+                lines.append(f"{title}: {_listed(np.flatnonzero(where))}")
+        rest = len(states) - len(annotation.labelled) + self.others.slices()
+        text = f"{'; '.join(lines)}. It also learns from {rest} unlabelled slices"
+        sites = {self.site.text().strip() or "this scan's", *(s for _, s in self.others.chosen())}
+        text += f" of {len(sites)} sites." if len(sites) > 1 else "."
+        prediction = self.session.prediction
+        if prediction is not None and len(prediction.mask) == len(states):
+            waiting = [n for n in prediction.touched if n not in annotation.labelled]
+            if waiting:
+                text += (
+                    f" Slices you corrected but did not accept: {_listed(np.array(waiting))}; "
+                    "accept them in Review, and it learns from them too."
+                )
+        return text
+
+
+def _listed(numbers: np.ndarray, most: int = 8) -> str:
+    if not numbers.size:
+        return "none"
+    shown = ", ".join(str(n) for n in numbers[:most])
+    return f"{numbers.size} ({shown}{', …' if numbers.size > most else ''})"

@@ -5,19 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels, Layer
+from napari.layers import Layer
 
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.engine.control import Control
-from napari_dim.engine.events import Checkpointed, Failed, Finished, Preview, Started, StepDone
+from napari_dim.engine.events import (
+    Checkpointed,
+    Failed,
+    Finished,
+    Preview,
+    Relabelled,
+    Started,
+    StepDone,
+)
 from napari_dim.errors import InputError
+from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.layers import (
     Source,
     add_layer,
@@ -27,9 +36,9 @@ from napari_dim.gui.layers import (
     layer_source,
     layer_volume,
 )
-from napari_dim.gui.marks import marks_of
 from napari_dim.gui.predicted import PLACE, PredictionLayer
 from napari_dim.gui.session import Activity, Session, spare_threads
+from napari_dim.gui.slices import renew_suggestions
 from napari_dim.gui.worker import Emit, Task
 from napari_dim.io.labels import as_labels
 from napari_dim.project.states import SliceState
@@ -103,7 +112,7 @@ class _Shown:
 
 def plan_from_layers(
     image: Layer,
-    labels: Labels,
+    annotation: Annotation,
     others: Sequence[tuple[Layer, str]],
     settings: Settings,
     run: Path | None,
@@ -111,7 +120,24 @@ def plan_from_layers(
 ) -> Plan:
     """A plan that learns from an image, its labels, and other images without labels.
 
-    The labels are copied here: what is painted later does not reach this training.
+    The labels are copied here: what is painted later reaches this training through
+    `Training.join` alone.
+
+    Raises
+    ------
+    InputError
+        If a layer can't be used.
+    """
+    cases = [case_of(image, annotation, site)]
+    for layer, where in others:
+        other = layer_volume(layer)
+        untouched = np.full(other.array.shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
+        cases.append(Case(other, None, untouched, site=where or layer.name, name=layer.name))
+    return Plan(lambda: cases, settings, run, image, annotation.layer, image.name)
+
+
+def case_of(image: Layer, annotation: Annotation, site: str = "") -> Case:
+    """An image and its labels as they are now, as training sees them; the labels are copied.
 
     Raises
     ------
@@ -119,22 +145,20 @@ def plan_from_layers(
         If a layer can't be used.
     """
     volume = layer_volume(image)
+    labels = annotation.layer
+    annotation.refresh()
     mask = as_labels(np.array(labels_array(labels)), where=labels.name)
-    marks = marks_of(labels)
     if mask.shape != volume.array.shape[:3]:
         raise InputError(
             f"it is {mask.shape}, the image {volume.array.shape[:3]}",
             where=labels.name,
             hint="Make a new labels layer for this image",
         )
-    states = np.full(len(mask), SliceState.UNTOUCHED, dtype=np.uint8)
-    states[list(marks.labelled)] = SliceState.CONFIRMED
-    cases = [Case(volume, mask, states, site=site or image.name, name=image.name)]
-    for layer, where in others:
-        other = layer_volume(layer)
-        untouched = np.full(other.array.shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
-        cases.append(Case(other, None, untouched, site=where or layer.name, name=layer.name))
-    return Plan(lambda: cases, settings, run, image, labels, image.name)
+    painted = mask > 0
+    if annotation.brush is not None:
+        mask[mask == annotation.brush] = 0
+    where = site or image.name
+    return Case(volume, mask, annotation.states, site=where, name=image.name, painted=painted)
 
 
 def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
@@ -168,6 +192,7 @@ class Training:
         self._over = False
         self._task: Task | None = None
         self._index = 0
+        self._joined: dict[int, int] = {}  # slices that it learns from: their painted area
 
     @classmethod
     def start(cls, session: Session, plan: Plan) -> Training:
@@ -181,6 +206,7 @@ class Training:
         session.require_idle()
         training = cls(session, plan)
         session.history.clear()
+        session.note = ""
         session.training = training
         training._task = session.task = Task(
             f"training on {plan.name}",
@@ -200,6 +226,43 @@ class Training:
         if self._session.activity is Activity.TRAINING:
             self._session.say("Stopping, then predicting all slices", Activity.STOPPING)
         self._control.stop()
+
+    def join(self, annotation: Annotation, but: int) -> None:
+        """Let newly labelled slices join the running training.
+
+        Slice `but`, on which the annotator may still be at work, waits until it is left.
+        """
+        session = self._session
+        plan, shown = self._plan, self._shown
+        if session.activity is not Activity.TRAINING or shown is None or plan.image is None:
+            return
+        if plan.labels is not annotation.layer or self._index >= len(self._cases):
+            return
+        states, areas = annotation.states, annotation.areas
+        if but not in self._joined:
+            states[but] = SliceState.UNTOUCHED
+        known = np.flatnonzero(np.isin(states, (SliceState.CONFIRMED, SliceState.PARTIAL)))
+        now = {int(n): self._joined[but] if n == but else int(areas[n]) for n in known}
+        if not now or now == self._joined:
+            return
+        self._joined = now
+        site = self._cases[self._index].site
+        case = replace(case_of(plan.image, annotation, site), states=states)
+        self._control.give_case(self._index, case)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the training is held."""
+        return self._control.paused
+
+    def pause(self) -> None:
+        """Hold the training after the current step, or let it go on."""
+        if self._control.paused:
+            self._control.resume()
+            self._session.say("Training goes on")
+        else:
+            self._control.pause()
+            self._session.say("Paused; the time stands still")
 
     def tick(self) -> None:
         """Ask for the next preview when it is due, the slice on the screen first."""
@@ -255,6 +318,10 @@ class Training:
                 self._stepped(event)
             case Preview():
                 self._preview(event)
+            case Relabelled():
+                notes = "".join(f". {note}" for note in event.notes)
+                count = sum(event.labelled.values())
+                session.note = f"{count} labelled slices now{notes}"
             case Checkpointed():
                 pass
             case Finished():
@@ -271,6 +338,9 @@ class Training:
 
     def _loaded(self, loaded: _Loaded) -> None:
         self._cases, self._index = loaded.cases, loaded.shown
+        shown = loaded.cases[loaded.shown]
+        painted = np.zeros((len(shown.states), 1)) if shown.painted is None else shown.painted
+        self._joined = {int(n): int(np.count_nonzero(painted[n])) for n in shown.labelled}
         if self._shown is None:
             case = loaded.cases[loaded.shown]
             layers = [
@@ -282,6 +352,7 @@ class Training:
     def _started(self, event: Started) -> None:
         if self._shown is not None:
             self._shown.due = time.monotonic() + FIRST_PREVIEW
+        self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
         notes = "".join(f". {note}" for note in event.notes)
         self._session.say(
@@ -294,14 +365,22 @@ class Training:
         session.history.append(event)
         if session.activity is Activity.TRAINING:
             session.say(
-                f"Training: step {event.step}, {clock(event.time_left)} left", share=event.progress
+                f"Training: step {event.step}, {clock(event.time_left)} left"
+                + (f" · {session.note}" if session.note else ""),
+                share=event.progress,
             )
         session.stepped.emit(event)
 
     def _preview(self, event: Preview) -> None:
         if self._shown is None:
             return
-        self._shown.prediction.write(event.slices, event.mask)
+        prediction = self._shown.prediction
+        prediction.write(event.slices, event.mask)
+        prediction.entropy[event.slices] = event.entropy
+        if event.confidence is not None and event.disagreement is not None:
+            prediction.confidence = event.confidence
+            prediction.disagreement = event.disagreement
+        self._session.slices_changed.emit()
         self._shown.received(event.slices.tolist())
 
     def _finished(self, event: Finished) -> None:
@@ -312,13 +391,17 @@ class Training:
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
         text += f"{clock(event.seconds)} and {event.steps} steps"
         if self._shown is not None:
-            layer = self._shown.prediction.layer
+            prediction = self._shown.prediction
+            prediction.model, prediction.run = event.model, event.run
+            layer = prediction.layer
             if layer not in session.viewer.layers:
                 # The user removed it meanwhile; the result is still theirs to keep.
                 add_layer(session.viewer, layer)
             text += f"; all slices are in “{layer.name}”"
             session.predicted.emit(layer)
-        session.say(f"{text}. Correct it with the brush, then save it.", Activity.IDLE, 1.0)
+        renew_suggestions(session)
+        session.say(f"{text}. Look at them in Review.", Activity.IDLE, 1.0)
+        session.slices_changed.emit()
         session.model_changed.emit()
 
     def _show(self, image: Layer, source: Source) -> None:

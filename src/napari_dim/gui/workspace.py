@@ -1,16 +1,28 @@
-"""The workspace: the panels in the order of the work."""
+"""The workspace: one window part, four tabs in the order of the work."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import napari.viewer
+import numpy as np
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
-from napari_dim.gui.predict import PredictPanel
-from napari_dim.gui.train import TrainPanel
+from napari_dim.gui import keys, slices
+from napari_dim.gui.annotate import AnnotateTab
+from napari_dim.gui.export import ExportTab
+from napari_dim.gui.header import Header
+from napari_dim.gui.parts import scrolled, while_alive
+from napari_dim.gui.review import ReviewTab
+from napari_dim.gui.session import session_of
+from napari_dim.gui.strip import Slices, SliceStrip
+from napari_dim.gui.train import TrainTab
+from napari_dim.project.states import SliceState
 
 
 class Workspace(QWidget):
-    """Train and Predict in tabs.
+    """Annotate, Train, Review and Export, below a header that says what goes on.
 
     Parameters
     ----------
@@ -20,11 +32,74 @@ class Workspace(QWidget):
 
     def __init__(self, viewer: napari.viewer.Viewer) -> None:
         super().__init__()
+        session = self.session = session_of(viewer)
+        self.header = Header(session)
+        self.strip = SliceStrip()
+        self.strip.clicked.connect(lambda number: slices.go_to(session, number))
+        self.train = TrainTab(session)
+        self.review = ReviewTab(session)
+        self.export = ExportTab(session)
+        self.annotate = AnnotateTab(session)  # the last one: it chooses the case
         self.tabs = QTabWidget()
-        self.train = TrainPanel(viewer)
-        self.predict = PredictPanel(viewer)
-        self.tabs.addTab(self.train, "Train")
-        self.tabs.addTab(self.predict, "Predict")
+        for tab, title in (
+            (self.annotate, "Annotate"),
+            (self.train, "Train"),
+            (self.review, "Review"),
+            (self.export, "Export"),
+        ):
+            self.tabs.addTab(scrolled(tab), title)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.tabs)
+        column.setContentsMargins(4, 4, 4, 0)
+        column.setSpacing(4)
+        column.addWidget(self.header)
+        column.addWidget(self.strip)
+        column.addWidget(self.tabs, 1)
+        self._soon = QTimer(self, singleShot=True, interval=150)
+        self._soon.timeout.connect(self._show_slices)
+        session.panel_opened()
+        viewer = session.viewer
+        keys.bind(viewer, session)
+        self.destroyed.connect(lambda *_: _closed(session))
+        while_alive(self, session.case_changed, self._show_slices)
+        while_alive(self, session.slices_changed, self._on_slices)
+        while_alive(self, session.viewer.dims.events.point, self._on_point)
+        self._show_slices()
+
+    def _on_slices(self) -> None:
+        self._soon.start()
+
+    def _on_point(self, event: Any = None) -> None:
+        self.strip.show_current(slices.current(self.session))
+
+    def _show_slices(self) -> None:
+        shown = strip_of(self.session)
+        self.strip.show_slices(shown)
+        self.strip.setVisible(len(shown.states) > 1)
+        self._on_point()
+
+
+def strip_of(session: Any) -> Slices:
+    """What the strip shows of the scan that is worked on."""
+    annotation, prediction = session.annotation, session.prediction
+    if annotation is None and prediction is None:
+        return Slices()
+    if annotation is None:
+        states, areas = np.zeros(len(prediction.mask), np.uint8), np.zeros(len(prediction.mask))
+    else:
+        states, areas = annotation.states, annotation.areas.astype(float)
+    doubt = np.full(len(states), np.nan)
+    if prediction is not None and len(prediction.mask) == len(states):
+        open_ones = (states == SliceState.UNTOUCHED) & prediction.said
+        states = np.where(open_ones, SliceState.PREDICTED, states)
+        areas = np.where(open_ones, prediction.areas, areas)
+        doubt = prediction.entropy
+    suggested = {s.number: s.reason for s in session.suggestions}
+    return Slices(states, areas, doubt, suggested)
+
+
+def _closed(session: Any) -> None:
+    session.panel_closed()
+    try:
+        keys.unbind(session.viewer)
+    except RuntimeError:  # The viewer went first.
+        return

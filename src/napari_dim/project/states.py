@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-UNPAINTED = 255
-"""Value of a training mask where a `PARTIAL` slice was not painted: no target there."""
-
 
 class SliceState(IntEnum):
     """What is known about the labels of one slice."""

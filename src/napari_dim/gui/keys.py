@@ -1,0 +1,82 @@
+"""The keys of the workspace, in one place; none that napari uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from napari_dim.errors import InputError
+from napari_dim.gui import slices
+from napari_dim.gui.session import Session
+
+Action = Callable[[Session], str]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key, what it does, and for whom it is written down."""
+
+    key: str
+    title: str
+    action: Action
+
+
+KEYS = (
+    Key("K", "Confirm this slice (an empty one: background only)", slices.confirm),
+    Key("Shift-K", "Partial: only what is painted in this slice counts", slices.set_partial),
+    Key("U", "Take back what was said of this slice", slices.set_untouched),
+    Key("G", "Fill the slices between labelled ones", slices.fill_between),
+    Key("J", "Copy the nearest painted slice onto this one", slices.copy_nearest),
+    Key(",", "Previous labelled slice", partial(slices.step_labelled, direction=-1)),
+    Key(".", "Next labelled slice", partial(slices.step_labelled, direction=1)),
+    Key("N", "Slice that should be labelled next", slices.next_suggested),
+    Key("W", "Accept the prediction of this slice", slices.accept_slice),
+    Key("Q", "Reject the prediction of this slice", slices.reject_slice),
+)
+
+
+def do(session: Session, action: Action) -> None:
+    """Carry out an action of the annotator: say what it did, or why it can't be done."""
+    try:
+        session.say(action(session))
+    except InputError as error:
+        from napari.utils.notifications import show_warning
+
+        show_warning(str(error))
+
+
+def key_of(action: Action) -> str:
+    """The key of an action, as it is written on its button's tip; empty without one."""
+    return next((f"  [{key.key}]" for key in KEYS if key.action is action), "")
+
+
+def bind(viewer: Any, session: Session) -> None:
+    """Bind all keys in a viewer; a key that something else has bound there is left to it."""
+    for key in KEYS:
+        if _binding(key) not in viewer.keymap:
+            viewer.bind_key(key.key, _Press(session, key.action))
+
+
+def unbind(viewer: Any) -> None:
+    """Take the keys back."""
+    for key in KEYS:
+        if isinstance(viewer.keymap.get(_binding(key)), _Press):
+            viewer.bind_key(key.key, None)
+
+
+class _Press:
+    """What napari calls when a key is pressed."""
+
+    def __init__(self, session: Session, action: Action) -> None:
+        self._session, self._action = session, action
+
+    def __call__(self, viewer: Any) -> None:
+        do(self._session, self._action)
+
+
+def _binding(key: Key) -> Any:
+    from napari.utils.key_bindings import coerce_keybinding
+
+    return coerce_keybinding(key.key)

@@ -1,0 +1,300 @@
+"""What an annotator does with slices: confirm, fill, copy, accept, go to the next.
+
+Functions of the session; buttons and keys call the same ones. Each changes labels as one
+step that Ctrl-Z brings back, and says what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from napari_dim.engine.suggest import Doubts, suggest
+from napari_dim.errors import InputError
+from napari_dim.gui.annotation import Annotation
+from napari_dim.gui.layers import current_slice, go_to_slice, labels_array
+from napari_dim.gui.predicted import PredictionLayer
+from napari_dim.gui.session import Session, SliceScore
+from napari_dim.project.interpolation import between
+from napari_dim.project.states import SliceState
+
+SUGGESTED = 5
+KNOWN = (SliceState.CONFIRMED, SliceState.PARTIAL)
+
+
+def current(session: Session) -> int:
+    """The slice on the screen."""
+    layer = session.labels or session.image
+    return 0 if layer is None else current_slice(session.viewer, layer)
+
+
+def go_to(session: Session, number: int) -> None:
+    """Show a slice."""
+    layer = session.image or session.labels
+    if layer is not None:
+        go_to_slice(session.viewer, layer, number)
+
+
+def confirm(session: Session) -> str:
+    """The slice on the screen is labelled as it is; an empty one holds background alone."""
+    annotation, number = _annotation(session), current(session)
+    _record_score(session, number, labels_array(annotation.layer)[number])
+    if annotation.areas[number]:
+        annotation.mark([number], SliceState.UNTOUCHED)  # what is painted is confirmed by itself
+        return f"Slice {number} is confirmed"
+    annotation.mark([number], SliceState.CONFIRMED)
+    return f"Slice {number} is confirmed: background only"
+
+
+def set_partial(session: Session) -> str:
+    """Only the painted pixels of the slice on the screen count."""
+    annotation, number = _annotation(session), current(session)
+    annotation.mark([number], SliceState.PARTIAL)
+    return (
+        f"Slice {number} is partial: only what is painted counts. Paint some background with "
+        "the background brush, too"
+    )
+
+
+def set_untouched(session: Session) -> str:
+    """Take back what was said of the slice on the screen."""
+    annotation, number = _annotation(session), current(session)
+    annotation.mark([number], SliceState.UNTOUCHED)
+    if annotation.areas[number]:
+        return f"Slice {number} is painted, so it is confirmed. Erase it to make it unlabelled"
+    return f"Slice {number} is not labelled"
+
+
+def fill_between(session: Session) -> str:
+    """Fill the slices between labelled ones with shapes in between.
+
+    Slices that a person labelled, and those that hold paint already, are left alone.
+    """
+    annotation = _annotation(session)
+    states, areas = annotation.states, annotation.areas
+    labelled = [int(n) for n in np.flatnonzero(states == SliceState.CONFIRMED)]
+    if len(labelled) < 2:
+        raise InputError("there are no two labelled slices", hint="Label two slices that lie apart")
+    found = between(labels_array(annotation.layer), labelled)
+    free = {
+        n: plane
+        for n, plane in found.items()
+        if states[n] not in KNOWN and (not areas[n] or states[n] == SliceState.PREDICTED)
+    }
+    if not free:
+        raise InputError("there is no empty slice between labelled ones")
+    annotation.write(free, SliceState.PREDICTED)
+    _activate(session)
+    return f"Filled {len(free)} slices; look at each and confirm it. Ctrl-Z takes them back"
+
+
+def copy_nearest(session: Session) -> str:
+    """Copy the labels of the nearest painted slice onto the one on the screen."""
+    annotation, number = _annotation(session), current(session)
+    if annotation.areas[number]:
+        raise InputError(f"slice {number} is painted already", hint="Erase it first")
+    others = np.flatnonzero(annotation.areas)
+    if not others.size:
+        raise InputError("no slice is painted yet")
+    nearest = int(others[np.abs(others - number).argmin()])
+    annotation.write({number: labels_array(annotation.layer)[nearest]}, SliceState.CONFIRMED)
+    _activate(session)
+    return f"Copied slice {nearest} to {number}; correct it"
+
+
+def step_labelled(session: Session, direction: int) -> str:
+    """Go to the next labelled slice (`direction` 1) or the one before (-1)."""
+    annotation, number = _annotation(session), current(session)
+    ahead = [n for n in annotation.labelled if (n - number) * direction > 0]
+    if not ahead:
+        return "No labelled slice further on" if direction > 0 else "No labelled slice before"
+    go_to(session, min(ahead, key=lambda n: abs(n - number)))
+    return f"Slice {current(session)}"
+
+
+def next_suggested(session: Session) -> str:
+    """Go to the slice that should be labelled next, and say why."""
+    renew_suggestions(session)
+    if not session.suggestions:
+        raise InputError("there is nothing to suggest yet", hint="Train first")
+    ahead = [s for s in session.suggestions if s.number != current(session)]
+    first = (ahead or session.suggestions)[0]
+    go_to(session, first.number)
+    return f"Slice {first.number}: {first.reason}"
+
+
+def renew_suggestions(session: Session) -> None:
+    """Work out anew which slices should be labelled next."""
+    prediction, annotation = session.prediction, session.annotation
+    if prediction is None or annotation is None or not prediction.said.all():
+        session.suggestions = []
+        return
+    if len(annotation.states) != len(prediction.mask):
+        session.suggestions = []
+        return
+    doubts = Doubts(np.nan_to_num(prediction.entropy), prediction.disagreement, annotation.labelled)
+    session.suggestions = suggest([doubts], SUGGESTED)
+
+
+def accept_slice(session: Session) -> str:
+    """The prediction of the slice on the screen, as corrected, becomes its labels."""
+    number = current(session)
+    return accept(session, [number]) + _onward(session)
+
+
+def accept_all(session: Session) -> str:
+    """The predictions of all slices that are not labelled become their labels."""
+    prediction = _prediction(session)
+    return accept(session, range(len(prediction.mask)), every=True)
+
+
+def accept(session: Session, numbers: Sequence[int], *, every: bool = False) -> str:
+    """Predictions become labels, but never over what a person labelled.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to accept.
+    """
+    prediction, annotation = _prediction(session), _target(session)
+    states = annotation.states
+    masks = labels_array(prediction.layer)
+    open_ones = [n for n in numbers if states[n] not in KNOWN and prediction.said[n]]
+    if not open_ones:
+        raise InputError(
+            "every slice is labelled already" if every else "this slice is labelled already",
+            hint="Your own labels are kept; erase them to accept the prediction",
+        )
+    for number in () if every else open_ones:
+        _record_score(session, number, masks[number])
+    annotation.write({n: masks[n].copy() for n in open_ones}, SliceState.CONFIRMED)
+    _activate(session)
+    if len(open_ones) == 1:
+        return f"Accepted slice {open_ones[0]}"
+    return f"Accepted {len(open_ones)} slices; Ctrl-Z takes them back"
+
+
+def accept_class(session: Session, class_id: int) -> str:
+    """What is predicted of one class becomes labels, where nothing is labelled.
+
+    The slices become partial: what else they hold is still open.
+    """
+    prediction, annotation = _prediction(session), _target(session)
+    masks = labels_array(prediction.layer)
+    return _accept_voxels(session, annotation, masks, masks == class_id, f"class {class_id}")
+
+
+def accept_surer(session: Session, share: float) -> str:
+    """What the model is surer of than `share` becomes labels, where nothing is labelled."""
+    prediction, annotation = _prediction(session), _target(session)
+    if prediction.confidence is None:
+        raise InputError(
+            "the model has not said how sure it is", hint="Wait for the end of the training"
+        )
+    masks = labels_array(prediction.layer)
+    sure = sure_where(prediction, share) & (masks > 0)
+    return _accept_voxels(session, annotation, masks, sure, f"what is surer than {share:.0%}")
+
+
+def reject_slice(session: Session) -> str:
+    """Empty the prediction of the slice on the screen; later predictions leave it alone."""
+    prediction, number = _prediction(session), current(session)
+    layer = prediction.layer
+    where = np.nonzero(labels_array(layer)[number])
+    if not where[0].size:
+        raise InputError(f"nothing is predicted in slice {number}")
+    index = (np.full(where[0].size, number), *where)
+    layer.data_setitem(index[3 - layer.ndim :], 0)
+    session.viewer.layers.selection.active = layer
+    session.slices_changed.emit()
+    return f"Rejected slice {number}; Ctrl-Z brings it back" + _onward(session)
+
+
+def sure_where(prediction: PredictionLayer, share: float) -> np.ndarray:
+    """Where the model is surer than `share`, on the scan's own grid."""
+    from skimage.transform import resize
+
+    assert prediction.confidence is not None
+    shape = prediction.mask.shape[1:]
+    return np.stack(
+        [
+            resize(plane.astype(np.float32), shape, order=1, preserve_range=True) >= 255 * share
+            for plane in prediction.confidence
+        ]
+    )
+
+
+def _accept_voxels(
+    session: Session, annotation: Annotation, masks: np.ndarray, where: np.ndarray, what: str
+) -> str:
+    states, data = annotation.states, labels_array(annotation.layer)
+    planes = {
+        int(n): np.where(where[n] & (data[n] == 0), masks[n], data[n])
+        for n in np.flatnonzero(where.any((1, 2)))
+        if states[n] not in KNOWN
+    }
+    if not planes:
+        raise InputError(f"there is nothing to accept of {what} in slices without labels")
+    annotation.write(planes, SliceState.PARTIAL)
+    _activate(session)
+    return f"Accepted {what} in {len(planes)} slices, which are partial now"
+
+
+def _record_score(session: Session, number: int, plane: np.ndarray) -> None:
+    """Note how right the machine was on a slice that a person confirms now."""
+    prediction, annotation = session.prediction, session.annotation
+    if prediction is None or annotation is None or not prediction.said[number]:
+        return
+    if any(score.number == number for score in session.scores):
+        return
+    said = prediction.mask[number]
+    if said.shape != plane.shape:
+        return
+    classes = [i for i in np.union1d(np.unique(said), np.unique(plane)) if i]
+    dice = [
+        2 * np.sum((said == i) & (plane == i)) / (np.sum(said == i) + np.sum(plane == i))
+        for i in classes
+    ]
+    session.scores.append(
+        SliceScore(len(annotation.labelled), number, float(np.mean(dice)) if dice else 1.0)
+    )
+
+
+def _onward(session: Session) -> str:
+    """Go on to the next suggestion, if there is one."""
+    renew_suggestions(session)
+    session.slices_changed.emit()
+    if not session.suggestions:
+        return ""
+    following = session.suggestions[0]
+    go_to(session, following.number)
+    return f". Next: slice {following.number}, {following.reason}"
+
+
+def _activate(session: Session) -> None:
+    """Make Ctrl-Z reach the labels."""
+    session.viewer.layers.selection.active = session.labels
+
+
+def _annotation(session: Session) -> Annotation:
+    annotation = session.annotation
+    if annotation is None:
+        raise InputError("there is no labels layer", hint="Press New and paint some slices")
+    return annotation
+
+
+def _prediction(session: Session) -> PredictionLayer:
+    prediction = session.prediction
+    if prediction is None or not prediction.said.any():
+        raise InputError("there is no prediction of this scan yet", hint="Train first")
+    return prediction
+
+
+def _target(session: Session) -> Annotation:
+    annotation, prediction = _annotation(session), _prediction(session)
+    if labels_array(annotation.layer).shape != prediction.mask.shape:
+        raise InputError(
+            "the labels don't lie on this scan", hint="Choose other labels, or press New"
+        )
+    return annotation

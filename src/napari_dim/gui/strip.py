@@ -1,0 +1,197 @@
+"""All slices of a scan at a glance: what is known of each, and where to look next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from napari_dim.project.states import SliceState
+
+# Okabe and Ito's colours, which colour-blind people can tell apart; the letters say the same.
+COLOURS = {
+    SliceState.UNTOUCHED: "#808080",
+    SliceState.CONFIRMED: "#0072B2",
+    SliceState.PARTIAL: "#E69F00",
+    SliceState.PREDICTED: "#56B4E9",
+}
+LETTERS = {
+    SliceState.UNTOUCHED: "·",
+    SliceState.CONFIRMED: "C",
+    SliceState.PARTIAL: "P",
+    SliceState.PREDICTED: "p",
+}
+WORDS = {
+    SliceState.UNTOUCHED: "not labelled",
+    SliceState.CONFIRMED: "confirmed",
+    SliceState.PARTIAL: "partial: only painted pixels count",
+    SliceState.PREDICTED: "the machine's, not accepted yet",
+}
+DOUBT = "#D55E00"
+STAR = "#F0E442"
+LETTER_WIDTH = 10
+"""Least width of a cell, in pixels, that has room for its letter."""
+LEAST_BAR = 3
+
+
+@dataclass(frozen=True)
+class Slices:
+    """What the strip shows of a scan.
+
+    Attributes
+    ----------
+    states
+        One `SliceState` a slice, ``(slice,)``.
+    areas
+        Size of what is labelled or predicted in each slice, any unit, ``(slice,)``.
+    doubt
+        How unsure the model is of each slice, in [0, 1]; NaN where it has not said.
+    suggested
+        Slice number -> why it should be labelled next.
+    """
+
+    states: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    areas: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    suggested: dict[int, str] = field(default_factory=dict)
+
+
+class SliceStrip(QWidget):
+    """One cell a slice: colour is its state, height its size, the line the model's doubt."""
+
+    clicked = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._slices = Slices()
+        self._current = 0
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAccessibleName("slices")
+
+    @property
+    def slices(self) -> Slices:
+        """What it shows."""
+        return self._slices
+
+    def show_slices(self, slices: Slices) -> None:
+        """Show another scan, or another state of it."""
+        self._slices = slices
+        self.update()
+
+    def show_current(self, number: int) -> None:
+        """Mark the slice on the screen."""
+        if number != self._current:
+            self._current = number
+            self.update()
+
+    def slice_at(self, x: float) -> int:
+        """The number of the slice under a place along the strip."""
+        count = len(self._slices.states)
+        return int(np.clip(x * count / max(1, self.width()), 0, max(0, count - 1)))
+
+    def text_of(self, number: int) -> str:
+        """What is known of a slice, in words."""
+        slices = self._slices
+        lines = [f"slice {number}: {WORDS[SliceState(int(slices.states[number]))]}"]
+        if slices.areas[number]:
+            lines.append(f"{int(slices.areas[number]):,} pixels")
+        if number < len(slices.doubt) and np.isfinite(slices.doubt[number]):
+            lines.append(f"the model's doubt: {slices.doubt[number]:.0%}")
+        if number in slices.suggested:
+            lines.append(f"★ label this next: {slices.suggested[number]}")
+        return "\n".join(lines)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """As wide as there is room for."""
+        return QSize(300, 62)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        """Draw the cells; of slices that share a pixel, the one that matters most."""
+        slices, count = self._slices, len(self._slices.states)
+        if not count:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        width = self.width() / count
+        letters = width >= LETTER_WIDTH
+        top, bottom = 13.0, self.height() - (14.0 if letters else 3.0)
+        largest = max(float(slices.areas.max()), 1.0)
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        step = max(1, int(np.ceil(1 / width)))
+        for first in range(0, count, step):
+            group = np.arange(first, min(first + step, count))
+            state = SliceState(int(max(slices.states[group], key=_weight)))
+            share = float(slices.areas[group].max()) / largest
+            height = LEAST_BAR + (bottom - top - LEAST_BAR) * share
+            left, wide = first * width, max(step * width - (1 if width > 3 else 0), 1.0)
+            bar = QRectF(left, bottom - height, wide, height)
+            painter.fillRect(bar, QColor(COLOURS[state]))
+            if letters:
+                painter.setPen(text)
+                place = QRectF(left, bottom, wide, 14)
+                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, LETTERS[state])
+        self._draw_doubt(painter, width, top, bottom)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(STAR))
+        for number in slices.suggested:
+            painter.drawPolygon(_star(QPointF((number + 0.5) * width, 6.5), 6.0))
+        middle = (self._current + 0.5) * width
+        half = max(width / 2, 1.5)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QPen(text, 1.6))
+        painter.drawRect(QRectF(middle - half, top - 1, 2 * half, bottom - top + 2))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Go to the slice under the mouse."""
+        self._go(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Drag through the slices, or say what is under the mouse."""
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._go(event)
+        elif len(self._slices.states):
+            number = self.slice_at(event.position().x())
+            QToolTip.showText(event.globalPosition().toPoint(), self.text_of(number), self)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow napari's theme."""
+        super().changeEvent(event)
+        self.update()
+
+    def _go(self, event: QMouseEvent) -> None:
+        if len(self._slices.states):
+            self.clicked.emit(self.slice_at(event.position().x()))
+
+    def _draw_doubt(self, painter: QPainter, width: float, top: float, bottom: float) -> None:
+        doubt = self._slices.doubt
+        known = np.flatnonzero(np.isfinite(doubt))
+        if not known.size:
+            return
+        largest = max(float(doubt[known].max()), 1e-6)
+        painter.setPen(QPen(QColor(DOUBT), 1.4))
+        points = [
+            QPointF((n + 0.5) * width, bottom - (bottom - top) * float(doubt[n]) / largest)
+            for n in known
+        ]
+        painter.drawPolyline(QPolygonF(points))
+
+
+def _weight(state: int) -> int:
+    """Of states that share a pixel, a person's work is shown before the machine's."""
+    order = (
+        SliceState.UNTOUCHED, SliceState.PREDICTED, SliceState.PARTIAL, SliceState.CONFIRMED
+    )  # fmt: skip
+    return order.index(SliceState(int(state)))
+
+
+def _star(centre: QPointF, radius: float) -> QPolygonF:
+    points = []
+    for corner in range(10):
+        angle = np.pi * corner / 5 - np.pi / 2
+        long = radius if corner % 2 == 0 else radius * 0.45
+        points.append(QPointF(centre.x() + long * np.cos(angle), centre.y() + long * np.sin(angle)))
+    return QPolygonF(points)
