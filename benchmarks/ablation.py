@@ -18,6 +18,7 @@ from typing import Any
 
 from runs import at_pace, cell, machine, site_dice
 
+OUT = Path(__file__).parent.parent / "docs" / "results" / "ablation"
 BARE = {"sharpness": 0.0, "align_weight": 0.0}
 PARTS: dict[str, dict[str, Any]] = {
     "unlabelled terms": BARE,
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=60)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="only of the runs that are there")
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
+    parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args()
     wanted = [
         {
@@ -73,9 +74,11 @@ def main() -> None:
     ]  # fmt: skip
     wanted = list({_key(spec): spec for spec in wanted}.values())
     if args.table:
-        results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+        results = [
+            json.loads(path.read_text()) for path in sorted((args.out / "runs").glob("*.json"))
+        ]
     else:
-        results = at_pace(args.data, args.out, wanted, args.jobs)
+        results = at_pace(args.data, args.out / "runs", wanted, args.jobs)
     text = [f"{machine()}; the steps of {args.budget} s; mean (each seed).", ""]
     for title, rows in variants().items():
         found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -90,7 +93,7 @@ def main() -> None:
         for name, each in found.items():
             text += [f"| {name} | " + " | ".join(cell(each[c]) for c in columns) + " |"]
         text += [""]
-    (args.out / "ablation.md").write_text("\n".join(text))
+    (args.out / "tables.md").write_text("\n".join(text))
     print("\n".join(text))
 
 

@@ -24,7 +24,7 @@ from napari_dim.engine.events import Finished, Preview
 from napari_dim.engine.model import Model
 from napari_dim.engine.train import Job, train
 
-TASK = "left_atrium_within"
+TASK = "left_atrium_within_shown"
 EVERY = 2.0
 """Seconds between two previews."""
 

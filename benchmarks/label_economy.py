@@ -10,7 +10,7 @@ within one volume, shape interpolation.
 
 With ``--jobs`` runs go on side by side, each with the number of steps that its time would
 hold (`runs.at_pace`). Runs that are there already are not repeated; ``--table`` only writes
-the tables and the plot of those: ``label_economy.md`` and ``label_economy.png`` in OUT.
+the tables and the plot of those: ``tables.md`` and ``plot.png`` in OUT, beside ``runs``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from tasks import COHORTS
 
 NETWORKS = ("dim", "supervised")
 COLOURS = {"dim": "#0072B2", "supervised": "#D55E00", "forest": "#009E73", "interpolation": "#777"}
-WITHIN, CHANGED = "left_atrium_within", "left_atrium_changed"
+OUT = Path(__file__).parent.parent / "docs" / "results" / "label_economy"
+WITHIN, CHANGED = ("left_atrium_within", "left_atrium_within_shown"), "left_atrium_changed"
 
 
 def specs(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -48,8 +49,9 @@ def specs(args: argparse.Namespace) -> list[dict[str, Any]]:
                 ]
             if "within" in args.part:
                 wanted += [
-                    {"task": WITHIN, "method": method, "seed": seed, "budget": budget}
+                    {"task": task, "method": method, "seed": seed, "budget": budget}
                     for budget in (30, 180)
+                    for task in WITHIN
                 ]
     if "labels" in args.part:
         wanted += [
@@ -58,7 +60,7 @@ def specs(args: argparse.Namespace) -> list[dict[str, Any]]:
     if "budgets" in args.part:
         wanted += [{"task": t, "method": "forest"} for t in args.tasks]
     if "within" in args.part:
-        wanted += [{"task": WITHIN, "method": m} for m in ("interpolation", "forest")]
+        wanted += [{"task": t, "method": m} for t in WITHIN for m in ("interpolation", "forest")]
     return wanted
 
 
@@ -144,19 +146,21 @@ def main() -> None:
     parser.add_argument("--budgets", type=int, nargs="+", default=[30, 60, 180])
     parser.add_argument("--labels", type=int, nargs="+", default=[2, 4, 8, 16])
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("runs/label_economy"))
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--table", action="store_true", help="only of the runs that are there")
     args = parser.parse_args()
     if args.table:
         import json
 
-        results = [json.loads(path.read_text()) for path in sorted(args.out.glob("*.json"))]
+        results = [
+            json.loads(path.read_text()) for path in sorted((args.out / "runs").glob("*.json"))
+        ]
     elif args.jobs > 1:
-        results = at_pace(args.data, args.out, specs(args), args.jobs)
+        results = at_pace(args.data, args.out / "runs", specs(args), args.jobs)
     else:
-        results = [run(args.data, args.out, spec) for spec in specs(args)]
-    within = [r for r in results if r["task"] == WITHIN]
-    rest = [r for r in results if r["task"] != WITHIN]
+        results = [run(args.data, args.out / "runs", spec) for spec in specs(args)]
+    within = [r for r in results if r["task"] in WITHIN]
+    rest = [r for r in results if r["task"] not in WITHIN]
     budgets = gathered([r for r in rest if not r.get("labels")], "budget")
     labels = gathered([r for r in rest if r.get("labels")], "labels")
     inside = gathered(within, "budget")
@@ -169,10 +173,10 @@ def main() -> None:
         if found:
             text += [f"## {title}", "", *table(found, unit), ""]
     args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "label_economy.md").write_text("\n".join(text))
+    (args.out / "tables.md").write_text("\n".join(text))
     parts = {"budget": (budgets, "seconds"), "labels": (labels, "labelled slices"),
              "within": (inside, "seconds")}  # fmt: skip
-    plot(parts, args.out / "label_economy.png")
+    plot(parts, args.out / "plot.png")
     print("\n".join(text))
 
 

@@ -56,8 +56,11 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
     name
         A cohort; ``left_atrium_changed``: the same with another scanner for every volume
         but the labelled one; ``left_atrium_new_scanner``: the changed scanner in the tests
-        alone; ``left_atrium_within``: one volume, 5 labelled slices, the others are the
-        test; ``fundus_disc_one_centre``: no picture of the second centre in training.
+        alone; ``left_atrium_within``: one volume, 5 labelled slices spread evenly over it
+        (some show background alone), the others are the test;
+        ``left_atrium_within_shown``: the same with labels only where the structure shows,
+        so that nothing says where it ends; ``fundus_disc_one_centre``: no picture of the
+        second centre in training.
     labels
         Labelled slices in all; None takes those that the cohort lists. The slices of a
         smaller number are among those of a larger one.
@@ -66,9 +69,10 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
     rows = read_cohort(data / cohort / "cohort.csv")
     train, test = rows.split("train"), rows.split("test")
     merge = MERGE.get(cohort, {})
-    if name == "left_atrium_within":
+    if name.startswith("left_atrium_within"):
         row = next(r for r in train if r.slices)
-        case = _with_labels(row, labels or WITHIN_LABELS)
+        shown = name.endswith("shown")
+        case = _with_labels(row, labels or WITHIN_LABELS, evenly=not shown)
         counts = np.isin(np.arange(len(case.states)), case.unlabelled)
         reference = read_mask(row.labels, case.volume)
         return Task(name, [case], [Test(case.name, "inside", case.volume, reference, counts)])
@@ -124,12 +128,16 @@ def _cases(cohort: str, train: Sequence[CohortCase], labels: int | None) -> list
     ]
 
 
-def _with_labels(row: CohortCase, count: int) -> Case:
-    """A case with `count` labelled slices, spread over those that show a structure."""
+def _with_labels(row: CohortCase, count: int, *, evenly: bool = False) -> Case:
+    """A case with `count` labelled slices, spread over those that show a structure, or
+    `evenly` over all.
+    """
     case = load_case(replace(row, slices=()))
     reference = read_mask(row.labels, case.volume)
     shown = np.flatnonzero(reference.any((1, 2)))
     numbers = [int(shown[int(_spread(i + 1) * len(shown))]) for i in range(count)]
+    if evenly:
+        numbers = [int((i + 0.5) * len(reference) / count) for i in range(count)]
     states = np.full(len(reference), SliceState.UNTOUCHED, dtype=np.uint8)
     states[numbers] = SliceState.CONFIRMED
     mask = np.zeros_like(reference)

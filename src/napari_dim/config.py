@@ -176,6 +176,11 @@ class Settings(BaseModel):
         group="method", ge=0, le=1,
     )  # fmt: skip
 
+    mix_same_scan: bool = _setting(
+        False, "Mix amplitudes of two slices of one scan too (the paper: yes). They differ in "
+        "anatomy, not in look", group="method",
+    )  # fmt: skip
+
     mirror: float = _setting(
         0.0, "Chance that columns are mirrored (left and right)", group="views", ge=0, le=1
     )
@@ -270,6 +275,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sharpness_from": 0.0,
         "least_weight": 0.0,
         "mix_labelled": 0.0,
+        "mix_same_scan": True,
         "strong_labelled": False,
         "divergence": "js",
         "estimator": "marginal",

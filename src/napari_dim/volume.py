@@ -177,6 +177,11 @@ class Volume:
         return self.grid.spacing
 
     @property
+    def separate(self) -> bool:
+        """Whether the slices are pictures of their own, not neighbours in one body."""
+        return self.kind == "picture" or (self.grid.unit != "mm" and self.channels in (3, 4))
+
+    @property
     def channels(self) -> int:
         """Number of channels, 1 for a plain grey image."""
         return self.array.shape[3] if self.array.ndim == 4 else 1

@@ -28,7 +28,7 @@ def test_store_knows_what_is_labelled():
     cases = [case((1, 3)), case((), seed=1)]
     _, store = store_of(cases)
     assert store.labelled.tolist() == [1, 3]
-    assert store.unlabelled.tolist() == [0, 2, 4, 5, *range(6, 12)]
+    assert store.unlabelled.tolist() == [0, 2, 4, *range(6, 12)]
     assert np.array_equal(store.labels[0, :40, :32].numpy(), cases[0].mask[1] + 1)
 
 
@@ -152,3 +152,18 @@ def test_a_case_that_does_not_fit_is_refused(changes):
     values = {"volume": good.volume, "mask": good.mask, "states": good.states, **changes}
     with pytest.raises(InputError):
         Case(**values)
+
+
+def test_beyond_the_labelled_slices_nothing_is_guessed():
+    assert case((2, 6), shape=(20, 16, 16)).guessed.tolist() == [0, 1, 3, 4, 5, 7, 8]
+    assert case((10,), shape=(20, 16, 16)).guessed.size == 19
+    assert case((), shape=(20, 16, 16)).guessed.size == 20
+
+
+def test_the_store_knows_scans_and_keeps_what_may_be_labelled_later():
+    first, other = case((2, 6), shape=(20, 16, 16)), case((), shape=(5, 16, 16), seed=1)
+    grid = WorkingGrid.fit([first.volume, other.volume], min_size=16, max_size=32)
+    store = SliceStore.build([first, other], grid, {1: 1, 2: 2}, torch.device("cpu"))
+    assert len(store.images) == 25
+    assert store.case.tolist() == [0] * 20 + [1] * 5
+    assert store.unlabelled.tolist() == [0, 1, 3, 4, 5, 7, 8, 20, 21, 22, 23, 24]

@@ -51,7 +51,7 @@ def test_stream_starts_steps_and_finishes(tmp_path):
     events = list(train(Job(cases, settings(), run=run, preview_case=1)))
     assert isinstance(events[0], Started)
     assert events[0].labelled == {"A": 2, "B": 0}
-    assert events[0].unlabelled == {"A": 4, "B": 6}
+    assert events[0].unlabelled == {"A": 3, "B": 6}
     assert events[0].classes == (1, 2)
     steps = [e for e in events if isinstance(e, StepDone)]
     assert steps[-1].step == 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import pytest
 import torch
@@ -22,6 +22,7 @@ class Views:
     index: torch.Tensor
     unlabelled: torch.Tensor | None = None
     unlabelled_strong: torch.Tensor | None = None
+    scans: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
 def views(batch_label=2, batch_unlabel=3, classes=2):
@@ -151,3 +152,18 @@ def test_entropy_term_is_optional():
     assert "entropy" not in method().step(views(), 1.0, 0)
     parts = method(entropy_weight=1.0, entropy_threshold=1.0).step(views(), 1.0, 0)
     assert 0 < parts["entropy"].item() <= 1
+
+
+@pytest.mark.parametrize("mix_same_scan", [False, True])
+def test_slices_of_one_scan_lend_each_other_no_look(mix_same_scan):
+    batch = views(4, 2)
+    scans = torch.tensor([0, 0, 1, 1]), torch.tensor([0, 1])
+    batch = replace(batch, scans=scans)
+    dim = method(mix_labelled=1.0, mix_same_scan=mix_same_scan, mixing_area=0.2)
+    changed = (dim._restyled(batch) != batch.labelled_strong).flatten(1).any(1)
+    assert changed.tolist() == [False, True, True, False]  # beside 0, 1, 0, 1
+    dim = method(mix_same_scan=mix_same_scan, mixing_area=0.2)
+    guidance = dim._guide(batch, 0.9, 0.9)
+    inside = torch.where(guidance.box.bool(), guidance.inner, batch.labelled[:2])
+    mixed = (inside - batch.labelled[:2]).abs().flatten(1).amax(1) > 1e-4
+    assert mixed.tolist() == [mix_same_scan, True]

@@ -21,6 +21,7 @@ class Views:
     index: Tensor
     unlabelled: Tensor | None = None
     unlabelled_strong: Tensor | None = None
+    scans: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Sampler:
             len(store.labelled), (self.labelled,), generator=self.generator, device=device
         )
         image, place, sizes = self._view(store, store.labelled[pick])
+        owner = store.case[store.labelled[pick]]
         index = look_labels(store.labels[pick], place, sizes)
         strong = (
             strong_view(image, self.strength, self.generator) if self.strong_labelled else image
@@ -78,7 +80,8 @@ class Sampler:
         )
         other, _, _ = self._view(store, store.unlabelled[pick])
         other_strong = strong_view(other, self.strength, self.generator)
-        return Views(image, strong, index, other, other_strong)
+        scans = owner, store.case[store.unlabelled[pick]]
+        return Views(image, strong, index, other, other_strong, scans)
 
     def _view(self, store: SliceStore, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         sizes = store.sizes[index]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.project.states import SliceState
+from napari_dim.project.states import SliceState, guessed
 from napari_dim.volume import Volume
 
 
@@ -68,3 +68,10 @@ class Case:
     def unlabelled(self) -> np.ndarray:
         """Numbers of the slices without labels, ``(n,)``."""
         return np.flatnonzero(~np.isin(self.states, (SliceState.CONFIRMED, SliceState.PARTIAL)))
+
+    @property
+    def guessed(self) -> np.ndarray:
+        """Numbers of the unlabelled slices that training learns from, ``(n,)``: those that
+        `project.states.guessed` gives, or all if the slices are pictures of their own.
+        """
+        return self.unlabelled if self.volume.separate else guessed(self.states)

@@ -25,6 +25,8 @@ class SliceStore:
         ``(n, channel, row, column)``, float16; each slice in the top left corner.
     sizes
         ``(n, 2)``: rows and columns that the slice fills.
+    case
+        ``(n,)``: the place of each slice's case among the training's.
     first, last
         ``(n,)``: first and last slice of the same case, for neighbours.
     labels
@@ -37,6 +39,7 @@ class SliceStore:
 
     images: Tensor
     sizes: Tensor
+    case: Tensor
     first: Tensor
     last: Tensor
     labels: Tensor
@@ -71,15 +74,17 @@ class SliceStore:
         with_labelled
             Whether labelled slices are wanted.
         unlabelled
-            Numbers of the unlabelled slices that are wanted, for each case; all by default.
+            Numbers of the unlabelled slices that are wanted, for each case; by default all
+            slices are kept, and those in `Case.guessed` are drawn.
         neighbours
             How many slices on each side of a wanted one are kept too.
         """
-        wanted = [case.unlabelled for case in cases] if unlabelled is None else unlabelled
+        wanted = [case.guessed for case in cases] if unlabelled is None else unlabelled
         rows, columns = np.max([grid.shape(case.volume) for case in cases], axis=0)
         canvas = (max(int(rows), grid.patch[0]), max(int(columns), grid.patch[1]))
         images: list[Tensor] = []
         sizes: list[tuple[int, int]] = []
+        owner: list[int] = []
         first: list[int] = []
         last: list[int] = []
         labels: list[Tensor] = []
@@ -87,8 +92,10 @@ class SliceStore:
         without: list[int] = []
         sites: list[str] = []
         start = 0
-        for case, others in zip(cases, wanted, strict=True):
+        for number_of_case, (case, others) in enumerate(zip(cases, wanted, strict=True)):
             targets = np.concatenate([case.labelled, others]) if with_labelled else others
+            if unlabelled is None:  # any slice may be labelled later: `relabelled`
+                targets = np.arange(len(case.states))
             numbers = near(targets, neighbours, len(case.states))
             if not numbers.size:
                 continue
@@ -96,6 +103,7 @@ class SliceStore:
             stack = normalised(case.volume, shape, numbers)
             images.append(_cornered(stack, canvas))
             sizes += [shape] * len(numbers)
+            owner += [number_of_case] * len(numbers)
             first += [start] * len(numbers)
             last += [start + len(numbers) - 1] * len(numbers)
             is_labelled = np.isin(numbers, case.labelled) & with_labelled
@@ -113,6 +121,7 @@ class SliceStore:
         return cls(
             torch.cat(images).to(device),
             torch.tensor(sizes, device=device),
+            torch.tensor(owner, device=device),
             torch.tensor(first, device=device),
             torch.tensor(last, device=device),
             (torch.stack(labels) if labels else torch.zeros(0, *canvas, dtype=torch.uint8)).to(
@@ -140,8 +149,8 @@ class SliceStore:
             labels += [
                 _cornered(_label(case, int(n), classes, shape), canvas)[0, 0] for n in case.labelled
             ]
-            without += [start + int(n) for n in case.unlabelled]
-            sites += [case.site] * len(case.unlabelled)
+            without += [start + int(n) for n in case.guessed]
+            sites += [case.site] * len(case.guessed)
             start += len(case.states)
         return replace(
             self,

@@ -54,9 +54,9 @@ class Stream:
         self._neighbours = neighbours
         self._rng = np.random.default_rng(seed)
         self._runs = [
-            (place, case.unlabelled[start : start + RUN])
+            (place, case.guessed[start : start + RUN])
             for place, case in enumerate(cases)
-            for start in range(0, case.unlabelled.size, RUN)
+            for start in range(0, case.guessed.size, RUN)
         ]
         self._waiting: list[int] = []
         self._slices = limit // 2 // max(slice_bytes(case, grid) for case in cases)

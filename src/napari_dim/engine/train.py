@@ -155,7 +155,7 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
     sides = [*range(usual, settings.max_size, 2 * MULTIPLE), settings.max_size]
     side = sufficient_side(cases, sides, settings.detail)
     grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
-    flat = all(len(case.states) == 1 for case in cases)
+    flat = all(len(case.states) == 1 or case.volume.separate for case in cases)
     context = 0 if flat else settings.context
     record = _record(job, device)
     model = Model.new(settings, classes, channels, context, grid, record)
@@ -169,7 +169,7 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
             model.take_weights(job.start)
             skipped = settings.resume_at
             grid = model.grid
-    semi = settings.method == "dim" and any(case.unlabelled.size for case in cases)
+    semi = settings.method == "dim" and any(case.guessed.size for case in cases)
     limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
     fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
     indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
@@ -433,7 +433,7 @@ def _late(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
 def _per_site(cases: Sequence[Case], *, labelled: bool) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for case in cases:
-        counts[case.site] += int((case.labelled if labelled else case.unlabelled).size)
+        counts[case.site] += int((case.labelled if labelled else case.guessed).size)
     return dict(counts)
 
 

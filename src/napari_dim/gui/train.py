@@ -43,7 +43,7 @@ from napari_dim.gui.training import (
     plan_from_layers,
     plan_settings,
 )
-from napari_dim.project.states import SliceState
+from napari_dim.project.states import SliceState, guessed
 
 BUDGETS = (("1 minute", 60.0), ("3 minutes", 180.0), ("10 minutes", 600.0))
 LAYERS, COHORT = "the open layers", "a cohort file"
@@ -307,7 +307,7 @@ class TrainTab(QWidget):
         ):
             if where.any():
                 lines.append(f"{title}: {_listed(np.flatnonzero(where))}")
-        rest = len(states) - len(annotation.labelled) + self.others.slices()
+        rest = guessed(states).size + self.others.slices()
         text = f"{'; '.join(lines)}. It also learns from {rest} unlabelled slices"
         sites = {self.site.text().strip() or "this scan's", *(s for _, s in self.others.chosen())}
         text += f" of {len(sites)} sites." if len(sites) > 1 else "."

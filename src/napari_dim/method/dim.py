@@ -32,6 +32,9 @@ class Batch(Protocol):
     unlabelled, unlabelled_strong
         ``x_u``: weak view, and with changed intensities; ``(B_u, channel, row, column)``.
         None without unlabelled slices.
+    scans
+        Which scan each labelled and each unlabelled slice comes from, ``(B_l,)`` and
+        ``(B_u,)``; None where that isn't known.
     """
 
     @property
@@ -44,6 +47,8 @@ class Batch(Protocol):
     def unlabelled(self) -> Tensor | None: ...  # noqa: D102
     @property
     def unlabelled_strong(self) -> Tensor | None: ...  # noqa: D102
+    @property
+    def scans(self) -> tuple[Tensor, Tensor] | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ class Options:
     teacher_memory: float
     mixing_area: float
     mix_labelled: float
+    mix_same_scan: bool
     least_weight: float
     sharpness: float
     sharpness_every: int
@@ -181,13 +187,15 @@ class DiM:
         """The labelled slices in the look of unlabelled ones, for a share of them.
 
         Our addition: the paper mixes amplitudes for the pasted slices only. It costs no
-        pass of the network and teaches the other scanners' looks from the first step.
+        pass of the network and teaches the other scanners' looks from the first step. Slices
+        of one scan differ in anatomy alone, so they don't lend each other their look.
         """
         x = batch.labelled_strong
         if self.teacher is None or batch.unlabelled is None or self.options.mix_labelled <= 0:
             return x
         draw = self._uniform(2, len(x))
         ratio = draw[0] * (draw[1] < self.options.mix_labelled)
+        ratio = ratio * _foreign(batch, len(x))
         return mix_amplitude(x, _cycle(batch.unlabelled, len(x)), ratio, self.options.mixing_area)
 
     @torch.no_grad()
@@ -201,6 +209,8 @@ class DiM:
         true, true_weight = self.targets.encode(batch.index)
         true, true_weight = _cycle(true, count), _cycle(true_weight, count)
         ratio = progress * self._uniform(count)
+        if not options.mix_same_scan:
+            ratio = ratio * _foreign(batch, count)
         moved = mix_amplitude(_cycle(batch.labelled, count), weak, ratio, options.mixing_area)
         box = box_masks(count, *weak.shape[-2:], generator=self.generator, device=weak.device)
 
@@ -284,6 +294,14 @@ class DiM:
 
     def _uniform(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self.generator, device=self.generator.device)
+
+
+def _foreign(batch: Batch, count: int) -> Tensor | float:
+    """1 where labelled and unlabelled slices that stand side by side are of different scans."""
+    if batch.scans is None:
+        return 1.0
+    labelled, unlabelled = batch.scans
+    return (_cycle(labelled, count) != _cycle(unlabelled, count)).float()
 
 
 def _cycle(x: Tensor, count: int) -> Tensor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+
 
 class SliceState(IntEnum):
     """What is known about the labels of one slice."""
@@ -16,3 +18,25 @@ class SliceState(IntEnum):
     """Only the painted pixels count."""
     PREDICTED = 3
     """The machine's mask, not accepted yet: unlabelled data for training."""
+
+
+def guessed(states: np.ndarray) -> np.ndarray:
+    """Numbers of the unlabelled slices of a scan that training learns from, ``(n,)``.
+
+    With labels, those between the outermost labelled slices, and as far beyond them as half
+    the widest gap between two: further out nobody has said where a structure ends, and a
+    model that believes its own masks there only makes them larger. With fewer than two
+    labelled slices, all.
+
+    Parameters
+    ----------
+    states
+        One `SliceState` a slice, ``(slice,)``.
+    """
+    known = np.isin(states, (SliceState.CONFIRMED, SliceState.PARTIAL))
+    labelled, unlabelled = np.flatnonzero(known), np.flatnonzero(~known)
+    if labelled.size < 2:
+        return unlabelled
+    beyond = int(np.diff(labelled).max()) // 2
+    inside = (unlabelled >= labelled[0] - beyond) & (unlabelled <= labelled[-1] + beyond)
+    return np.asarray(unlabelled[inside])
