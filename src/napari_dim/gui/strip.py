@@ -126,7 +126,8 @@ class SliceStrip(QWidget):
             group = np.arange(first, min(first + step, count))
             state = SliceState(int(max(slices.states[group], key=_weight)))
             share = float(slices.areas[group].max()) / largest
-            height = LEAST_BAR + (bottom - top - LEAST_BAR) * share
+            least = LEAST_BAR if state in (SliceState.UNTOUCHED, SliceState.PREDICTED) else 9
+            height = least + (bottom - top - least) * share
             left, wide = first * width, max(step * width - (1 if width > 3 else 0), 1.0)
             bar = QRectF(left, bottom - height, wide, height)
             painter.fillRect(bar, QColor(COLOURS[state]))
