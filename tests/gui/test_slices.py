@@ -238,6 +238,15 @@ def test_classes_are_named_coloured_and_numbered(workspace, session):
     assert set(np.unique(session.labels.data)) == {0, 1}
 
 
+def test_a_class_that_is_painted_joins_the_table(workspace, session, viewer, qapp):
+    session.labels.paint((1, 20, 20), 4)
+    go(session, 1)
+    qapp.processEvents()
+    assert [info.id for info in workspace.annotate.classes.classes] == [1, 4]
+    shown = session.prediction.layer.colormap.map(4)
+    np.testing.assert_array_equal(shown, session.labels.colormap.map(4))
+
+
 def test_a_mask_is_compared_with_a_reference(workspace, session, viewer, tmp_path):
     reference = viewer.add_labels(tiny_image()[1], name="truth", scale=(3, 1, 1))
     box = workspace.review.compare

@@ -92,4 +92,4 @@ def _reason(unsure: float, apart: float, number: int, taken: Sequence[int]) -> s
         return "nothing of this scan is labelled yet"
     gap = min(abs(number - other) for other in taken)
     why = "the model keeps changing its mind here" if apart > unsure else "the model is unsure here"
-    return f"{why}, {gap} slices from the nearest labelled one"
+    return f"{why}, {gap} slice{'s' if gap > 1 else ''} from the nearest labelled one"

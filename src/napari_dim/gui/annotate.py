@@ -18,7 +18,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui import slices
 from napari_dim.gui.classes import ClassTable, classes_of, set_classes
 from napari_dim.gui.keys import Action, do, key_of
-from napari_dim.gui.layers import add_layer, fits, new_labels
+from napari_dim.gui.layers import add_layer, fits, labels_array, new_labels
 from napari_dim.gui.parts import HINT, LayerPicker, captioned, note, while_alive
 from napari_dim.gui.session import Session
 from napari_dim.project.states import SliceState
@@ -46,6 +46,7 @@ class AnnotateTab(QWidget):
         self.new.clicked.connect(self._on_new)
         self.classes = ClassTable()
         self.classes.picked.connect(self._on_class)
+        self.classes.edited.connect(self._on_classes)
 
         self.confirm = self._button("Confirm slice", slices.confirm)
         self.confirm.setToolTip(
@@ -169,6 +170,12 @@ class AnnotateTab(QWidget):
         if layer is not None:
             layer.selected_label = class_id
 
+    def _on_classes(self) -> None:
+        """The prediction is shown in the colours of the labels."""
+        prediction, layer = self.session.prediction, self.labels.layer
+        if prediction is not None and layer is not None:
+            prediction.layer.colormap = layer.colormap
+
     def _on_background(self) -> None:
         annotation = self.session.annotation
         if annotation is None:
@@ -200,6 +207,7 @@ class AnnotateTab(QWidget):
         states = annotation.states
         if number >= len(states):
             return
+        self.classes.notice(labels_array(annotation.layer)[number])
         state = SliceState(int(states[number]))
         if state == SliceState.CONFIRMED and not annotation.areas[number]:
             words = "confirmed: background only"

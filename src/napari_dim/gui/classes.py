@@ -115,6 +115,18 @@ class ClassTable(QWidget):
         self.setEnabled(layer is not None)
         self._fill([] if layer is None else classes_of(layer))
 
+    def notice(self, plane: np.ndarray) -> None:
+        """Add the classes that are painted in a slice and not in the table yet."""
+        layer = self._layer
+        if layer is None:
+            return
+        brush = layer.metadata.get(BRUSH)
+        known = [info.id for info in self.classes]
+        new = [int(i) for i in np.unique(plane) if i and int(i) not in (*known, brush)]
+        if new:
+            self._keep(sorted((*self.classes, *map(_fresh, new)), key=lambda info: info.id))
+            self._fill(classes_of(layer))
+
     @property
     def classes(self) -> list[ClassInfo]:
         """The classes shown."""
