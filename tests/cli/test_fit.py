@@ -88,7 +88,7 @@ def test_json_lines_tell_the_whole_story(cli, cohort, small, tmp_path):
     events = [json.loads(line) for line in done.out.splitlines()]
     assert events[0]["event"] == "started"
     assert events[0]["labelled"] == {"north": 2, "south": 0}
-    assert events[0]["unlabelled"] == {"north": 3, "south": 6}
+    assert events[0]["unlabelled"] == {"north": 2, "south": 6}
     assert events[-1]["event"] == "finished"
     assert events[-1]["reason"] == "steps"
     assert {event["event"] for event in events} >= {"step", "checkpoint"}

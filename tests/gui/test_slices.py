@@ -110,6 +110,14 @@ def test_accepting_a_slice_confirms_it_scores_it_and_goes_on(session, viewer):
     assert states(session)[5] == U
 
 
+def test_accepting_into_a_hidden_layer_shows_it(session):
+    session.labels.visible = False
+    go(session, 5)
+    slices.accept_slice(session)
+    assert session.labels.visible
+    assert states(session)[5] == C
+
+
 def test_accepting_all_keeps_a_persons_slices_and_is_one_undo(session):
     labels, before = session.labels, session.labels.data.copy()
     slices.accept_all(session)

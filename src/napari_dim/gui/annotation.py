@@ -16,7 +16,7 @@ from napari.layers import Labels
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_dim.gui.layers import labels_array
+from napari_dim.gui.layers import labels_array, set_voxels
 from napari_dim.project.states import SliceState
 
 MARKS = "napari_dim_states"
@@ -148,7 +148,7 @@ class Annotation:
             if changed:
                 index = tuple(np.concatenate(axis) for axis in zip(*where, strict=True))
                 new = np.concatenate(values).astype(data.dtype)
-                layer.data_setitem(index[3 - layer.ndim :], new)
+                set_voxels(layer, index[3 - layer.ndim :], new)
         finally:
             self._writing = False
         # Background alone has to be said; what is painted is confirmed by itself.

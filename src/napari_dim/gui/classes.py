@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.gui.annotation import BRUSH
-from napari_dim.gui.layers import COLOURS, labels_array
+from napari_dim.gui.layers import COLOURS, labels_array, set_voxels
 
 KEY = "napari_dim_classes"
 BACKGROUND = "#BBBBBB"
@@ -181,7 +181,7 @@ class ClassTable(QWidget):
             return
         where = np.nonzero(np.asarray(layer.data) == old)
         if where[0].size:
-            layer.data_setitem(where, int(text))
+            set_voxels(layer, where, int(text))
         self._keep([ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before])
         self._fill(classes_of(layer))
 

@@ -178,6 +178,15 @@ def labels_array(layer: Labels) -> np.ndarray:
     return array[None] if array.ndim == 2 else array
 
 
+def set_voxels(layer: Labels, index: tuple[np.ndarray, ...], values: Any) -> None:
+    """Change voxels as one step that can be undone.
+
+    A hidden layer is shown: napari has not sliced it, and can't write what it does not show.
+    """
+    layer.visible = True
+    layer.data_setitem(index, values)
+
+
 def fits(labels: Layer, image: Layer) -> bool:
     """Whether a labels layer has the shape of an image layer."""
     return _shape_or_none(labels) == _shape_or_none(image) is not None

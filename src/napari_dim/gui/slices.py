@@ -13,7 +13,7 @@ import numpy as np
 from napari_dim.engine.suggest import Doubts, suggest
 from napari_dim.errors import InputError
 from napari_dim.gui.annotation import Annotation
-from napari_dim.gui.layers import current_slice, go_to_slice, labels_array
+from napari_dim.gui.layers import current_slice, go_to_slice, labels_array, set_voxels
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.session import Session, SliceScore
 from napari_dim.project.interpolation import between
@@ -205,7 +205,7 @@ def reject_slice(session: Session) -> str:
     if not where[0].size:
         raise InputError(f"nothing is predicted in slice {number}")
     index = (np.full(where[0].size, number), *where)
-    layer.data_setitem(index[3 - layer.ndim :], 0)
+    set_voxels(layer, index[3 - layer.ndim :], 0)
     session.viewer.layers.selection.active = layer
     session.slices_changed.emit()
     return f"Rejected slice {number}; Ctrl-Z brings it back" + _onward(session)

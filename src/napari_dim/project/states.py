@@ -24,9 +24,9 @@ def guessed(states: np.ndarray) -> np.ndarray:
     """Numbers of the unlabelled slices of a scan that training learns from, ``(n,)``.
 
     With labels, those between the outermost labelled slices, and as far beyond them as half
-    the widest gap between two: further out nobody has said where a structure ends, and a
-    model that believes its own masks there only makes them larger. With fewer than two
-    labelled slices, all.
+    the widest gap between two or an eighth of the scan: further out nobody has said where a
+    structure ends, and a model that believes its own masks there only makes them larger.
+    With fewer than two labelled slices, all.
 
     Parameters
     ----------
@@ -37,6 +37,6 @@ def guessed(states: np.ndarray) -> np.ndarray:
     labelled, unlabelled = np.flatnonzero(known), np.flatnonzero(~known)
     if labelled.size < 2:
         return unlabelled
-    beyond = int(np.diff(labelled).max()) // 2
+    beyond = max(1, int(np.diff(labelled).max()) // 2, len(states) // 8)
     inside = (unlabelled >= labelled[0] - beyond) & (unlabelled <= labelled[-1] + beyond)
     return np.asarray(unlabelled[inside])
