@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui import slices
 from napari_dim.gui.classes import ClassTable, classes_of, set_classes
-from napari_dim.gui.keys import Action, do, key_of
+from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers import add_layer, fits, labels_array, new_labels
 from napari_dim.gui.parts import HINT, LayerPicker, captioned, note, while_alive
 from napari_dim.gui.session import Session
@@ -48,17 +48,17 @@ class AnnotateTab(QWidget):
         self.classes.picked.connect(self._on_class)
         self.classes.edited.connect(self._on_classes)
 
-        self.confirm = self._button("Confirm slice", slices.confirm)
+        self.confirm = button_for(session, "Confirm slice", slices.confirm)
         self.confirm.setToolTip(
             "This slice is labelled as it is; where nothing is painted, all of it is background, "
             "which teaches the model too" + key_of(slices.confirm)
         )
-        self.partial = self._button("Partial", slices.set_partial)
+        self.partial = button_for(session, "Partial", slices.set_partial)
         self.partial.setToolTip(
             "Only the painted pixels of this slice count: good for a large slice of which you "
             "label a part" + key_of(slices.set_partial)
         )
-        self.untouched = self._button("Undo mark", slices.set_untouched)
+        self.untouched = button_for(session, "Undo mark", slices.set_untouched)
         self.untouched.setToolTip(
             "Take back “confirmed” or “partial”" + key_of(slices.set_untouched)
         )
@@ -67,22 +67,22 @@ class AnnotateTab(QWidget):
             "Paint what is certainly background in a partial slice; it is not part of the mask"
         )
         self.background.clicked.connect(self._on_background)
-        self.fill = self._button("Fill between", slices.fill_between)
+        self.fill = button_for(session, "Fill between", slices.fill_between)
         self.fill.setToolTip(
             "Fill the empty slices between confirmed ones with the shapes in between. Your own "
             "slices are left alone; confirm the filled ones after a look"
             + key_of(slices.fill_between)
         )
-        self.copy = self._button("Copy nearest", slices.copy_nearest)
+        self.copy = button_for(session, "Copy nearest", slices.copy_nearest)
         self.copy.setToolTip(
             "Copy the labels of the nearest painted slice onto this one"
             + key_of(slices.copy_nearest)
         )
-        self.before = self._button("◀ labelled", lambda s: slices.step_labelled(s, -1))
+        self.before = button_for(session, "◀ labelled", lambda s: slices.step_labelled(s, -1))
         self.before.setToolTip("Previous labelled slice  [,]")
-        self.after = self._button("labelled ▶", lambda s: slices.step_labelled(s, 1))
+        self.after = button_for(session, "labelled ▶", lambda s: slices.step_labelled(s, 1))
         self.after.setToolTip("Next labelled slice  [.]")
-        self.suggest = self._button("★ Next to label", slices.next_suggested)
+        self.suggest = button_for(session, "★ Next to label", slices.next_suggested)
         self.suggest.setToolTip(
             "Go to the slice whose labels should help most" + key_of(slices.next_suggested)
         )
@@ -122,11 +122,6 @@ class AnnotateTab(QWidget):
         while_alive(self, session.slices_changed, self._say_slice)
         while_alive(self, session.viewer.dims.events.point, self._on_slice)
         self._on_layers()
-
-    def _button(self, title: str, action: Action) -> QPushButton:
-        button = QPushButton(title)
-        button.clicked.connect(lambda: do(self.session, action))
-        return button
 
     def _on_layers(self) -> None:
         self.hint.setVisible(self.image.layer is None)

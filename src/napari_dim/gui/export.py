@@ -24,14 +24,13 @@ from napari_dim.gui.parts import LayerPicker, captioned, large_button, note, whi
 from napari_dim.gui.saving import save_array, save_labels, suggested_path
 from napari_dim.gui.session import Session
 from napari_dim.io import hash_file, write_text_atomically
-from napari_dim.project.states import SliceState
+from napari_dim.project.states import LABELLED, SliceState
 
 CONFIRMED, FILLED, LAYER = (
     "confirmed slices only",
     "confirmed slices, predictions elsewhere",
     "a layer as it is",
 )
-KNOWN = (SliceState.CONFIRMED, SliceState.PARTIAL)
 
 
 class ExportTab(QWidget):
@@ -152,7 +151,7 @@ def exported(session: Session, include: str) -> tuple[np.ndarray, str, Labels, n
     states = np.zeros(len(mask), np.uint8) if annotation is None else annotation.states
     if annotation is not None and annotation.brush is not None:
         mask[mask == annotation.brush] = 0
-    known = np.isin(states, KNOWN)
+    known = np.isin(states, LABELLED)
     mask[~known] = 0
     parts = [f"{int(known.sum())} of {len(mask)} slices are labelled"]
     if include == FILLED and prediction is not None and prediction.mask.shape == mask.shape:

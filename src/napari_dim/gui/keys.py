@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from qtpy.QtWidgets import QPushButton
+
 from napari_dim.errors import InputError
 from napari_dim.gui import slices
 from napari_dim.gui.session import Session
@@ -45,6 +47,13 @@ def do(session: Session, action: Action) -> None:
         from napari.utils.notifications import show_warning
 
         show_warning(str(error))
+
+
+def button_for(session: Session, title: str, action: Action) -> QPushButton:
+    """A button that carries out an action."""
+    button = QPushButton(title)
+    button.clicked.connect(lambda: do(session, action))
+    return button
 
 
 def key_of(action: Action) -> str:

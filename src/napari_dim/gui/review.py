@@ -24,7 +24,7 @@ from napari_dim.gui import slices
 from napari_dim.gui.classes import classes_of
 from napari_dim.gui.compare import CompareBox
 from napari_dim.gui.curves import ScoreCurve
-from napari_dim.gui.keys import Action, do, key_of
+from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers import add_layer
 from napari_dim.gui.parts import note, while_alive
 from napari_dim.gui.predict import PredictPanel
@@ -51,19 +51,19 @@ class ReviewTab(QWidget):
         self.list.setToolTip("The slices whose correction should help most; click to go there")
         self.list.setWordWrap(True)
         self.list.itemClicked.connect(self._on_suggested)
-        self.accept = self._button("Accept slice", slices.accept_slice)
+        self.accept = button_for(session, "Accept slice", slices.accept_slice)
         self.accept.setToolTip(
             "The prediction of this slice, with your corrections, becomes its labels; "
             "then go to the next suggestion" + key_of(slices.accept_slice)
         )
-        self.reject = self._button("Reject slice", slices.reject_slice)
+        self.reject = button_for(session, "Reject slice", slices.reject_slice)
         self.reject.setToolTip(
             "Empty the prediction of this slice; later predictions leave it alone"
             + key_of(slices.reject_slice)
         )
-        self.following = self._button("★ Next", slices.next_suggested)
+        self.following = button_for(session, "★ Next", slices.next_suggested)
         self.following.setToolTip("Go to the next suggested slice" + key_of(slices.next_suggested))
-        self.all = self._button("Accept all", slices.accept_all)
+        self.all = button_for(session, "Accept all", slices.accept_all)
         self.all.setToolTip(
             "The predictions of all slices without labels become their labels. "
             "Ctrl-Z takes all of it back"
@@ -159,11 +159,6 @@ class ReviewTab(QWidget):
             self.classes.clear()
             for title, info in zip(titles, known, strict=True):
                 self.classes.addItem(title, info.id)
-
-    def _button(self, title: str, action: Action) -> QPushButton:
-        button = QPushButton(title)
-        button.clicked.connect(lambda: do(self.session, action))
-        return button
 
     def _on_class(self) -> None:
         class_id = self.classes.currentData()

@@ -17,10 +17,9 @@ from napari_dim.gui.layers import current_slice, go_to_slice, labels_array, set_
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.session import Session, SliceScore
 from napari_dim.project.interpolation import between
-from napari_dim.project.states import SliceState
+from napari_dim.project.states import LABELLED, SliceState
 
 SUGGESTED = 5
-KNOWN = (SliceState.CONFIRMED, SliceState.PARTIAL)
 
 
 def current(session: Session) -> int:
@@ -80,7 +79,7 @@ def fill_between(session: Session) -> str:
     free = {
         n: plane
         for n, plane in found.items()
-        if states[n] not in KNOWN and (not areas[n] or states[n] == SliceState.PREDICTED)
+        if states[n] not in LABELLED and (not areas[n] or states[n] == SliceState.PREDICTED)
     }
     if not free:
         raise InputError("there is no empty slice between labelled ones")
@@ -160,7 +159,7 @@ def accept(session: Session, numbers: Sequence[int], *, every: bool = False) -> 
     prediction, annotation = _prediction(session), _target(session)
     states = annotation.states
     masks = labels_array(prediction.layer)
-    open_ones = [n for n in numbers if states[n] not in KNOWN and prediction.said[n]]
+    open_ones = [n for n in numbers if states[n] not in LABELLED and prediction.said[n]]
     if not open_ones:
         raise InputError(
             "every slice is labelled already" if every else "this slice is labelled already",
@@ -232,7 +231,7 @@ def _accept_voxels(
     planes = {
         int(n): np.where(where[n] & (data[n] == 0), masks[n], data[n])
         for n in np.flatnonzero(where.any((1, 2)))
-        if states[n] not in KNOWN
+        if states[n] not in LABELLED
     }
     if not planes:
         raise InputError(f"there is nothing to accept of {what} in slices without labels")

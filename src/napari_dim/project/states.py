@@ -20,6 +20,10 @@ class SliceState(IntEnum):
     """The machine's mask, not accepted yet: unlabelled data for training."""
 
 
+LABELLED = (SliceState.CONFIRMED, SliceState.PARTIAL)
+"""The states that training takes labels from."""
+
+
 def guessed(states: np.ndarray) -> np.ndarray:
     """Numbers of the unlabelled slices of a scan that training learns from, ``(n,)``.
 
@@ -33,7 +37,7 @@ def guessed(states: np.ndarray) -> np.ndarray:
     states
         One `SliceState` a slice, ``(slice,)``.
     """
-    known = np.isin(states, (SliceState.CONFIRMED, SliceState.PARTIAL))
+    known = np.isin(states, LABELLED)
     labelled, unlabelled = np.flatnonzero(known), np.flatnonzero(~known)
     if labelled.size < 2:
         return unlabelled
