@@ -1,0 +1,36 @@
+"""``python -m tests.gates``: run the gates in full, print their figures, write the table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.gates.harness import find_gates, run_gate
+from tests.gates.report import line, write
+
+
+def main(arguments: list[str]) -> int:
+    """Run the gates that are named, or all; 0 only if every promise was kept."""
+    gates = find_gates()
+    parser = argparse.ArgumentParser(prog="python -m tests.gates", description=main.__doc__)
+    parser.add_argument("name", nargs="*", help=f"one of {', '.join(gates)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="the small counts of a test run")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.name) - set(gates))
+    if unknown:
+        parser.error(f"there is no gate {unknown[0]}")
+    outcomes = []
+    for name in options.name or gates:
+        outcomes.append(run_gate(gates[name], quick=options.quick))
+        print(line(outcomes[-1]), flush=True)
+        if options.markdown:  # after each: a run that is cut off has told what it saw
+            write(options.markdown, outcomes, {n: g.promise for n, g in gates.items()})
+    failed = [outcome.name for outcome in outcomes if not outcome.good]
+    print(f"{len(outcomes)} gates, {len(failed)} failed{': ' if failed else ''}{', '.join(failed)}")
+    return 1 if failed or not outcomes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
