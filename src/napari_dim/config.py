@@ -64,6 +64,10 @@ class Settings(BaseModel):
     steps: int | None = _setting(
         None, "Train this many steps instead of a time", group="run", symbol="T", ge=1, le=10**7
     )
+    until_stopped: bool = _setting(
+        False, "Train until it is stopped, in rounds: the time or steps above are the first one's "
+        "length", group="run",
+    )  # fmt: skip
     seed: int = _setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
     device: Device = _setting("auto", "Where to train", group="run")
     threads: int = _setting(

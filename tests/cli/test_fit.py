@@ -236,13 +236,19 @@ def test_options_win_over_the_file_and_the_preset(tmp_path):
     assert (paper.steps, paper.budget) == (30_000, None)
     short = fit_settings(None, length_options(None, 10), preset="paper")
     assert (short.steps, short.budget) == (10, None)
+    endless = fit_settings(None, length_options("until-stopped", None))
+    assert endless.until_stopped
+    assert endless.budget == 180
+    config.write_text("until_stopped = true\n")
+    assert not fit_settings(config, length_options("60s", None)).until_stopped
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one child")
-def test_ctrl_c_keeps_the_run(cohort, small, tmp_path):
+@pytest.mark.parametrize(("budget", "code"), [("10m", 1), ("until-stopped", 0)])
+def test_ctrl_c_keeps_the_run(cohort, small, tmp_path, budget, code):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "napari_dim.cli", "fit", str(cohort), "--out", str(run),
-               "--budget", "10m", "--config", str(small), "--json"]  # fmt: skip
+               "--budget", budget, "--config", str(small), "--json"]  # fmt: skip
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -259,7 +265,7 @@ def test_ctrl_c_keeps_the_run(cohort, small, tmp_path):
     finally:
         child.kill()
     assert time.monotonic() - start < 30
-    assert child.returncode == 1
+    assert child.returncode == code
     assert "Stopped after" in complaint
     assert str(run) in complaint
     assert "Traceback" not in complaint

@@ -173,6 +173,19 @@ def test_stop_ends_in_finished_within_a_step():
     assert seen[-1].steps < 200
 
 
+def test_until_stopped_goes_past_its_first_round():
+    control = Control()
+    seen = []
+    for event in train(Job([case()], settings(steps=4, until_stopped=True)), control):
+        seen.append(event)
+        if isinstance(event, StepDone) and event.step > 12:
+            control.stop()
+    assert seen[-1].reason == "stopped"
+    assert seen[-1].steps > 12
+    steps = [e for e in seen if isinstance(e, StepDone)]
+    assert all(e.time_left is None and 0 <= e.progress <= 1 for e in steps)
+
+
 def test_pause_holds_the_clock():
     control = Control()
     stream = train(Job([case()], settings(steps=None, budget=1.0)), control)

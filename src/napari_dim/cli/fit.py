@@ -11,6 +11,9 @@ from napari_dim.cli.console import about, check_folder, parse_budget
 from napari_dim.config import Device, Divergence, Method, Preset, Settings
 from napari_dim.errors import InputError
 
+UNTIL_STOPPED = "until-stopped"
+"""The ``--budget`` of a training that Ctrl-C ends."""
+
 
 def fit(
     cohort: Annotated[
@@ -18,7 +21,8 @@ def fit(
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the trained run.")],
     budget: Annotated[
-        str | None, typer.Option(metavar="TIME", help="How long to train: 60s, 3m, 180. [180s]")
+        str | None,
+        typer.Option(metavar="TIME", help="How long to train: 60s, 3m, until-stopped. [180s]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help=about("steps"))] = None,
     method: Annotated[Method | None, typer.Option(help=about("method"))] = None,
@@ -38,7 +42,8 @@ def fit(
 ) -> None:
     """Train on the labelled and unlabelled slices of a cohort.
 
-    Ctrl-C stops after the current step and keeps what was learnt.
+    Ctrl-C stops after the current step and keeps what was learnt; with `--budget
+    until-stopped` that is how it ends.
     """
     from napari_dim.cli.training import check_run_folder, train_cohort
 
@@ -59,6 +64,8 @@ def fit(
 def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:
     """The settings that ``--budget`` and ``--steps`` stand for; one replaces the other.
 
+    ``--budget until-stopped`` trains in rounds, the first as long as the default budget.
+
     Raises
     ------
     InputError
@@ -67,9 +74,11 @@ def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:
     if budget is not None and steps is not None:
         raise InputError("--budget and --steps exclude each other", hint="Give one of them")
     if steps is not None:
-        return {"steps": steps, "budget": None}
+        return {"steps": steps, "budget": None, "until_stopped": False}
+    if budget is not None and budget.strip().lower() == UNTIL_STOPPED:
+        return {"until_stopped": True}
     if budget is not None:
-        return {"budget": parse_budget(budget), "steps": None}
+        return {"budget": parse_budget(budget), "steps": None, "until_stopped": False}
     return {}
 
 

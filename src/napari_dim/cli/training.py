@@ -67,7 +67,8 @@ def train_cohort(
     InputError
         If the cohort or the earlier run can't be used; nothing is written then.
     Failure
-        If training ends before its time, stopped by the user included.
+        If training ends before its time, stopped by the user included (unless it was to
+        train until then).
     """
     from napari_dim.cli.watch import (
         JsonWatcher,
@@ -105,7 +106,7 @@ def train_cohort(
             raise InputError(problem)
         log = f" The log is {run / LOG}" if (run / LOG).exists() else ""
         raise Failure(problem + log, details=last.details)
-    if last.reason == "stopped":
+    if last.reason == "stopped" and not settings.until_stopped:
         raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}")
     console.print(f"{finished_line(last)}; the run is in {run}")
     return last

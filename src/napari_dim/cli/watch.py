@@ -102,12 +102,12 @@ class BarWatcher:
             TextColumn("Training "),
             BarColumn(bar_width=None),
             TextColumn("{task.percentage:>3.0f} %  step {task.fields[step]}"),
-            TextColumn("loss {task.fields[loss]}  {task.fields[left]} left"),
+            TextColumn("loss {task.fields[loss]}  {task.fields[left]}"),
             console=console,
             transient=True,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=1.0, step="0", loss="-", left="?:??")
+        self._task = self._bar.add_task("", total=1.0, step="0", loss="-", left="?:?? left")
 
     def event(self, event: Event) -> None:
         """Print the start, move the bar."""
@@ -145,7 +145,7 @@ class PlainWatcher:
                     texts = _step_texts(event)
                     self._say(
                         f"Training  {event.progress:4.0%}  step {texts['step']}  "
-                        f"loss {texts['loss']}  {texts['left']} left"
+                        f"loss {texts['loss']}  {texts['left']}"
                     )
 
     def close(self) -> None:
@@ -297,5 +297,5 @@ def _step_texts(event: StepDone) -> dict[str, str]:
     return {
         "step": f"{event.step:,}",
         "loss": f"{event.losses['total']:.3f}",
-        "left": clock(event.time_left),
+        "left": "until stopped" if event.time_left is None else f"{clock(event.time_left)} left",
     }

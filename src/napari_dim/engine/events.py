@@ -38,14 +38,15 @@ class Started:
 class StepDone:
     """One optimiser step; sent at most ten times a second, so `step` may jump.
 
-    `progress` is t / T in [0, 1]; `time_left` is in seconds; `losses` holds the
-    parts of equation (10) that ran, by name, and ``total``.
+    `progress` is t / T in [0, 1]; `time_left` is in seconds, None where training goes on
+    until it is stopped; `losses` holds the parts of equation (10) that ran, by name, and
+    ``total``.
     """
 
     step: int
     progress: float
     elapsed: float
-    time_left: float
+    time_left: float | None
     losses: Mapping[str, float]
 
 

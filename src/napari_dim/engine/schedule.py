@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+LONGEST_ROUND = 8
+"""A training without an end goes in rounds, each twice the last, up to so many first ones."""
+
 
 class Clock:
     """Progress of one training.
@@ -17,13 +20,28 @@ class Clock:
     skipped
         Where the schedule begins, in [0, 1): a training that goes on from earlier
         weights need not warm up again.
+    again
+        None for a training that ends. Otherwise it goes on in rounds until it is stopped:
+        the first is as long as `budget` or `steps`, and each later one begins at this
+        t / T. So the learning rate falls to let the masks settle, and rises again.
+    spent
+        Seconds that an earlier process has already trained.
     """
 
-    def __init__(self, budget: float | None, steps: int | None, skipped: float = 0.0) -> None:
+    def __init__(
+        self,
+        budget: float | None,
+        steps: int | None,
+        skipped: float = 0.0,
+        *,
+        again: float | None = None,
+        spent: float = 0.0,
+    ) -> None:
         self._budget = budget
         self._steps = steps
         self._skipped = skipped
-        self._start = time.monotonic()
+        self._again = again
+        self._start = time.monotonic() - spent
         self._held = 0.0
 
     def hold(self, seconds: float) -> None:
@@ -36,18 +54,15 @@ class Clock:
         return time.monotonic() - self._start - self._held
 
     def progress(self, step: int) -> float:
-        """The share t / T before the given step, in [0, 1]."""
-        return self._skipped + (1 - self._skipped) * self._spent(step)
+        """The share t / T before the given step, in [0, 1]; of the round, if there are rounds."""
+        number, share = self._round(step)
+        begin = self._again if number and self._again is not None else self._skipped
+        return begin + (1 - begin) * share
 
-    def _spent(self, step: int) -> float:
-        """Share of the steps or seconds that is used up."""
-        if self._steps is not None:
-            return min(step / self._steps, 1.0)
-        assert self._budget is not None
-        return min(self.elapsed / self._budget, 1.0)
-
-    def time_left(self, step: int) -> float:
-        """Seconds to the end; an estimate when steps are counted."""
+    def time_left(self, step: int) -> float | None:
+        """Seconds to the end, an estimate when steps are counted; None without an end."""
+        if self._again is not None:
+            return None
         if self._steps is None:
             assert self._budget is not None
             return max(0.0, self._budget - self.elapsed)
@@ -55,4 +70,22 @@ class Clock:
 
     def over(self, step: int) -> bool:
         """Whether the training is at its end before the given step."""
-        return self._spent(step) >= 1.0
+        return self._again is None and self._spent(step) >= 1.0
+
+    def _round(self, step: int) -> tuple[int, float]:
+        """The number of the round, from 0, and the share of it that is used up."""
+        spent = self._spent(step)
+        if self._again is None:
+            return 0, min(spent, 1.0)
+        number, length = 0, 1
+        while spent >= length:
+            spent -= length
+            number, length = number + 1, min(2 * length, LONGEST_ROUND)
+        return number, spent / length
+
+    def _spent(self, step: int) -> float:
+        """Steps or seconds so far, in budgets."""
+        if self._steps is not None:
+            return step / self._steps
+        assert self._budget is not None
+        return self.elapsed / self._budget

@@ -206,7 +206,9 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
     if job.run is not None:
         model.save(job.run)
     log = _LossLog(job.run)
-    clock = Clock(settings.budget, settings.steps, skipped)  # set-up is not taken from the budget
+    again = settings.resume_at if settings.until_stopped else None
+    # Set-up is not taken from the budget.
+    clock = Clock(settings.budget, settings.steps, skipped, again=again)
     step = 0
     last_report = -math.inf
     last_checkpoint = last_preview = clock.elapsed

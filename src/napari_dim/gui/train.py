@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 
@@ -45,7 +46,12 @@ from napari_dim.gui.training import (
 )
 from napari_dim.project.states import SliceState, guessed
 
-BUDGETS = (("1 minute", 60.0), ("3 minutes", 180.0), ("10 minutes", 600.0))
+BUDGETS = (
+    ("1 minute", 60.0),
+    ("3 minutes", 180.0),
+    ("10 minutes", 600.0),
+    ("until I stop", math.inf),
+)
 LAYERS, COHORT = "the open layers", "a cohort file"
 
 
@@ -168,9 +174,10 @@ class TrainTab(QWidget):
     # What the user does.
 
     def set_budget(self, seconds: float) -> None:
-        """Train for this many seconds."""
+        """Train for this many seconds, or (`math.inf`) until it is stopped."""
         titles = {value: title for title, value in BUDGETS}
-        self.seconds.setValue(seconds)
+        if math.isfinite(seconds):
+            self.seconds.setValue(seconds)
         self.budget.setCurrentText(titles.get(seconds, "other"))
         self.seconds.setVisible(self.budget.currentText() == "other")
 
@@ -194,7 +201,7 @@ class TrainTab(QWidget):
         folder = self.runs.path
         settings = plan_settings(
             {k: v for k, v in changes.items() if k != "device"},
-            self.seconds.value(),
+            dict(BUDGETS).get(self.budget.currentText(), self.seconds.value()),
             changes["device"],
             preferences().threads,
         )
@@ -228,7 +235,7 @@ class TrainTab(QWidget):
     def _on_budget(self, title: str) -> None:
         self.seconds.setVisible(title == "other")
         seconds = dict(BUDGETS).get(title)
-        if seconds is not None:
+        if seconds is not None and math.isfinite(seconds):
             self.seconds.setValue(seconds)
 
     # What happens around it.

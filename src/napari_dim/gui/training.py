@@ -365,7 +365,7 @@ class Training:
         session.history.append(event)
         if session.activity is Activity.TRAINING:
             session.say(
-                f"Training: step {event.step}, {clock(event.time_left)} left"
+                f"Training: step {event.step}, {left(event)}"
                 + (f" · {session.note}" if session.note else ""),
                 share=event.progress,
             )
@@ -421,13 +421,21 @@ def plan_settings(
 ) -> Settings:
     """Settings for the window: one CPU core stays free unless the user says otherwise.
 
+    A budget of `math.inf` trains until it is stopped.
+
     Raises
     ------
     InputError
         If a value is outside its range.
     """
-    base = {"budget": budget, "device": device, "threads": threads or spare_threads()}
+    length = {"until_stopped": True} if math.isinf(budget) else {"budget": budget}
+    base = {**length, "device": device, "threads": threads or spare_threads()}
     return Settings.make(**{**base, **changes})
+
+
+def left(event: StepDone) -> str:
+    """How much of a training is still to come."""
+    return "until you stop" if event.time_left is None else f"{clock(event.time_left)} left"
 
 
 def clock(seconds: float) -> str:
