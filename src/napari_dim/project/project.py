@@ -404,7 +404,8 @@ class Project:
         if relative is None:
             self._refer(case, image)
         if not self.read_only and (relative != case.image or digest != case.sha256):
-            new = _checked(Case, **{**dict(case), "image": relative, "sha256": digest})
+            fields = {**case.model_dump(), "image": relative, "sha256": digest}
+            new = _checked(Case, **fields)
             self._change(cases=tuple(new if c is case else c for c in self.cases))
 
     def layers(self, name: str) -> tuple[str, ...]:
