@@ -314,8 +314,11 @@ class Project:
             If there is no such case, or the new name is taken.
         """
         old = self.case(name)
-        allowed = {key: changes[key] for key in ("name", "site", "slice_axis") if key in changes}
-        new = _checked(Case, **{**old.model_dump(), **allowed})
+        fields = old.model_dump()
+        fields.update(
+            (key, changes[key]) for key in ("name", "site", "slice_axis") if key in changes
+        )
+        new = _checked(Case, **fields)
         current = new.name if self.current == name else self.current
         self._change(cases=tuple(new if c is old else c for c in self.cases), current=current)
         return new
