@@ -214,8 +214,11 @@ def default_slice_axis(affine: np.ndarray) -> int:
 
 
 def file_stem(path: Path) -> str:
-    """A file's name without its suffix, and without both of ``.nii.gz``."""
+    """A file's name without its suffix, and without both of ``.nii.gz``.
+
+    Numbers after a full stop are no suffix: DICOM names files and folders by them.
+    """
     name = Path(path).name
     if name.lower().endswith(".gz"):
         name = name[:-3]
-    return Path(name).stem
+    return name if Path(name).suffix[1:].isdigit() else Path(name).stem

@@ -69,6 +69,11 @@ def test_further_columns_are_kept_and_order_is_free(write):
     assert case.site == "Köln"
 
 
+def test_a_folder_can_be_an_image(write):
+    (case,) = read_cohort(write(HEADER + "deep,,,A,train\n")).cases
+    assert case.name == "deep"
+
+
 def test_windows_paths(write):
     (case,) = read_cohort(write(HEADER + "deep\\d.nii,,,A,train\n")).cases
     assert case.name == "d"
@@ -83,7 +88,6 @@ def test_windows_paths(write):
         ("image,labels,slices,site\na.nii.gz,,,A\n", "row 1: the column 'split' is missing"),
         ("image,image,labels,slices,site,split\n", "row 1: the column 'image' is there twice"),
         (HEADER + "x.nii.gz,,,A,train\n", "row 2: there is no file x.nii.gz"),
-        (HEADER + "deep,,,A,train\n", "row 2: there is no file deep"),
         (HEADER + ",,,A,train\n", "row 2: no image is named"),
         (HEADER + "a.nii.gz,x.nii.gz,,A,train\n", "row 2: there is no file x.nii.gz"),
         (HEADER + "a.nii.gz,,,A,train\n\nb.nii.gz,,,A,dev\n", "row 4: the split is 'dev'"),

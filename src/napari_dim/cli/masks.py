@@ -52,7 +52,7 @@ def chosen_images(
         raise InputError("--split needs a cohort", hint="Leave it out, or give a .csv file")
     for path in inputs:
         file_kind(path)
-        if not path.is_file():
+        if not path.exists():
             raise InputError("there is no such file", where=path)
     return list(inputs), list(inputs)
 

@@ -11,7 +11,8 @@ import numpy as np
 from napari_dim import __version__
 from napari_dim.errors import InputError
 from napari_dim.gui.layers import LayerTuple, Source, image_tuples, labels_tuple
-from napari_dim.io import NIFTI_SUFFIXES, read_volume
+from napari_dim.io import read_volume
+from napari_dim.io.formats import known_format
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume, file_stem
 
@@ -29,7 +30,8 @@ Reader = Callable[[Any], list[LayerTuple]]
 def get_reader(path: str | Sequence[str]) -> Reader | None:
     """Give napari a reader: a function that reads NIfTI files, or None for others."""
     paths = [path] if isinstance(path, str) else list(path)
-    if not paths or not all(str(p).lower().endswith(NIFTI_SUFFIXES) for p in paths):
+    formats = [known_format(Path(one)) for one in paths]
+    if not paths or not all(found and found.kind == "volume" for found in formats):
         return None
     return read
 

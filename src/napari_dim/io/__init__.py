@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
+from napari_dim.io.fit import mask_on
+from napari_dim.io.formats import How, Kind, Look, Part, format_of, mask_format
 from napari_dim.volume import Volume, file_stem
 
 __all__ = [
-    "NIFTI_SUFFIXES",
-    "PICTURE_SUFFIXES",
+    "Part",
     "atomic_path",
     "file_kind",
     "hash_file",
+    "list_parts",
     "prediction_name",
     "read_mask",
     "read_volume",
@@ -26,42 +27,46 @@ __all__ = [
     "write_text_atomically",
 ]
 
-NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz")
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-
-Kind = Literal["volume", "picture"]
-
 
 def file_kind(path: Path) -> Kind:
-    """What a file's name says it is: ``"volume"`` (NIfTI) or ``"picture"``.
+    """What predictions for an image are saved as: ``"volume"`` or ``"picture"``.
 
     Raises
     ------
     InputError
-        If the name ends like neither.
+        If the file or folder is of no known format.
     """
-    name = Path(path).name.lower()
-    if name.endswith(NIFTI_SUFFIXES):
-        return "volume"
-    if name.endswith(PICTURE_SUFFIXES):
-        return "picture"
-    raise InputError(
-        "this kind of file can't be read",
-        where=path,
-        hint="Use NIfTI (.nii, .nii.gz), PNG, JPEG or TIFF",
-    )
+    return format_of(path).kind
 
 
-def read_volume(path: Path, *, slice_axis: int | None = None) -> Volume:
+def list_parts(path: Path) -> tuple[Part, ...]:
+    """The images in a file or folder that holds several; ``()`` where there is no choice.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    path = _existing(path)
+    found = format_of(path)
+    if not found.parts:
+        return ()
+    parts: tuple[Part, ...] = found.call(found.parts, path)
+    return parts if len(parts) > 1 else ()
+
+
+def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") -> Volume:
     """Read an image.
 
     Parameters
     ----------
     path
-        NIfTI, PNG, JPEG or TIFF.
+        A file, or a folder that holds one image; `formats.FORMATS` lists the kinds.
     slice_axis
         File axis (0, 1, 2) that slices are counted along; by default the one with the
         largest spacing, else the last. Pictures have one slice whatever is given.
+    part
+        Which image of several, see `list_parts`; by default the format's own choice.
 
     Returns
     -------
@@ -74,13 +79,9 @@ def read_volume(path: Path, *, slice_axis: int | None = None) -> Volume:
         If the file is missing, damaged, or of a kind that can't be used.
     """
     path = _existing(path)
-    if file_kind(path) == "volume":
-        from napari_dim.io.nifti import read_nifti
-
-        return read_nifti(path, slice_axis)
-    from napari_dim.io.pictures import read_picture
-
-    return read_picture(path)
+    found = format_of(path)
+    volume: Volume = found.call(found.read, path, How(slice_axis, part))
+    return volume
 
 
 def read_mask(path: Path, like: Volume) -> np.ndarray:
@@ -98,20 +99,18 @@ def read_mask(path: Path, like: Volume) -> np.ndarray:
         If it can't be read, doesn't lie on the image, or holds anything but ids >= 0.
     """
     path = _existing(path)
-    kind = file_kind(path)
-    if kind != like.kind:
+    found = format_of(path)
+    own = like.kind if like.path is None or not like.path.exists() else file_kind(like.path)
+    if found.kind not in (own, like.kind):
         raise InputError(
-            f"the mask is a {kind}, its image a {like.kind}",
+            f"the mask is a {found.kind}, its image a {like.kind}",
             where=path,
             hint="Use a mask made for this image",
         )
-    if kind == "volume":
-        from napari_dim.io.nifti import read_nifti_mask
-
-        return read_nifti_mask(path, like)
-    from napari_dim.io.pictures import read_picture_mask
-
-    return read_picture_mask(path, like)
+    if found.read_mask:
+        mask: np.ndarray = found.call(found.read_mask, path, like)
+        return mask
+    return mask_on(like, read_volume(path))
 
 
 def write_mask(
@@ -119,6 +118,7 @@ def write_mask(
     mask: np.ndarray,
     volume: Volume,
     *,
+    names: Mapping[int, str] | None = None,
     colors: Mapping[int, Sequence[float]] | None = None,
 ) -> Path:
     """Write a mask with the geometry of its image, whole or not at all.
@@ -126,13 +126,13 @@ def write_mask(
     Parameters
     ----------
     path
-        Ends with ``.nii``, ``.nii.gz`` or ``.png``.
+        Its end says the format.
     mask
         Class ids, ``(slice, row, column)``, in the layout of `volume`.
     volume
         The image that the mask lies on.
-    colors
-        Id -> red, green, blue in [0, 1]; a PNG then also shows these. NIfTI has no colours.
+    names, colors
+        Id -> name, and id -> red, green, blue in [0, 1], for formats that keep them.
 
     Raises
     ------
@@ -142,18 +142,11 @@ def write_mask(
     path = Path(path)
     if mask.shape != volume.grid.shape:
         raise InputError(f"the mask is {mask.shape}, its image {volume.grid.shape}", where=path)
-    name = path.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        from napari_dim.io.nifti_write import write_nifti_mask
-
-        return write_nifti_mask(path, mask, volume)
-    if name.endswith(".png"):
-        from napari_dim.io.pictures import write_picture_mask
-
-        return write_picture_mask(path, mask, colors=colors)
-    raise InputError(
-        "masks are written as .nii, .nii.gz or .png", where=path, hint="Choose one of these"
+    found = mask_format(path)
+    written: Path = found.call(
+        found.write_mask, path, mask, volume, Look(dict(names or {}), dict(colors or {}))
     )
+    return written
 
 
 def prediction_name(image: Path, kind: Kind | None = None) -> str:
@@ -163,16 +156,23 @@ def prediction_name(image: Path, kind: Kind | None = None) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal.
+    """The SHA-256 of a file's bytes, or of all the files in a folder, in hexadecimal.
 
     Raises
     ------
     InputError
         If it can't be read.
     """
+    path = Path(path)
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        whole = hashlib.sha256()
+        for inner in sorted(path.rglob("*")):
+            if inner.is_file():
+                whole.update(f"{inner.relative_to(path).as_posix()}\n{hash_file(inner)}\n".encode())
+        return whole.hexdigest()
     except OSError as error:
         raise InputError(f"the file can't be read: {error.strerror}", where=path) from error
 
@@ -180,9 +180,9 @@ def hash_file(path: Path) -> str:
 def _existing(path: Path) -> Path:
     path = Path(path)
     try:
-        is_file, exists = path.is_file(), path.exists()
+        exists = path.exists()
     except (OSError, ValueError):
-        is_file = exists = False
-    if not is_file:
-        raise InputError("this is a folder" if exists else "there is no such file", where=path)
+        exists = False
+    if not exists:
+        raise InputError("there is no such file", where=path)
     return path

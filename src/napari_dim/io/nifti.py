@@ -20,6 +20,7 @@ import nibabel as nib
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.formats import How
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
@@ -56,11 +57,11 @@ class _Source:
     scaling: tuple[float, float]
 
 
-def read_nifti(path: Path, slice_axis: int | None = None) -> Volume:
+def read_nifti(path: Path, how: How) -> Volume:
     """Read a NIfTI image; see `napari_dim.io.read_volume`."""
     with _one_line(path):
         source = _read_header(path)
-        grid, warnings = _grid(source, path, slice_axis)
+        grid, warnings = _grid(source, path, how.slice_axis)
         array, odd = _intensities(_read_voxels(source, path), source.scaling)
         if odd:
             warnings.append(

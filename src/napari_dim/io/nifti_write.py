@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
+from napari_dim.io.formats import Look
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume
 
@@ -27,8 +28,8 @@ _QFORM = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoff
 _SFORM = ("srow_x", "srow_y", "srow_z")
 
 
-def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume) -> Path:
-    """Write a mask on its image's grid; see `napari_dim.io.write_mask`."""
+def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume, look: Look) -> Path:
+    """Write a mask on its image's grid; see `napari_dim.io.write_mask`. NIfTI has no `look`."""
     return _write(path, as_labels(mask, where=path), volume)
 
 

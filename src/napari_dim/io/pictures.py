@@ -18,6 +18,7 @@ from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
+from napari_dim.io.formats import How, Look
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Grid, Volume
 
@@ -27,7 +28,7 @@ MAX_PIXELS = 178_956_970
 _TIFF = (".tif", ".tiff")
 
 
-def read_picture(path: Path) -> Volume:
+def read_picture(path: Path, how: How) -> Volume:
     """Read a picture, ``(1, row, column[, channel])``; see `napari_dim.io.read_volume`."""
     with _one_line(path):
         pixels = _read_tiff(path, indices=False) if _is_tiff(path) else _read(path, indices=False)
@@ -73,9 +74,7 @@ def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
         return as_labels(pixels, where=path)[None]
 
 
-def write_picture_mask(
-    path: Path, mask: np.ndarray, *, colors: Mapping[int, Sequence[float]] | None = None
-) -> Path:
+def write_picture_mask(path: Path, mask: np.ndarray, volume: Volume, look: Look) -> Path:
     """Write label ids as an 8 or 16 bit PNG; see `napari_dim.io.write_mask`."""
     if mask.shape[0] != 1:
         raise InputError(
@@ -91,9 +90,9 @@ def write_picture_mask(
             hint="Renumber the classes",
         )
     picture = Image.fromarray(np.ascontiguousarray(labels))
-    if colors is not None and labels.dtype == np.uint8:
+    if look.colors and labels.dtype == np.uint8:
         # The pixels stay the ids; the palette is only how a viewer shows them.
-        picture.putpalette(_palette(colors))
+        picture.putpalette(_palette(look.colors))
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG")
     return path

@@ -179,7 +179,7 @@ def _file(folder: Path, text: str, where: str) -> Path:
     # Second try: a cohort made on Windows has backslashes.
     for path in (folder / text, folder / text.replace("\\", "/")):
         try:
-            if path.is_file():
+            if path.exists():
                 return path
         except (OSError, ValueError):  # no name that this system can have
             continue

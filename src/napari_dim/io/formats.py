@@ -1,0 +1,215 @@
+"""The one table of file formats: what each is called, how it is known, who reads and writes it.
+
+Readers and writers are named, not imported: a format's module, and the package that it needs,
+is loaded when a file of it is met. To add a format, write its module and add a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_dim.errors import InputError
+
+Kind = Literal["volume", "picture"]
+
+
+@dataclass(frozen=True)
+class How:
+    """What a caller may choose when an image is read.
+
+    Attributes
+    ----------
+    slice_axis
+        File axis (0, 1, 2) that slices are counted along; None: the format's own choice.
+    part
+        Which of several images in one file or folder, as `Part.key` gives it or as a person
+        would say it: a series by number, UID or description, a volume of a 4D file by number.
+        ``""``: the format's own choice.
+    """
+
+    slice_axis: int | None = None
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several images in a file or folder; `text` describes it to a person."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a mask's classes are called and how they are shown; formats keep what they can.
+
+    Attributes
+    ----------
+    names
+        Id -> name.
+    colors
+        Id -> red, green, blue in [0, 1].
+    """
+
+    names: Mapping[int, str] = field(default_factory=dict)
+    colors: Mapping[int, Sequence[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table. Functions are written ``"module:function"`` of `napari_dim.io`.
+
+    Attributes
+    ----------
+    name
+        What people call it.
+    suffixes
+        Ends of its files' names, lower case.
+    kind
+        What its predictions are saved as: ``"volume"`` (.nii.gz) or ``"picture"`` (.png).
+    read
+        ``(path, How) -> Volume``; ``""`` for a format that is only written.
+    parts
+        ``(path) -> tuple[Part, ...]``: the images in a file or folder that may hold several.
+    read_mask
+        ``(path, like) -> ids``; by default the file is read as an image and laid on `like`.
+    written
+        Ends of the names of files that can be written, lower case.
+    write
+        ``(path, Volume) -> Path``: an image.
+    write_mask
+        ``(path, mask, Volume, Look) -> Path``.
+    holds
+        ``(path) -> bool``: whether a folder, or a file whose name says nothing, is of this kind.
+    needs
+        Module that must be there.
+    extra
+        The extra of napari-dim that brings it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    kind: Kind
+    read: str = ""
+    parts: str = ""
+    read_mask: str = ""
+    written: tuple[str, ...] = ()
+    write: str = ""
+    write_mask: str = ""
+    holds: str = ""
+    needs: str = ""
+    extra: str = ""
+
+    def call(self, function: str, *args: Any) -> Any:
+        """Call one of the functions above.
+
+        Raises
+        ------
+        InputError
+            If the package that it needs is not installed.
+        """
+        if self.needs and find_spec(self.needs) is None:
+            raise InputError(
+                f"{self.name} files need the package {self.needs}",
+                where=args[0],
+                hint=f'Install it with: pip install "napari-dim[{self.extra}]"',
+            )
+        return _find(function)(*args)
+
+
+FORMATS = (
+    Format(
+        "NIfTI",
+        (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz"),
+        "volume",
+        read="nifti:read_nifti",
+        read_mask="nifti:read_nifti_mask",
+        written=(".nii", ".nii.gz"),
+        write="nifti_write:write_nifti",
+        write_mask="nifti_write:write_nifti_mask",
+    ),
+    Format(
+        "picture",
+        (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+        "picture",
+        read="pictures:read_picture",
+        read_mask="pictures:read_picture_mask",
+        written=(".png",),
+        write_mask="pictures:write_picture_mask",
+    ),
+)
+"""All formats. Where two could hold a folder, the first that says so is taken."""
+
+
+def format_of(path: Path) -> Format:
+    """The format of a file or folder, by its name, else by what is in it.
+
+    Raises
+    ------
+    InputError
+        If none fits.
+    """
+    path = Path(path)
+    found = known_format(path)
+    if found is not None:
+        return found
+    if _is_folder(path):
+        raise InputError("the folder holds no images that can be read", where=path)
+    if not path.suffix and not path.exists():
+        raise InputError("there is no such file", where=path)
+    raise InputError(
+        "this kind of file can't be read",
+        where=path,
+        hint=f"What can: {', '.join(one.name for one in FORMATS if one.read)}",
+    )
+
+
+def known_format(path: Path) -> Format | None:
+    """As `format_of`, but None where none fits."""
+    path = Path(path)
+    folder = _is_folder(path)
+    if not folder:
+        name = path.name.lower()
+        for one in FORMATS:
+            if one.read and name.endswith(one.suffixes):
+                return one
+    for one in FORMATS:
+        if one.holds and (folder or path.is_file()) and _find(one.holds)(path):
+            return one
+    return None
+
+
+def mask_format(path: Path) -> Format:
+    """The format that a mask of this name is written in.
+
+    Raises
+    ------
+    InputError
+        If masks can't be written so.
+    """
+    name = Path(path).name.lower()
+    for one in FORMATS:
+        if one.write_mask and name.endswith(one.written):
+            return one
+    suffixes = [suffix for one in FORMATS if one.write_mask for suffix in one.written]
+    raise InputError(
+        f"masks are written as {', '.join(suffixes)}", where=path, hint="Choose one of these"
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _find(function: str) -> Callable[..., Any]:
+    module, name = function.split(":")
+    found: Callable[..., Any] = getattr(import_module(f"napari_dim.io.{module}"), name)
+    return found

@@ -1,0 +1,83 @@
+"""The table of formats: every name in it leads somewhere, and masks find their image."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dim.errors import InputError
+from napari_dim.io import formats, hash_file, read_volume
+from napari_dim.io.fit import mask_on
+from napari_dim.io.formats import FORMATS, Format, format_of, known_format, mask_format
+from napari_dim.volume import Grid, Volume, file_stem
+from tests.io.test_nifti import ramp, save
+from tests.test_volume import ORIENTATIONS, affine_of
+
+
+def test_every_function_of_the_table_is_there():
+    for one in FORMATS:
+        for function in (one.read, one.parts, one.read_mask, one.write, one.write_mask, one.holds):
+            assert not function or callable(formats._find(function))
+        assert all(suffix == suffix.lower() for suffix in one.suffixes + one.written)
+
+
+def test_names_lead_to_formats(tmp_path):
+    assert format_of(tmp_path / "A.NII.GZ").name == "NIfTI"
+    assert format_of(tmp_path / "a.TIFF").kind == "picture"
+    assert mask_format(tmp_path / "a.nii.gz").name == "NIfTI"
+    assert known_format(tmp_path / "a.docx") is None
+    for path, text in ((tmp_path / "a.docx", "this kind"), (tmp_path / "none", "no such file"),
+                       (tmp_path, "holds no images")):  # fmt: skip
+        with pytest.raises(InputError, match=text):
+            format_of(path)
+    with pytest.raises(InputError, match=r"written as \.nii"):
+        mask_format(tmp_path / "a.jpg")
+
+
+def test_a_missing_package_is_named(tmp_path):
+    odd = Format("Odd", (".odd",), "volume", read="odd:read", needs="no_such_thing", extra="odd")
+    with pytest.raises(InputError, match=r"no_such_thing.*napari-dim\[odd\]"):
+        odd.call(odd.read, tmp_path / "a.odd")
+
+
+def test_numbers_are_no_suffix():
+    assert file_stem("1.2.840.113") == "1.2.840.113"
+    assert file_stem("scan.v2.nii.gz") == "scan.v2"
+    assert file_stem("a.dcm") == "a"
+
+
+def test_a_folder_has_a_hash_of_all_in_it(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    first = hash_file(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert hash_file(tmp_path) != first
+    (tmp_path / "b").rename(tmp_path / "a")
+    assert hash_file(tmp_path) == first
+
+
+def test_a_mask_stored_in_any_order_lands_on_its_image(tmp_path):
+    """The same voxels with axes exchanged and reversed in all 48 ways."""
+    image = read_volume(save(tmp_path / "a.nii", ramp(), affine_of((0, 1, 2), (1, 1, 1))))
+    wanted = image.grid.to_array(ramp().astype(np.uint8))
+    for axes, signs in ORIENTATIONS:
+        data = np.transpose(ramp().astype(np.uint8), axes)
+        change = np.zeros((4, 4))
+        change[3, 3] = 1
+        for new, (old, sign) in enumerate(zip(axes, signs, strict=True)):
+            change[old, new] = sign
+            change[old, 3] = data.shape[new] - 1 if sign < 0 else 0
+        data = np.flip(data, [axis for axis in range(3) if signs[axis] < 0])
+        grid = Grid(data.shape, image.grid.file_affine @ change, 0)
+        np.testing.assert_array_equal(mask_on(image, Volume(grid.to_array(data), grid)), wanted)
+
+
+def test_a_mask_elsewhere_is_refused(tmp_path):
+    image = read_volume(save(tmp_path / "a.nii", ramp()))
+    shifted = image.grid.file_affine.copy()
+    shifted[0, 3] += 0.5
+    grid = Grid(image.grid.file_shape, shifted, image.grid.slice_axis)
+    with pytest.raises(InputError, match="elsewhere"):
+        mask_on(image, Volume(image.array, grid))
+    small = Grid((2, 2, 2), np.eye(4), 2)
+    with pytest.raises(InputError, match="its image"):
+        mask_on(image, Volume(np.zeros((2, 2, 2), np.uint8), small))
