@@ -33,8 +33,8 @@ from napari_dim.data.store import SliceStore
 from napari_dim.data.working import WorkingGrid
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.model import Model
+from napari_dim.engine.parts import training_method
 from napari_dim.engine.precision import use_threads
-from napari_dim.engine.train import training_method
 from napari_dim.method.dim import DiM
 from napari_dim.method.schedule import ramp
 from napari_dim.volume import Grid, Volume

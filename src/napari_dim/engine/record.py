@@ -1,0 +1,70 @@
+"""What a run folder keeps of how its training went: the record and the losses."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from napari_dim.engine.job import Job
+
+LOSSES = "losses.csv"
+
+
+def record_of(job: Job, device: torch.device) -> dict[str, Any]:
+    """What is needed to reproduce a training: seed, versions, inputs."""
+    packages = {}
+    for name in ("napari-dim", "torch", "monai", "numpy"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "unknown"
+    return {
+        "seed": job.settings.seed,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": packages,
+        "cases": [
+            {
+                "name": case.name,
+                "site": case.site,
+                "labelled": case.labelled.tolist(),
+                "slices": len(case.states),
+            }
+            for case in job.cases
+        ],
+        **job.provenance,
+    }
+
+
+class LossLog:
+    """losses.csv: step, t/T, seconds and the parts of equation (10)."""
+
+    COLUMNS = ("supervised", "inner", "outer", "symmetric", "align", "entropy", "total")
+
+    def __init__(self, run: Path | None) -> None:
+        self._file: IO[str] | None = None
+        if run is not None:
+            self._file = (run / LOSSES).open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(("step", "progress", "seconds", *self.COLUMNS))
+
+    def write(
+        self, step: int, progress: float, seconds: float, losses: Mapping[str, float]
+    ) -> None:
+        """Add a row; a part that did not run stays empty."""
+        if self._file is not None:
+            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self.COLUMNS]
+            self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
