@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io.atomic import atomic_path, write_text_atomically
+from napari_dim.io.atomic import ABANDONED, atomic_path, sweep, write_text_atomically
 
 
 def test_the_file_appears_only_at_the_end(tmp_path):
@@ -80,3 +82,48 @@ def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
         signal.signal(signal.SIGXFSZ, before)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_disk_that_gives_back_something_else_is_found_out(tmp_path, monkeypatch):
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    sync = os.fsync
+
+    def lie(handle: int) -> None:
+        sync(handle)
+        os.pwrite(handle, b"?", 3)
+
+    monkeypatch.setattr(os, "fsync", lie)
+    with pytest.raises(InputError, match="something else than was written"):
+        write_text_atomically(target, "new text")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_dead_process_left_is_swept_and_a_living_ones_is_not(tmp_path):
+    code = """
+import os, sys
+from pathlib import Path
+from napari_dim.io.atomic import atomic_path
+with atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print("half", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout.readline() == "half\n"
+        assert sweep(tmp_path) == []
+        other.kill()
+    (left,) = tmp_path.iterdir()
+    elsewhere = tmp_path / ".dim-00000000-1-00000000.b.txt"
+    elsewhere.write_text("half")
+    mine = tmp_path / ".dim-notes"
+    mine.write_text("a file of the user's")
+    write_text_atomically(tmp_path / "c.txt", "whole")
+    assert not left.exists()
+    assert elsewhere.exists()
+    os.utime(elsewhere, (0, time.time() - ABANDONED - 9))
+    assert sweep(tmp_path) == [elsewhere]
+    assert mine.exists()

@@ -1,14 +1,30 @@
-"""Files appear whole or not at all: write beside the target, flush to disk, then rename."""
+"""Files appear whole or not at all.
+
+Write beside the target, flush to the disk, read back and compare, rename, flush the folder.
+What a killed process left beside its target is swept by the next one that writes there.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
+import socket
+import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_dim.errors import InputError
+
+ABANDONED = 24 * 3600.0
+"""Seconds after which a temporary file of another machine is taken for left over."""
+
+_HOST = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+_TEMPORARY = re.compile(r"\.dim-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\..+")
+_CHUNK = 2**20
 
 
 @contextmanager
@@ -21,15 +37,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If the folder is missing or read-only, or the disk is full.
+        If the folder is missing or read-only, the disk is full, or it gives back something
+        else than was written.
     """
     path = Path(path)
-    temporary = path.with_name(f".{secrets.token_hex(6)}.{path.name[-60:]}")
+    mark = f".dim-{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f"{mark}.{path.name[-60:]}")
+    sweep(path.parent)
     try:
         try:
             yield temporary
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            _settle(temporary)
             temporary.replace(path)
         except OSError as error:
             reason = error.strerror or str(error)
@@ -44,6 +62,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def write_bytes_atomically(path: Path, data: bytes) -> Path:
+    """Write `data`, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return Path(path)
+
+
 def write_text_atomically(path: Path, text: str) -> Path:
     """Write `text` as UTF-8, whole or not at all.
 
@@ -52,9 +83,53 @@ def write_text_atomically(path: Path, text: str) -> Path:
     InputError
         If it can't be written.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return Path(path)
+    return write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def sweep(folder: Path) -> list[Path]:
+    """Remove temporary files whose process is gone; returns those removed."""
+    removed: list[Path] = []
+    with suppress(OSError):  # a missing folder is told by the write itself
+        for entry in os.scandir(folder):
+            found = _TEMPORARY.fullmatch(entry.name)
+            if found and _left_over(entry, found[1], int(found[2])):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
+                    removed.append(Path(entry.path))
+    return removed
+
+
+def _left_over(entry: os.DirEntry[str], host: str, pid: int) -> bool:
+    if host == _HOST:
+        from psutil import pid_exists
+
+        if not pid_exists(pid):
+            return True
+    try:
+        return time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
+    except OSError:
+        return False
+
+
+def _settle(temporary: Path) -> None:
+    """Bring a file to the disk, and see that it is there as it was written."""
+    with temporary.open("rb+") as file:
+        written = _checksum(file.fileno())
+        os.fsync(file.fileno())
+        if hasattr(os, "posix_fadvise"):  # so that the disk is read and not the memory
+            with suppress(OSError):
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if _checksum(file.fileno()) != written:
+            raise OSError("the disk gave back something else than was written")
+
+
+def _checksum(handle: int) -> tuple[int, int]:
+    """Length and CRC-32 of an open file."""
+    os.lseek(handle, 0, os.SEEK_SET)
+    crc = length = 0
+    while chunk := os.read(handle, _CHUNK):
+        crc, length = zlib.crc32(chunk, crc), length + len(chunk)
+    return length, crc
 
 
 def _sync_folder(folder: Path) -> None:
