@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import read_mask, read_volume, write_mask
+from napari_dim.io import LabelClass, read_mask, read_volume, write_mask
 from tests.io.test_nifti import one_line
 
 RNG = np.random.default_rng(0)
@@ -96,7 +96,7 @@ def test_exif_orientation_turns_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("ids", "mode"), [((0, 1, 2), "L"), ((4, 255), "L"), ((1, 300, 65535), "I;16")]
+    ("ids", "mode"), [((0, 1, 2), "P"), ((4, 255), "P"), ((1, 300, 65535), "I;16")]
 )
 def test_masks_are_ids_in_the_smallest_png(tmp_path, ids, mode):
     volume = read_volume(png(tmp_path / "a.png", RGB))
@@ -112,7 +112,8 @@ def test_masks_are_ids_in_the_smallest_png(tmp_path, ids, mode):
 def test_a_coloured_mask_still_holds_ids(tmp_path):
     volume = read_volume(png(tmp_path / "a.png", GREY))
     mask = (volume.array % 3).astype(np.uint8)
-    path = write_mask(tmp_path / "m.png", mask, volume, colors={1: (1, 0, 0), 2: (0, 0.5, 0, 1)})
+    classes = (LabelClass(1, "a", "#FF0000"), LabelClass(2, "b", "#008000"))
+    path = write_mask(tmp_path / "m.png", mask, volume, classes=classes)
     np.testing.assert_array_equal(read_mask(path, volume), mask)
     with Image.open(path) as picture:
         shown = np.asarray(picture.convert("RGB"))

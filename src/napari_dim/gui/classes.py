@@ -21,7 +21,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.gui.annotation import BRUSH
-from napari_dim.gui.layers import COLOURS, labels_array, set_voxels
+from napari_dim.gui.layers import labels_array, set_voxels
+from napari_dim.io.labels import COLOURS
 
 KEY = "napari_dim_classes"
 BACKGROUND = "#BBBBBB"

@@ -18,18 +18,13 @@ from napari.utils.colormaps import CyclicLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.errors import InputError
-from napari_dim.io.labels import smallest_type
+from napari_dim.io.labels import COLOURS, smallest_type
 from napari_dim.volume import Grid, Volume, file_stem
 
 KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
 AXES = ("slice", "row", "column")
-COLOURS = (
-    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999",
-)  # fmt: skip
-"""Colours of the classes, by id: Okabe and Ito's, which colour-blind people can tell apart."""
-
 _SAMPLE = 200_000  # Voxels looked at to choose the contrast.
 _TO_MM = {
     "millimeter": 1.0,

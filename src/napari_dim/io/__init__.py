@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.fit import mask_on
-from napari_dim.io.formats import How, Kind, Look, Part, format_of, mask_format
+from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format
+from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Volume, file_stem
 
 __all__ = [
+    "LabelClass",
     "Part",
     "atomic_path",
     "file_kind",
@@ -23,6 +25,7 @@ __all__ = [
     "prediction_name",
     "read_mask",
     "read_volume",
+    "write_image",
     "write_mask",
     "write_text_atomically",
 ]
@@ -118,21 +121,28 @@ def write_mask(
     mask: np.ndarray,
     volume: Volume,
     *,
-    names: Mapping[int, str] | None = None,
-    colors: Mapping[int, Sequence[float]] | None = None,
+    classes: Sequence[LabelClass] = (),
+    form: str = "",
 ) -> Path:
     """Write a mask with the geometry of its image, whole or not at all.
 
     Parameters
     ----------
     path
-        Its end says the format.
+        Its end says the format, unless `form` does.
     mask
         Class ids, ``(slice, row, column)``, in the layout of `volume`.
     volume
         The image that the mask lies on.
-    names, colors
-        Id -> name, and id -> red, green, blue in [0, 1], for formats that keep them.
+    classes
+        Names and colours, for formats that keep them.
+    form
+        The `formats.Format.key` of a format.
+
+    Returns
+    -------
+    pathlib.Path
+        The file; the first one where a format writes a file a class.
 
     Raises
     ------
@@ -142,10 +152,22 @@ def write_mask(
     path = Path(path)
     if mask.shape != volume.grid.shape:
         raise InputError(f"the mask is {mask.shape}, its image {volume.grid.shape}", where=path)
-    found = mask_format(path)
-    written: Path = found.call(
-        found.write_mask, path, mask, volume, Look(dict(names or {}), dict(colors or {}))
-    )
+    found = mask_format(path, form)
+    written: Path = found.call(found.write_mask, path, mask, volume, tuple(classes))
+    return written
+
+
+def write_image(path: Path, volume: Volume) -> Path:
+    """Write an image with its geometry, values and type as they are, whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the format can't hold it, or it can't be written.
+    """
+    path = Path(path)
+    found = image_format(path)
+    written: Path = found.call(found.write, path, volume)
     return written
 
 

@@ -6,8 +6,8 @@ is loaded when a file of it is met. To add a format, write its module and add a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,22 +45,6 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a mask's classes are called and how they are shown; formats keep what they can.
-
-    Attributes
-    ----------
-    names
-        Id -> name.
-    colors
-        Id -> red, green, blue in [0, 1].
-    """
-
-    names: Mapping[int, str] = field(default_factory=dict)
-    colors: Mapping[int, Sequence[float]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Format:
     """A row of the table. Functions are written ``"module:function"`` of `napari_dim.io`.
 
@@ -83,7 +67,9 @@ class Format:
     write
         ``(path, Volume) -> Path``: an image.
     write_mask
-        ``(path, mask, Volume, Look) -> Path``.
+        ``(path, mask, Volume, classes) -> Path``.
+    key
+        What the command line calls a format that masks can be written in.
     holds
         ``(path) -> bool``: whether a folder, or a file whose name says nothing, is of this kind.
     needs
@@ -98,6 +84,7 @@ class Format:
     read: str = ""
     parts: str = ""
     read_mask: str = ""
+    key: str = ""
     written: tuple[str, ...] = ()
     write: str = ""
     write_mask: str = ""
@@ -129,7 +116,8 @@ FORMATS = (
         "volume",
         read="nifti:read_nifti",
         read_mask="nifti:read_nifti_mask",
-        written=(".nii", ".nii.gz"),
+        key="nifti",
+        written=(".nii.gz", ".nii"),
         write="nifti_write:write_nifti",
         write_mask="nifti_write:write_nifti_mask",
     ),
@@ -139,8 +127,67 @@ FORMATS = (
         "picture",
         read="pictures:read_picture",
         read_mask="pictures:read_picture_mask",
+    ),
+    Format(
+        "NRRD",
+        (),
+        "volume",
+        key="nrrd",
+        written=(".seg.nrrd", ".nrrd"),
+        write="nrrd:write_nrrd",
+        write_mask="nrrd:write_nrrd_mask",
+    ),
+    Format(
+        "DICOM-SEG",
+        (),
+        "volume",
+        key="dicom-seg",
+        written=(".dcm",),
+        write_mask="dicom_seg:write_dicom_seg",
+        needs="highdicom",
+        extra="dicom",
+    ),
+    Format(
+        "PNG in the classes' colours",
+        (),
+        "picture",
+        key="png",
         written=(".png",),
+        write="pictures:write_picture",
         write_mask="pictures:write_picture_mask",
+    ),
+    Format(
+        "TIFF, a page a slice",
+        (),
+        "picture",
+        key="tiff",
+        written=(".tif", ".tiff"),
+        write="pictures:write_picture",
+        write_mask="pictures:write_tiff_mask",
+    ),
+    Format(
+        "STL, a surface a class",
+        (),
+        "volume",
+        key="stl",
+        written=(".stl",),
+        write_mask="surface:write_stl",
+    ),
+    Format(
+        "STL, smoothed surfaces",
+        (),
+        "volume",
+        key="stl-smooth",
+        written=(".stl",),
+        write_mask="surface:write_smooth_stl",
+    ),
+    Format(
+        "CSV of volumes and areas",
+        (),
+        "volume",
+        key="csv",
+        written=(".csv",),
+        write_mask="tables:write_sizes",
     ),
 )
 """All formats. Where two could hold a folder, the first that says so is taken."""
@@ -184,21 +231,44 @@ def known_format(path: Path) -> Format | None:
     return None
 
 
-def mask_format(path: Path) -> Format:
-    """The format that a mask of this name is written in.
+def mask_format(path: Path, key: str = "") -> Format:
+    """The format that a mask is written in: the one with this key, else by the file's name.
 
     Raises
     ------
     InputError
         If masks can't be written so.
     """
+    return _written(path, [one for one in FORMATS if one.write_mask], "masks", key)
+
+
+def image_format(path: Path) -> Format:
+    """The format that an image of this name is written in.
+
+    Raises
+    ------
+    InputError
+        If images can't be written so.
+    """
+    return _written(path, [one for one in FORMATS if one.write], "images")
+
+
+def mask_keys() -> tuple[str, ...]:
+    """The keys of all formats that masks can be written in."""
+    return tuple(one.key for one in FORMATS if one.write_mask)
+
+
+def _written(path: Path, formats: Sequence[Format], what: str, key: str = "") -> Format:
     name = Path(path).name.lower()
-    for one in FORMATS:
-        if one.write_mask and name.endswith(one.written):
+    for one in formats:
+        if one.key == key if key else name.endswith(one.written):
             return one
-    suffixes = [suffix for one in FORMATS if one.write_mask for suffix in one.written]
+    if key:
+        known = ", ".join(one.key for one in formats)
+        raise InputError(f"{what} can't be written as {key}", where=path, hint=f"Use {known}")
+    suffixes = dict.fromkeys(suffix for one in formats for suffix in one.written)
     raise InputError(
-        f"masks are written as {', '.join(suffixes)}", where=path, hint="Choose one of these"
+        f"{what} are written as {', '.join(suffixes)}", where=path, hint="Choose one of these"
     )
 
 

@@ -1,12 +1,66 @@
-"""Arrays of label ids: check them, and store them in the smallest type that holds them."""
+"""Arrays of label ids: check them, store them in the smallest type that holds them, name them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from napari_dim.errors import InputError
+
+COLOURS = (
+    "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#999999",
+)  # fmt: skip
+"""Colours of the classes, by id: Okabe and Ito's, which colour-blind people can tell apart."""
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class of a mask: its id, what it is called, and its colour as ``#rrggbb``.
+
+    Without a name it is called by its id; without a colour it has the one of its id.
+    """
+
+    id: int
+    name: str = ""
+    colour: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is called: never empty, one line."""
+        return " ".join(self.name.split()) or f"class {self.id}"
+
+    @property
+    def rgb(self) -> tuple[int, int, int]:
+        """Red, green and blue in 0 to 255."""
+        text = (self.colour or COLOURS[(self.id - 1) % len(COLOURS)]).lstrip("#")[:6]
+        try:
+            red, green, blue = bytes.fromhex(text)
+        except ValueError as error:
+            raise InputError(
+                f"{self.colour!r} is no colour", where=self.label, hint="Write it as #RRGGBB"
+            ) from error
+        return red, green, blue
+
+
+def classes_in(mask: np.ndarray, known: Iterable[LabelClass] = ()) -> list[LabelClass]:
+    """The classes that a mask holds, by id, with the names and colours of those `known`."""
+    names = {item.id: item for item in known}
+    return [names.get(class_id, LabelClass(class_id)) for class_id in ids_in(mask)]
+
+
+def ids_in(mask: np.ndarray) -> list[int]:
+    """The ids above 0 that a mask ``(slice, row, column)`` holds, ascending.
+
+    Slice by slice: the mask may lie on the disk.
+    """
+    found: set[int] = set()
+    for number in range(mask.shape[0]):
+        found.update(np.unique(np.asarray(mask[number])).tolist())
+    found.discard(0)
+    return sorted(found)
 
 
 def as_labels(

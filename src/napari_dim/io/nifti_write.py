@@ -8,6 +8,7 @@ it can name a patient.
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
-from napari_dim.io.formats import Look
-from napari_dim.io.labels import as_labels
+from napari_dim.io.labels import LabelClass, as_labels
 from napari_dim.volume import Volume
 
 _NIFTI1_LARGEST = 32767
@@ -28,26 +28,31 @@ _QFORM = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoff
 _SFORM = ("srow_x", "srow_y", "srow_z")
 
 
-def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume, look: Look) -> Path:
+def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()) -> Path:
     """Write a mask on its image's grid; see `napari_dim.io.write_mask`. NIfTI has no `look`."""
     return _write(path, as_labels(mask, where=path), volume)
 
 
 def write_nifti(path: Path, volume: Volume) -> Path:
-    """Write an image of one channel, values and type as they are, whole or not at all.
+    """Write an image, values and type as they are, whole or not at all.
+
+    Several channels become the fourth axis.
 
     Raises
     ------
     InputError
         If it can't be written.
     """
-    return _write(path, volume.array, volume)
+    return _write(path, np.asarray(volume.array), volume)
 
 
 def _write(path: Path, array: np.ndarray, volume: Volume) -> Path:
     values = volume.grid.to_file(array)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    start = geometry_header(volume, values.dtype).binaryblock + b"\0\0\0\0"
+    header = geometry_header(volume, values.dtype)
+    if values.ndim == 4:
+        header.set_data_shape(values.shape)
+    start = header.binaryblock + b"\0\0\0\0"
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         if path.name.lower().endswith(".gz"):
             # No name and no time in the gzip header: the same mask gives the same bytes.
@@ -134,5 +139,6 @@ def _copy_exactly(header: Any, volume: Volume, affine: np.ndarray, codes: tuple[
 
 def _write_voxels(stream: Any, values: np.ndarray) -> None:
     """Write in the file's order, plane by plane, so that no second copy of the whole is made."""
-    for k in range(values.shape[2]):
-        stream.write(values[:, :, k].tobytes(order="F"))
+    for one in np.moveaxis(values, 3, 0) if values.ndim == 4 else (values,):
+        for k in range(one.shape[2]):
+            stream.write(one[:, :, k].tobytes(order="F"))

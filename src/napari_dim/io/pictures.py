@@ -1,4 +1,4 @@
-"""2D pictures (PNG, JPEG, TIFF) to one-slice volumes, and masks to PNG.
+"""2D pictures (PNG, JPEG, TIFF) to one-slice volumes, and back to PNG and TIFF.
 
 Rows and columns are taken as stored: a camera's EXIF orientation is not applied, so that a
 mask drawn on the stored pixels stays on them.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -18,8 +19,8 @@ from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
-from napari_dim.io.formats import How, Look
-from napari_dim.io.labels import as_labels
+from napari_dim.io.formats import How
+from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.volume import Grid, Volume
 
 MAX_PIXELS = 178_956_970
@@ -74,28 +75,101 @@ def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
         return as_labels(pixels, where=path)[None]
 
 
-def write_picture_mask(path: Path, mask: np.ndarray, volume: Volume, look: Look) -> Path:
-    """Write label ids as an 8 or 16 bit PNG; see `napari_dim.io.write_mask`."""
+def write_picture_mask(
+    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+) -> Path:
+    """Write label ids as an indexed 8 bit PNG, or a 16 bit one; see `napari_dim.io.write_mask`.
+
+    The pixels are the ids. Up to 255, the palette shows each in the colour of its class; PNG
+    has no palette beyond that.
+    """
     if mask.shape[0] != 1:
         raise InputError(
             f"a PNG holds one slice, the mask has {mask.shape[0]}",
             where=path,
-            hint="Save it as .nii.gz",
+            hint="Save it as .nii.gz or .tif",
         )
     labels = as_labels(mask[0], where=path)
     if labels.dtype.itemsize > 2:
         raise InputError(
             f"a PNG holds class numbers up to 65535, the mask has {labels.max()}",
             where=path,
-            hint="Renumber the classes",
+            hint="Renumber the classes, or save it as .tif",
         )
     picture = Image.fromarray(np.ascontiguousarray(labels))
-    if look.colors and labels.dtype == np.uint8:
-        # The pixels stay the ids; the palette is only how a viewer shows them.
-        picture.putpalette(_palette(look.colors))
+    if labels.dtype == np.uint8:
+        picture.putpalette(_palette(labels[None], classes).tobytes())
     with atomic_path(path) as temporary:
         picture.save(temporary, format="PNG")
     return path
+
+
+def write_tiff_mask(
+    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+) -> Path:
+    """Write label ids as a TIFF with a page a slice; see `napari_dim.io.write_mask`.
+
+    Pages are 8, 16 or 32 bit whole numbers; those of 8 bit have a palette of the classes'
+    colours. The size of a pixel is kept, the place in the patient is not: TIFF has none.
+    """
+    labels = as_labels(mask, where=path)
+    if labels.dtype.itemsize > 4:
+        raise InputError(
+            f"a TIFF holds class numbers up to 4294967295, the mask has {labels.max()}",
+            where=path,
+            hint="Renumber the classes",
+        )
+    how: dict[str, Any] = {"photometric": "minisblack"}
+    if labels.dtype == np.uint8:
+        # (channel, index) of 16 bit.
+        how = {"photometric": "palette", "colormap": _palette(labels, classes).T * np.uint16(257)}
+    _write_tiff(path, labels, volume, how)
+    return path
+
+
+def write_picture(path: Path, volume: Volume) -> Path:
+    """Write an image of one slice as PNG, or of any number as TIFF; values as they are.
+
+    Raises
+    ------
+    InputError
+        If the format can't hold it, or it can't be written.
+    """
+    array = np.asarray(volume.array)
+    if _is_tiff(path):
+        if volume.channels not in (1, 3):
+            raise InputError(f"a TIFF of {volume.channels} channels is not written", where=path)
+        colours = volume.channels == 3
+        _write_tiff(path, array, volume, {"photometric": "rgb" if colours else "minisblack"})
+        return path
+    if array.shape[0] != 1:
+        raise InputError(
+            f"a PNG holds one slice, the image has {array.shape[0]}", where=path,
+            hint="Save it as .nii.gz or .tif",
+        )  # fmt: skip
+    depth = "uint8" if volume.channels == 3 else "uint8 or uint16"
+    if array.dtype.name not in depth.split(" or ") or volume.channels not in (1, 3):
+        raise InputError(
+            f"a PNG holds {depth} values, the image {array.dtype}", where=path,
+            hint="Save it as .tif or .nii.gz",
+        )  # fmt: skip
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(array[0])).save(temporary, format="PNG")
+    return path
+
+
+def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, Any]) -> None:
+    """Pages of an array ``(slice, row, column[, channel])``, one at a time."""
+    if volume.grid.unit == "mm":
+        _, row, column = volume.spacing
+        how |= {"resolution": (10 / column, 10 / row), "resolutionunit": "CENTIMETER"}
+    large = array.size * array.dtype.itemsize > 3 * 2**30
+    with atomic_path(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=large) as file:
+        for plane in array:
+            file.write(
+                np.ascontiguousarray(plane), compression="zlib", metadata=None,
+                contiguous=False, **how,
+            )  # fmt: skip
 
 
 @contextmanager
@@ -203,9 +277,10 @@ def _plain(pixels: np.ndarray) -> tuple[np.ndarray, int]:
     return values, int(finite.size - np.count_nonzero(finite))
 
 
-def _palette(colors: Mapping[int, Sequence[float]]) -> bytes:
+def _palette(labels: np.ndarray, classes: Sequence[LabelClass]) -> np.ndarray:
+    """Red, green and blue of each id, ``(256, 3)`` uint8; background is black."""
     table = np.zeros((256, 3), dtype=np.uint8)
-    for label, color in colors.items():
-        if 0 <= label < 256:
-            table[label] = np.clip(np.rint(np.asarray(color[:3], dtype=float) * 255), 0, 255)
-    return table.tobytes()
+    for item in (*classes, *classes_in(labels, classes)):
+        if 0 < item.id < 256:
+            table[item.id] = item.rgb
+    return table
