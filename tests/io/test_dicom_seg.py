@@ -1,0 +1,175 @@
+"""DICOM-SEG: written with highdicom, read back with pydicom and highdicom, placed by SimpleITK."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("highdicom")
+import highdicom as hd
+import pydicom
+
+from napari_dim.errors import InputError
+from napari_dim.io.dicom_seg import (
+    classes_of,
+    open_dicom_seg,
+    read_dicom_seg,
+    series_of,
+    write_dicom_seg,
+)
+from napari_dim.io.labels import LabelClass
+from napari_dim.volume import Grid, Volume
+from tests.io.dicom_series import write_series
+from tests.test_volume import ORIENTATIONS, affine_of
+
+CLASSES = (LabelClass(3, "left atrium", "#FF8000"), LabelClass(300, "wall", "#0040C0"))
+
+ITK = """
+import json, sys, SimpleITK as sitk
+reader = sitk.ImageSeriesReader()
+reader.SetFileNames(reader.GetGDCMSeriesFileNames(sys.argv[1]))
+image = reader.Execute()
+print(json.dumps([image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.GetDirection()]))
+"""
+
+
+def scan(folder, axes=(0, 1, 2), signs=(-1, -1, 1), tilt=(10, -15, 5), slice_axis=2):
+    """A series on the disk, as a volume that was read from it."""
+    grid = Grid((9, 8, 7), affine_of(axes, signs, (0.8, 0.9, 2.5), tilt), slice_axis)
+    array = np.random.default_rng(0).integers(0, 900, grid.shape).astype(np.int16)
+    path = write_series(folder, Volume(array, grid))
+    return Volume(array, grid, path=path)
+
+
+def some_mask(shape):
+    mask = np.zeros(shape, np.int32)
+    mask[2:5, 1:4, 2:6] = 3
+    mask[3, 3:5, 4:7] = 300
+    return mask
+
+
+def test_a_mask_comes_back_with_names_colours_and_ids(tmp_path):
+    volume = scan(tmp_path / "series")
+    mask = some_mask(volume.grid.shape)
+    path = write_dicom_seg(tmp_path / "m.dcm", mask, volume, CLASSES)
+    back = read_dicom_seg(path, volume)
+    assert back.dtype == np.uint16
+    np.testing.assert_array_equal(back, mask)
+    named = classes_of(path)
+    assert [(item.id, item.name) for item in named] == [(3, "left atrium"), (300, "wall")]
+    for got, given in zip(named, CLASSES, strict=True):
+        assert np.abs(np.subtract(got.rgb, given.rgb)).max() <= 2
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["m.dcm"]
+
+
+def test_it_belongs_to_its_series(tmp_path):
+    volume = scan(tmp_path / "series")
+    mask = some_mask(volume.grid.shape)
+    data = hd.seg.segread(write_dicom_seg(tmp_path / "m.dcm", mask, volume, CLASSES))
+    images = [pydicom.dcmread(p, stop_before_pixels=True) for p in (tmp_path / "series").iterdir()]
+    assert data.StudyInstanceUID == images[0].StudyInstanceUID
+    assert data.FrameOfReferenceUID == images[0].FrameOfReferenceUID
+    assert data.SeriesInstanceUID != images[0].SeriesInstanceUID
+    named = {uid for _, _, uid in data.get_source_image_uids()}
+    assert named == {image.SOPInstanceUID for image in images}
+    # highdicom's own way back: the mask on each source image, asked for by its UID.
+    for image in images:
+        (plane,) = data.get_pixels_by_source_instance(
+            [image.SOPInstanceUID], combine_segments=True, ignore_spatial_locations=True,
+            assert_missing_frames_are_empty=True,
+        )  # fmt: skip
+        number = int(image.InstanceNumber) - 1
+        here = mask[number]
+        np.testing.assert_array_equal(plane, np.select([here == 3, here == 300], [1, 2]))
+
+
+def test_it_lies_where_simpleitk_sees_the_series(tmp_path):
+    """In all orientations: each labelled voxel of the SEG at its place in ITK's volume."""
+    for number, (axes, signs) in enumerate(ORIENTATIONS[::5]):
+        folder = tmp_path / str(number)
+        volume = scan(folder, axes, signs, (0, 0, 0) if number % 2 else (14, -9, 6), number % 3)
+        mask = some_mask(volume.grid.shape)
+        seg = open_dicom_seg(write_dicom_seg(tmp_path / f"{number}.dcm", mask, volume, CLASSES))
+        done = subprocess.run(
+            [sys.executable, "-c", ITK, str(folder)], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        size, origin, spacing, direction = json.loads(done.stdout)
+        to_lps = np.diag([-1.0, -1, 1])
+        itk = np.array(direction).reshape(3, 3) * np.array(spacing)
+        for class_id in (3, 300):
+            inside = np.argwhere(np.asarray(seg.array) == class_id)
+            world = to_lps @ (seg.grid.affine[:3, :3] @ inside.T + seg.grid.affine[:3, 3:])
+            index = np.linalg.solve(itk, world - np.array(origin)[:, None])
+            np.testing.assert_allclose(index, np.rint(index), atol=0.02)
+            assert ((index > -0.5) & (index < np.array(size)[:, None])).all()
+            there = np.argwhere(mask == class_id)
+            true = to_lps @ (volume.grid.affine[:3, :3] @ there.T + volume.grid.affine[:3, 3:])
+            expect = np.linalg.solve(itk, true - np.array(origin)[:, None])
+            assert set(map(tuple, np.rint(index).T)) == set(map(tuple, np.rint(expect).T))
+
+
+def test_the_series_may_lie_among_others(tmp_path):
+    volume = scan(tmp_path / "all")
+    header = {"series": str(series_of(volume)[0].SeriesInstanceUID)}
+    write_series(tmp_path / "all" / "other", Volume(volume.array, volume.grid))
+    (tmp_path / "all" / "note.txt").write_text("not DICOM")
+    one = Volume(volume.array, volume.grid, path=tmp_path / "all", header=header)
+    assert len(series_of(one)) == 7
+    file = next((tmp_path / "all").glob("*.dcm"))
+    assert len(series_of(Volume(volume.array, volume.grid, path=file))) == 7
+
+
+def test_ids_that_no_other_format_would_mind(tmp_path):
+    volume = scan(tmp_path / "series")
+    mask = np.resize(np.array([0, 1, 4, 255, 300, 70000]), volume.grid.shape)
+    back = read_dicom_seg(write_dicom_seg(tmp_path / "m.dcm", mask, volume), volume)
+    assert back.dtype == np.uint32
+    np.testing.assert_array_equal(back, mask)
+    assert [i.id for i in classes_of(tmp_path / "m.dcm")] == [1, 4, 255, 300, 70000]
+
+
+def test_named_classes_without_a_voxel_are_kept(tmp_path):
+    volume = scan(tmp_path / "series")
+    path = write_dicom_seg(tmp_path / "m.dcm", np.zeros(volume.grid.shape, int), volume, CLASSES)
+    assert not read_dicom_seg(path, volume).any()
+    assert [item.id for item in classes_of(path)] == [3, 300]
+
+
+def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
+    volume = scan(tmp_path / "series")
+    mask = some_mask(volume.grid.shape)
+    path = tmp_path / "m.dcm"
+    nowhere = Volume(volume.array, volume.grid)
+    (tmp_path / "a.nii").write_bytes(bytes(400))
+    nifti = Volume(volume.array, volume.grid, path=tmp_path / "a.nii")
+    moved = affine_of((0, 1, 2), (-1, -1, 1), (0.8, 0.9, 2.5), (0, 0, 0))
+    cases = [
+        (nowhere, mask, "did not come from DICOM"),
+        (nifti, mask, "did not come from DICOM"),
+        (volume, np.zeros_like(mask), "no class is named"),
+        (Volume(volume.array, Grid((9, 8, 7), moved, 2), path=volume.path), mask, "does not lie"),
+    ]
+    for on, array, text in cases:
+        with pytest.raises(InputError, match=text) as caught:
+            write_dicom_seg(path, array, on)
+        assert "\n" not in str(caught.value)
+        assert not path.exists()
+    with pytest.raises(InputError, match="not a DICOM-SEG"):
+        read_dicom_seg(next((tmp_path / "series").iterdir()), volume)
+    with pytest.raises(InputError, match="can't be read"):
+        read_dicom_seg(tmp_path / "a.nii", volume)
+    some = series_of(volume)
+    for image in some:
+        if int(image.InstanceNumber) == 4:
+            (tmp_path / "series" / image.filename.split("/")[-1]).unlink()
+    with pytest.raises(InputError, match="slice 3 is labelled"):
+        write_dicom_seg(path, mask, volume)
+    for file in (tmp_path / "series").iterdir():
+        file.unlink()
+    with pytest.raises(InputError, match="not there any more"):
+        write_dicom_seg(path, mask, volume)
