@@ -12,7 +12,9 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 _TO_LPS = np.array([-1.0, -1.0, 1.0])
 
 
-def write_series(folder: Path, volume, *, shuffle: bool = True, patient: str = "NOBODY^NAMED") -> Path:
+def write_series(
+    folder: Path, volume, *, shuffle: bool = True, patient: str = "NOBODY^NAMED"
+) -> Path:
     """Write ``(slice, row, column)`` int16 as one file a slice, under names in no order."""
     folder.mkdir(parents=True, exist_ok=True)
     affine = volume.grid.affine

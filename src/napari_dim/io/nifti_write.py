@@ -28,7 +28,9 @@ _QFORM = ("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoff
 _SFORM = ("srow_x", "srow_y", "srow_z")
 
 
-def write_nifti_mask(path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()) -> Path:
+def write_nifti_mask(
+    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+) -> Path:
     """Write a mask on its image's grid; see `napari_dim.io.write_mask`. NIfTI has no `look`."""
     return _write(path, as_labels(mask, where=path), volume)
 
