@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from napari_dim.cli.system import has_display
 
@@ -21,6 +22,7 @@ FULL_LIMIT = 3600
 """Seconds that a gate may take, unless it says otherwise (``LIMIT``)."""
 
 _FIGURE = "figure: "
+_CONSTANTS = ("PROMISE", "FULL", "QUICK", "LIMIT")
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,20 @@ def _end(child: subprocess.Popen[str]) -> None:
 
 
 def _read(path: Path) -> Gate | None:
-    values = {}
+    values: dict[str, Any] = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
-            case (
-                ast.Assign(targets=[ast.Name(id=name)], value=value)
-                | ast.AnnAssign(target=ast.Name(id=name), value=value)
-            ) if name in ("PROMISE", "FULL", "QUICK", "LIMIT"):
-                values[name] = ast.literal_eval(value)
+            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Tuple(elts=given)):
+                pairs = list(zip(names, given, strict=False))
+            case ast.Assign(targets=[target], value=value):
+                pairs = [(target, value)]
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                pairs = [(target, value)]
+            case _:
+                continue
+        for target, value in pairs:
+            if isinstance(target, ast.Name) and target.id in _CONSTANTS:
+                values[target.id] = ast.literal_eval(value)
     if not {"PROMISE", "FULL", "QUICK"} <= set(values):
         return None
     return Gate(

@@ -1,0 +1,259 @@
+"""Sound files for the gate of corrupt files: real ones where they are, and some made here."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from tests.cases import case, ellipsoid
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+DATA = Path(os.environ.get("NAPARI_DIM_DATA", SHARED / "data"))
+CORPUS = Path(os.environ.get("NAPARI_DIM_CORPORA", SHARED / "corpora")) / "nifti"
+_LARGEST = 200_000
+"""Real files larger than this many bytes only slow the gate down."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A sound thing to open.
+
+    Attributes
+    ----------
+    name
+        What it is.
+    files
+        Its files, by their path in a folder of their own.
+    damaged
+        Those of them that are damaged, one at a time.
+    open
+        Opens what lies in the folder that it is given.
+    """
+
+    name: str
+    files: dict[str, bytes]
+    damaged: tuple[str, ...]
+    open: Callable[[Path], None]
+
+
+def seeds() -> list[Seed]:
+    """All seeds, in a fixed order."""
+    return [
+        *images(), *masks(), *cohorts(), *settings(), *runs(),
+    ]  # fmt: skip
+
+
+def _image(name: str) -> Callable[[Path], None]:
+    """Open as `napari-dim info` does: read, then say what it is."""
+
+    def open_(folder: Path) -> None:
+        from napari_dim.cli.info import describe
+        from napari_dim.io import read_volume
+
+        describe(read_volume(folder / name))
+
+    return open_
+
+
+def _one(name: str, data: bytes, what: str = "image") -> Seed:
+    return Seed(f"{what} {name}", {name: data}, (name,), _image(name))
+
+
+def images() -> Iterator[Seed]:
+    """NIfTI of all kinds, and pictures."""
+    for path in sorted(CORPUS.rglob("*")) if CORPUS.is_dir() else ():
+        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
+            yield _one(path.name, path.read_bytes(), "corpus")
+    ships = Path(nib.__file__).parent / "tests" / "data"
+    for name in ("anatomical.nii", "functional.nii", "example_nifti2.nii.gz", "example4d.nii.gz"):
+        if (ships / name).is_file() and (ships / name).stat().st_size < _LARGEST:
+            yield _one(name, (ships / name).read_bytes(), "shipped")
+    for folder, pattern in (("hippocampus", "*_image.nii.gz"), ("fundus_disc", "*_image.jpg")):
+        found = sorted((DATA / folder).rglob(pattern)) if (DATA / folder).is_dir() else []
+        for path in found[:2]:
+            if path.stat().st_size < _LARGEST:
+                yield _one(path.name, path.read_bytes(), "clinical")
+    yield from _made_nifti()
+    yield from _made_pictures()
+
+
+def _made_nifti() -> Iterator[Seed]:
+    voxels = _voxels()
+    affine = np.array([[-1, 0.1, 0, 5], [0.1, 1, 0.2, -4], [0, -0.2, 3, 7], [0, 0, 0, 1.0]])
+    for cls, name in ((nib.Nifti1Image, "one.nii"), (nib.Nifti2Image, "two.nii.gz")):
+        yield _one(name, _nifti(cls(voxels, affine), name))
+    scaled = nib.Nifti1Image(voxels.astype(np.float32) * 0.37, affine)
+    scaled.header.set_slope_inter(0.5, -3)
+    yield _one("scaled.nii", _nifti(scaled, "scaled.nii"))
+    channels = np.stack([voxels, voxels + 1], -1)
+    yield _one("channels.nii", _nifti(nib.Nifti1Image(channels, affine), "channels.nii"))
+    pair = nib.Nifti1Pair(voxels, affine)
+    maps = nib.Nifti1Pair.make_file_map({"header": io.BytesIO(), "image": io.BytesIO()})
+    pair.to_file_map(maps)
+    files = {
+        "pair.hdr": maps["header"].fileobj.getvalue(),
+        "pair.img": maps["image"].fileobj.getvalue(),
+    }
+    yield Seed("image pair", files, ("pair.hdr", "pair.img"), _image("pair.hdr"))
+
+
+def _made_pictures() -> Iterator[Seed]:
+    import tifffile
+    from PIL import Image
+
+    plane = _voxels()[:, :, 2]
+    colours = np.stack([plane, plane // 2, 255 - plane], -1).astype(np.uint8)
+    pictures = {
+        "grey.png": Image.fromarray(plane.astype(np.uint8)),
+        "deep.png": Image.fromarray(plane.astype(np.uint16) * 200),
+        "colour.png": Image.fromarray(colours),
+        "palette.png": Image.fromarray(colours).quantize(8),
+        "colour.jpg": Image.fromarray(colours),
+    }
+    for name, picture in pictures.items():
+        stream = io.BytesIO()
+        picture.save(stream, format="JPEG" if name.endswith("jpg") else "PNG")
+        yield _one(name, stream.getvalue())
+    for name, options in {
+        "plain.tif": {},
+        "tiled.tif": {"tile": (16, 16)},
+        "packed.tif": {"compression": "zlib"},
+        "colour.tif": {"photometric": "rgb"},
+    }.items():
+        stream = io.BytesIO()
+        data = colours if "colour" in name else plane.astype(np.uint16)
+        tifffile.imwrite(stream, data, **options)
+        yield _one(name, stream.getvalue())
+    stream = io.BytesIO()
+    Image.fromarray(plane.astype(np.uint8)).save(stream, format="TIFF", compression="tiff_lzw")
+    yield _one("lzw.tif", stream.getvalue())
+
+
+def masks() -> Iterator[Seed]:
+    """Masks, on the image that they were made for."""
+    volume, mask = ellipsoid((5, 24, 20))
+    affine = volume.grid.file_affine
+    for name, dtype in (("mask.nii.gz", np.uint8), ("mask.nii", np.uint16)):
+        values = volume.grid.to_file(mask).astype(dtype)
+
+        def open_(folder: Path, name: str = name) -> None:
+            from napari_dim.io import read_mask
+
+            read_mask(folder / name, volume)
+
+        data = _nifti(nib.Nifti1Image(values, affine), name)
+        yield Seed(f"mask {name}", {name: data}, (name,), open_)
+    from PIL import Image
+
+    from napari_dim.volume import Grid, Volume
+
+    stream = io.BytesIO()
+    Image.fromarray(mask[2]).save(stream, format="PNG")
+    picture = Volume(mask[2:3], Grid.of_picture(*mask.shape[1:]), kind="picture")
+
+    def open_picture(folder: Path) -> None:
+        from napari_dim.io import read_mask
+
+        read_mask(folder / "mask.png", picture)
+
+    yield Seed("mask mask.png", {"mask.png": stream.getvalue()}, ("mask.png",), open_picture)
+
+
+def cohorts() -> Iterator[Seed]:
+    """A cohort with its files; the table is damaged, or one of the files that it names."""
+    files = {}
+    for name, seed in (("a", 0), ("b", 1)):
+        volume, mask = ellipsoid((4, 20, 16), seed=seed)
+        for suffix, array in (("", volume.array), ("_mask", mask)):
+            image = nib.Nifti1Image(volume.grid.to_file(array), volume.grid.file_affine)
+            files[f"{name}{suffix}.nii.gz"] = _nifti(image, ".nii.gz")
+    for delimiter in (",", ";", "\t"):
+        slices = '"1;2"' if delimiter == ";" else "1;2"
+        rows = [
+            ["image", "labels", "slices", "site", "split", "note"],
+            ["a.nii.gz", "a_mask.nii.gz", slices, "north", "train", "x"],
+            ["b.nii.gz", "", "", "south", "train", ""],
+        ]
+        table = "\n".join(delimiter.join(row) for row in rows) + "\n"
+        whole = {**files, "cohort.csv": table.encode()}
+        yield Seed(f"cohort {delimiter!r}", whole, ("cohort.csv",), _open_cohort)
+    yield Seed("cohort files", whole, tuple(files), _open_cohort)
+
+
+def _open_cohort(folder: Path) -> None:
+    from napari_dim.data.load import load_training
+    from napari_dim.project.cohort import read_cohort
+
+    load_training(read_cohort(folder / "cohort.csv"))
+
+
+def settings() -> Iterator[Seed]:
+    """Files of settings."""
+    from napari_dim.config import Settings
+
+    values = Settings.make(steps=3, regions=((1, 2), (2,))).model_dump(mode="json")
+    lines = [f"{name} = {json.dumps(value)}" for name, value in values.items() if value is not None]
+    texts = {"settings.json": json.dumps(values, indent=2), "settings.toml": "\n".join(lines)}
+    for name, text in texts.items():
+
+        def open_(folder: Path, name: str = name) -> None:
+            Settings.from_file(folder / name)
+
+        yield Seed(f"settings {name}", {name: text.encode()}, (name,), open_)
+
+
+def runs() -> Iterator[Seed]:
+    """A run folder, each of its files damaged in turn."""
+    files = small_run()
+
+    def open_(folder: Path) -> None:
+        from napari_dim.engine.model import Model
+
+        Model.load(folder)
+
+    read = tuple(n for n in files if n.endswith((".json", ".safetensors")))
+    for name in read:
+        yield Seed(f"run {name}", files, (name,), open_)
+
+
+@cache
+def small_run() -> dict[str, bytes]:
+    """The files of a run folder: two steps of a tiny network."""
+    from tempfile import TemporaryDirectory
+
+    from napari_dim.config import Settings
+    from napari_dim.engine.events import Finished
+    from napari_dim.engine.train import Job, train
+
+    small = {"width": 4, "min_size": 32, "labelled_batch": 2, "unlabelled_batch": 1, "context": 0}
+    with TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        job = Job([case()], Settings.make(steps=2, budget=None, device="cpu", **small), run=run)
+        *_, last = train(job)
+        assert isinstance(last, Finished), last
+        return {
+            str(path.relative_to(run)): path.read_bytes()
+            for path in sorted(run.rglob("*"))
+            if path.is_file()
+        }
+
+
+def _voxels() -> np.ndarray:
+    rng = np.random.default_rng(3)
+    return rng.integers(0, 256, (16, 20, 5)).astype(np.int16)
+
+
+def _nifti(image: nib.spatialimages.SpatialImage, name: str) -> bytes:
+    import gzip
+
+    data = image.to_bytes()
+    return gzip.compress(data, mtime=0) if name.endswith(".gz") else data
