@@ -83,3 +83,10 @@ def test_a_damaged_file_is_one_line(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError, match=r"settings\.json"):
         Settings.from_file(path)
+
+
+def test_settings_nested_without_end(tmp_path):
+    for name, text in (("a.json", "[" * 10_000), ("a.toml", "a = " + "[" * 10_000)):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match="settings"):
+            Settings.from_file(tmp_path / name)

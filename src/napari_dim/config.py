@@ -316,6 +316,8 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except RecursionError as error:
+        raise InputError("the settings are nested too deeply", where=path) from error
     except (OSError, UnicodeDecodeError, ValueError) as error:
         raise InputError(f"the settings can't be read: {error}", where=path) from error
     if not isinstance(values, dict):

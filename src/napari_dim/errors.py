@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 _LONGEST = 400
 """Characters of a problem: what a damaged file says of itself can be any length."""
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_dim.errors import InputError
-from napari_dim.io import hash_file, prediction_name, read_mask, read_volume, write_mask
+from napari_dim.io import hash_file, nifti, prediction_name, read_mask, read_volume, write_mask
 from napari_dim.io.formats import How
 from napari_dim.io.nifti import read_nifti
 from napari_dim.volume import Grid, Volume
@@ -141,6 +141,26 @@ def test_values_that_are_no_numbers_are_replaced_and_reported(tmp_path):
     assert any("3 voxels" in warning for warning in volume.warnings)
     nothing = read_volume(save(tmp_path / "b.nii", np.full((2, 2, 2), np.nan, np.float32)))
     assert not nothing.array.any()
+
+
+def test_values_are_the_same_however_many_are_read_at_a_time(tmp_path, monkeypatch):
+    data = ramp().astype(np.float32)
+    data[1, 2, 3], data[3, 4, 5] = np.nan, np.inf
+    ids = ramp(dtype=np.uint16)
+    ids[0, 0, 0], ids[3, 4, 5] = 300, 70
+    for suffix in (".nii", ".nii.gz"):
+        image = save(tmp_path / f"a{suffix}", data)
+        mask = save(tmp_path / f"m{suffix}", ids)
+        whole = read_volume(image)
+        labels = read_mask(mask, whole)
+        monkeypatch.setattr(nifti, "_BLOCK", 7)
+        again = read_volume(image)
+        np.testing.assert_array_equal(again.array, whole.array)
+        assert again.warnings == whole.warnings
+        np.testing.assert_array_equal(read_mask(mask, whole), labels)
+        assert labels.dtype == np.uint16
+        np.testing.assert_array_equal(whole.grid.to_file(labels), ids)
+        monkeypatch.undo()
 
 
 def test_float64_beyond_float32_is_replaced(tmp_path):

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, read_mask, read_volume, write_mask
+from napari_dim.io import LabelClass, pictures, read_mask, read_volume, write_mask
 from tests.io.test_nifti import one_line
 
 RNG = np.random.default_rng(0)
@@ -173,3 +173,36 @@ def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
     (tmp_path / "a.png").write_bytes(raw)
     with pytest.raises(InputError, match="too large"):
         read_volume(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "I;16"])
+def test_pixels_are_the_same_in_bands(tmp_path, monkeypatch, mode):
+    pixels = {"RGB": RGB, "I;16": GREY.astype(np.uint16) * 257}.get(mode, GREY)
+    file = png(tmp_path / "a.png", pixels)
+    if mode == "P":
+        Image.fromarray(RGB).quantize(8).save(file)
+    whole = read_volume(file).array
+    monkeypatch.setattr(pictures, "_BAND", 20)
+    np.testing.assert_array_equal(read_volume(file).array, whole)
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_a_strip_that_unpacks_to_more_than_it_declares(tmp_path, compression):
+    sound = tmp_path / "sound.tif"
+    tifffile.imwrite(sound, GREY, compression=compression)
+    np.testing.assert_array_equal(read_volume(sound).array[0], GREY)
+    tifffile.imwrite(sound, np.zeros((700, 900), np.uint8), compression=compression)
+    data = sound.read_bytes()
+    with tifffile.TiffFile(sound) as file:
+        places = [
+            (file.pages.first.tags[code].valueoffset, file.pages.first.tags[code].dtype)
+            for code in (256, 257, 278)
+        ]
+    for (at, kind), size in zip(places, (9, 7, 7), strict=True):
+        number = size.to_bytes(2 if kind == 3 else 4, "little")
+        data = data[:at] + number + data[at + len(number) :]
+    bomb = tmp_path / "bomb.tif"
+    bomb.write_bytes(data)
+    with pytest.raises(InputError, match="unpacks to more") as error:
+        read_volume(bomb)
+    one_line(error)

@@ -188,7 +188,9 @@ class Model:
             )
             model._fill(load_file(run / WEIGHTS))
             pieces = tuple(int(i) for i in shape["pieces"])
-        except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
+        except (
+            KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, SafetensorError,
+        ) as error:  # fmt: skip
             raise InputError(
                 f"the run can't be read: {error}", where=run, hint="Train again"
             ) from error

@@ -31,6 +31,7 @@ MAX_CHANNELS = 8
 """A fourth axis up to this long is taken as channels; a longer one is a series of volumes."""
 
 _MAX_OFFSET = 256 * 2**20
+_BLOCK = 2**20  # voxels
 _GZIP_LIMIT = 1040  # Deflate can't expand a byte to more than 1032.
 
 _TYPES = {
@@ -62,7 +63,7 @@ def read_nifti(path: Path, how: How) -> Volume:
     with _one_line(path):
         source = _read_header(path)
         grid, warnings = _grid(source, path, how.slice_axis)
-        array, odd = _intensities(_read_voxels(source, path), source.scaling)
+        array, odd = _read_intensities(source, path)
         if odd:
             warnings.append(
                 f"{odd} voxels are not finite numbers; they are shown as the lowest value"
@@ -84,13 +85,7 @@ def read_nifti_mask(path: Path, like: Volume) -> np.ndarray:
             raise InputError("a mask has one volume, this file several", where=path)
         grid, _ = _grid(source, path, like.grid.slice_axis)
         _check_same_grid(grid, like, path)
-        raw = _read_voxels(source, path)
-        slope, inter = source.scaling
-        if (slope, inter) == (1.0, 0.0):
-            labels = as_labels(raw, where=path)
-        else:
-            # Ids that were rescaled into integers come back a rounding error off.
-            labels = as_labels(raw * slope + inter, where=path, tolerance=min(abs(slope), 0.01))
+        labels = _read_labels(source, path)
         return like.grid.to_array(labels)
 
 
@@ -241,41 +236,72 @@ def _scaling(header: Any, path: Path) -> tuple[float, float]:
     return slope, inter
 
 
-def _read_voxels(source: _Source, path: Path) -> np.ndarray:
-    """The stored values, native byte order, in the file's axis order."""
-    # Untouched memory is not yet taken: a file that declares more than it has costs little.
-    flat = np.empty(math.prod(source.shape), dtype=source.dtype)
-    target = memoryview(cast(Any, flat)).cast("B")
+def _blocks(source: _Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
+    """The stored values, a block at a time, and where each lies among all of them.
+
+    The same memory is used for each: reading takes little more than what is kept of it.
+    """
+    count = math.prod(source.shape)
+    buffer = np.empty(min(count, _BLOCK), dtype=source.dtype)
     with _open(source.data_path) as (stream, packed):
         stream.seek(source.offset)
-        position = 0
-        while position < len(target):
-            count = cast(Any, stream).readinto(target[position : position + 2**24])
-            if not count:
-                raise InputError("the voxels are cut off", where=path, hint="Copy the file again")
-            position += count
+        for start in range(0, count, _BLOCK):
+            block = buffer[: count - start]
+            target = memoryview(cast(Any, block.view(np.uint8)))
+            while len(target):
+                got = cast(Any, stream).readinto(target)
+                if not got:
+                    raise InputError(
+                        "the voxels are cut off", where=path, hint="Copy the file again"
+                    )
+                target = target[got:]
+            yield slice(start, start + block.size), block
         if packed:
             stream.read(1)  # At the end of the stream gzip compares the checksum.
-    if not source.dtype.isnative:
-        flat = flat.byteswap(inplace=True).view(source.dtype.newbyteorder("="))
-    return flat.reshape(source.shape, order="F")
 
 
-def _intensities(raw: np.ndarray, scaling: tuple[float, float]) -> tuple[np.ndarray, int]:
-    """Values as stored if they are plain integers, else float32; and how many were not finite."""
-    slope, inter = scaling
-    if raw.dtype.kind in "iu" and scaling == (1.0, 0.0):
-        return raw, 0
-    values = np.empty(raw.shape, dtype=np.float32, order="F")
+def _read_intensities(source: _Source, path: Path) -> tuple[np.ndarray, int]:
+    """Values as stored if they are plain integers, else float32; and how many were not finite.
+
+    In the file's axis order, native byte order.
+    """
+    slope, inter = source.scaling
+    # Untouched memory is not yet taken: a file that declares more than it has costs little.
+    count = math.prod(source.shape)
+    if source.dtype.kind in "iu" and source.scaling == (1.0, 0.0):
+        values = np.empty(count, dtype=source.dtype.newbyteorder("="))
+        for where, block in _blocks(source, path):
+            values[where] = block
+        return values.reshape(source.shape, order="F"), 0
+    values = np.empty(count, dtype=np.float32)
+    odd, lowest = 0, math.inf
     with np.errstate(over="ignore", invalid="ignore"):
-        # Plane by plane: a float64 copy of the whole would take eight bytes a voxel.
-        for k in range(raw.shape[-1]):
-            values[..., k] = raw[..., k] * slope + inter
-    finite = np.isfinite(values)
-    odd = int(finite.size - np.count_nonzero(finite))
+        for where, block in _blocks(source, path):
+            values[where] = block * slope + inter
+            finite = np.isfinite(values[where])
+            odd += int(finite.size - np.count_nonzero(finite))
+            lowest = min(lowest, values[where].min(initial=math.inf, where=finite))
     if odd:
-        values[~finite] = values[finite].min() if finite.any() else 0.0
-    return values, odd
+        instead = np.float32(lowest if math.isfinite(lowest) else 0.0)
+        for start in range(0, count, _BLOCK):
+            block = values[start : start + _BLOCK]
+            block[~np.isfinite(block)] = instead
+    return values.reshape(source.shape, order="F"), odd
+
+
+def _read_labels(source: _Source, path: Path) -> np.ndarray:
+    """Class ids in the smallest type that holds them, in the file's axis order."""
+    slope, inter = source.scaling
+    plain = source.scaling == (1.0, 0.0)
+    # Ids that were rescaled into integers come back a rounding error off.
+    tolerance = 0.0 if plain else min(abs(slope), 0.01)
+    labels: np.ndarray = np.empty(math.prod(source.shape), dtype=np.uint8)
+    for where, block in _blocks(source, path):
+        ids = as_labels(block if plain else block * slope + inter, where=path, tolerance=tolerance)
+        if ids.dtype.itemsize > labels.dtype.itemsize:
+            labels = labels.astype(ids.dtype)
+        labels[where] = ids
+    return labels.reshape(source.shape, order="F")
 
 
 def _grid(source: _Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:

@@ -6,9 +6,11 @@ mask drawn on the stored pixels stays on them.
 
 from __future__ import annotations
 
+import lzma
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,8 @@ MAX_PIXELS = 178_956_970
 """Larger pictures are refused before they are decoded: Pillow's own limit."""
 
 _TIFF = (".tif", ".tiff")
+_DEFLATE, _LZMA, _UNBOUNDED = (8, 32946), 34925, (34926, 50000)
+_BAND = 2**20  # pixels
 
 
 def read_picture(path: Path, how: How) -> Volume:
@@ -219,15 +223,49 @@ def _read(path: Path, *, indices: bool) -> np.ndarray:
             )
         mode = picture.mode
         if mode == "P" and not indices:
-            return np.asarray(picture.convert("RGB"))
+            return _pixels(picture.convert("RGB"))
         if mode == "1":
             return np.asarray(picture).astype(np.uint8)
         if mode not in ("L", "P", "RGB", "RGBA", "LA", "F") and not mode.startswith("I"):
-            return np.asarray(picture.convert("RGB"))
-        pixels = np.asarray(picture)
+            return _pixels(picture.convert("RGB"))
+        pixels = _pixels(picture)
         if mode == "I" and pixels.min() >= 0 and pixels.max() < 2**16:
             return pixels.astype(np.uint16)  # Older Pillow widens 16 bit greys.
         return pixels
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """The pixels of a picture, copied in bands: in one go Pillow holds three copies of them."""
+    picture.load()
+    width, height = picture.size
+    rows = max(1, _BAND // max(1, width))
+    if rows >= height:
+        return np.asarray(picture)
+    pixels: np.ndarray | None = None
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = np.asarray(picture.crop((0, top, width, bottom)))
+        if pixels is None:
+            pixels = np.empty((height, *band.shape[1:]), dtype=band.dtype)
+        pixels[top:bottom] = band
+    assert pixels is not None
+    return pixels
+
+
+def _check_segments(page: tifffile.TiffPage, path: Path) -> None:
+    """Refuse strips and tiles that unpack to more than they declare: tifffile sets no limit."""
+    if page.compression in _DEFLATE:
+        unpacker: Callable[[], Any] = zlib.decompressobj
+    elif page.compression == _LZMA:
+        unpacker = lzma.LZMADecompressor
+    else:
+        return
+    declared = math.prod(page.chunks) * (page.dtype or np.dtype(np.uint8)).itemsize
+    for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+        page.parent.filehandle.seek(offset)
+        packed = page.parent.filehandle.read(size)
+        if len(unpacker().decompress(packed, declared + 1)) > declared:
+            raise InputError("a part of the picture unpacks to more than it declares", where=path)
 
 
 def _read_tiff(path: Path, *, indices: bool) -> np.ndarray:
@@ -244,6 +282,9 @@ def _read_tiff(path: Path, *, indices: bool) -> np.ndarray:
         page = file.pages.first
         _check_size(math.prod(page.shape), path)
         axes, palette = page.axes, page.photometric == tifffile.PHOTOMETRIC.PALETTE
+        if page.compression in _UNBOUNDED:
+            return _read(path, indices=indices)
+        _check_segments(page, path)
         try:
             pixels = page.asarray()
         except ValueError:
