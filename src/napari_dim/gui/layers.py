@@ -57,6 +57,11 @@ class Source:
         stack = volume.array if volume.channels > 1 else None
         return cls(volume.grid, volume.kind, volume.path, volume.header, stack)
 
+    @property
+    def flat(self) -> bool:
+        """Whether the layer has no slice axis: it shows a single picture."""
+        return self.kind == "picture" and self.grid.shape[0] == 1
+
     def volume(self, array: np.ndarray) -> Volume:
         """`array` (slice, row, column[, channel]) at this place."""
         return Volume(array, self.grid, self.path, self.kind, self.header)
@@ -71,12 +76,15 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
         As napari's readers return them. The data are views, nothing is copied.
     """
     name = name or (file_stem(volume.path) if volume.path else "scan")
-    flat = volume.kind == "picture"
-    array = volume.array[0] if flat else volume.array
-    common = {**_placed(Source.of(volume), array.ndim - (volume.channels > 1))}
+    source = Source.of(volume)
+    array = volume.array[0] if source.flat else volume.array
+    common = {**_placed(source, array.ndim - (volume.channels > 1))}
     if volume.channels == 1:
-        return [(array, {**common, "name": name, "contrast_limits": contrast(array)}, "image")]
-    if volume.channels in (3, 4) and array.dtype == np.uint8 and flat:
+        shown: dict[str, Any] = {"contrast_limits": volume.header.get("window") or contrast(array)}
+        if volume.header.get("inverted"):
+            shown["colormap"] = "gray_r"
+        return [(array, {**common, "name": name, **shown}, "image")]
+    if volume.channels in (3, 4) and array.dtype == np.uint8 and volume.separate:
         return [(array, {**common, "name": name, "rgb": True}, "image")]
     return [
         (
@@ -95,7 +103,7 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
 
 def labels_tuple(mask: np.ndarray, source: Source, name: str) -> LayerTuple:
     """A labels layer of class ids, ``(slice, row, column)``, on the grid of `source`."""
-    data = mask[0] if source.kind == "picture" else mask
+    data = mask[0] if source.flat else mask
     # Painting needs memory of its own, in reading order.
     how = {**_placed(source, data.ndim), "name": name, "colormap": class_colours()}
     return np.array(data, order="C"), how, "labels"
@@ -162,7 +170,7 @@ def layer_volume(layer: Layer) -> Volume:
     array = np.asarray(_full_data(layer))
     if getattr(layer, "rgb", False):
         array = array[..., :3]  # Opacity is no channel of the image.
-    if source.kind == "picture":
+    if source.flat:
         array = array[None]
     return source.volume(_numbers(array, layer.name))
 
@@ -227,7 +235,7 @@ def _placed(source: Source, ndim: int) -> dict[str, Any]:
     directions = grid.affine[:3, :3] / np.asarray(grid.spacing)
     # Along the array's own axes: scans of one patient in one orientation lie on each other.
     origin = directions.T @ grid.affine[:3, 3]
-    if source.kind == "picture":
+    if source.flat:
         origin = np.zeros(3)
     return {
         "scale": grid.spacing[-ndim:],

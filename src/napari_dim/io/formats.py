@@ -129,6 +129,16 @@ FORMATS = (
         read_mask="pictures:read_picture_mask",
     ),
     Format(
+        "DICOM",
+        (".dcm", ".dicom", ".ima"),
+        "volume",
+        read="dicom:read_dicom",
+        parts="dicom:list_dicom",
+        holds="dicom_files:is_dicom",
+        needs="pydicom",
+        extra="dicom",
+    ),
+    Format(
         "NRRD",
         (),
         "volume",

@@ -1,0 +1,257 @@
+"""DICOM files and folders to volumes.
+
+A series is read as one volume in its place in the patient. Nothing of a header is kept but
+geometry and the UIDs that a segmentation needs to refer to its source.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dim.errors import InputError
+from napari_dim.io.dicom_files import (
+    Frame,
+    dicom_files,
+    frames_of,
+    is_directory,
+    read_header,
+)
+from napari_dim.io.dicom_pixels import decoded, value_type
+from napari_dim.io.dicom_series import Place, Stack, place_of, stacks_of
+from napari_dim.io.formats import How, Part
+from napari_dim.volume import Grid, Volume
+
+MAX_BYTES = 16 * 2**30
+"""Larger images are refused."""
+
+
+def read_dicom(path: Path, how: How) -> Volume:
+    """Read one series; see `napari_dim.io.read_volume`.
+
+    Of a folder with several the one that `how` names, else the largest. Of a file its whole
+    series, as far as it lies in the same folder.
+    """
+    with _one_line(path):
+        stacks, refused = _stacks(path)
+        stack, others = _chosen(stacks, how.part, path)
+        stack, place = _placed(stack, path)
+        warnings = [*stack.warnings, *place.warnings]
+        if refused:
+            warnings.append(f"{len(refused)} files were left out: {sorted(set(refused))[0]}")
+        if others:
+            warnings.append(
+                f"the largest of {len(stacks)} images is read, {_named(stacks, stack)}; "
+                f"there are also {'; '.join(_named(stacks, one) for one in others[:6])}"
+                + ("; …" if len(others) > 6 else "")
+            )
+        array, odd = _voxels(stack, place)
+        if odd:
+            warnings.append(f"{odd} voxels are not finite numbers; they show as the lowest value")
+        return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
+
+
+def list_dicom(path: Path) -> tuple[Part, ...]:
+    """The images in a folder, by series; see `napari_dim.io.list_parts`."""
+    with _one_line(path):
+        stacks, _ = _stacks(path)
+        return tuple(
+            Part(str(number), _described(stack)) for number, stack in enumerate(stacks, start=1)
+        )
+
+
+def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
+    """The files of the given SOP instances, for whoever needs more of them than geometry.
+
+    Raises
+    ------
+    InputError
+        If one of them is no longer there.
+    """
+    with _one_line(path):
+        found: dict[str, Path] = {}
+        for file in dicom_files(path):
+            header = read_header(file)
+            uid = "" if header is None else str(header.get("SOPInstanceUID", "") or "")
+            if uid in uids:
+                found.setdefault(uid, file)
+            if len(found) == len(uids):
+                return found
+        raise InputError(
+            f"{len(uids) - len(found)} of the {len(uids)} source images are no longer there",
+            where=path,
+            hint="Put the series back where it was read from",
+        )
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while reading into one `InputError`."""
+    try:
+        yield
+    except InputError as error:
+        if error.where:
+            raise
+        raise InputError(error.problem, where=path, hint=error.hint) from error
+    except MemoryError as error:
+        raise InputError("there is not enough memory for this image", where=path) from error
+    except OSError as error:
+        raise InputError(
+            f"the file can't be read: {error.strerror or error}", where=path
+        ) from error
+    except Exception as error:
+        text = str(error) or type(error).__name__
+        raise InputError(f"this is not a usable DICOM file: {text}", where=path) from error
+
+
+def _stacks(path: Path) -> tuple[list[Stack], list[str]]:
+    """All images in a folder, or the one that a file belongs to; and what was refused."""
+    own: list[Frame] = []
+    if not path.is_dir():
+        header = read_header(path)
+        if header is None:
+            raise InputError("this is not a DICOM file")
+        if is_directory(header):
+            path = path.parent
+        else:
+            own, refused = frames_of([(path, header)])
+            if not own:
+                raise InputError(refused[0])
+            if len(own) > 1 or own[0].position is None:
+                return stacks_of(own), []
+    headers = ((file, read_header(file)) for file in dicom_files(path))
+    frames, refused = frames_of(
+        (file, header)
+        for file, header in headers
+        if header is not None and not is_directory(header)
+    )
+    if own:
+        # The given file first: of copies it is the one that is read.
+        frames = own + [
+            one for one in frames if one.series == own[0].series and one.uid != own[0].uid
+        ]
+        stacks = [stack for stack in stacks_of(frames) if own[0] in stack.frames]
+        return stacks, []
+    stacks = stacks_of(frames)
+    if not stacks:
+        raise InputError(refused[0] if refused else "the folder holds no DICOM image")
+    return stacks, refused
+
+
+def _chosen(stacks: list[Stack], part: str, path: Path) -> tuple[Stack, list[Stack]]:
+    """The stack that `part` names and no others, or the largest and all others."""
+    if not part:
+        largest = max(stacks, key=lambda stack: stack.voxels)
+        return largest, [stack for stack in stacks if stack is not largest]
+    wanted = part.strip().lower()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(stacks):
+        return stacks[int(wanted) - 1], []
+    fitting = [stack for stack in stacks if stack.first.series == wanted]
+    fitting = fitting or [stack for stack in stacks if wanted in _described(stack).lower()]
+    if len(fitting) == 1:
+        return fitting[0], []
+    raise InputError(
+        f"{len(fitting) or 'none'} of the {len(stacks)} images fit {part!r}",
+        where=path,
+        hint=f"They are: {'; '.join(_named(stacks, stack) for stack in stacks[:12])}",
+    )
+
+
+def _placed(stack: Stack, path: Path) -> tuple[Stack, Place]:
+    """A stack and its place; of a file whose series makes no volume, the file alone."""
+    try:
+        return stack, place_of(stack)
+    except InputError as error:
+        own = tuple(frame for frame in stack.frames if frame.file == path)
+        if not own or len(own) == len(stack.frames):
+            raise
+        alone = Stack(own, "", (f"its series makes no volume, this slice is alone: {error}",))
+        return alone, place_of(alone)
+
+
+def _described(stack: Stack) -> str:
+    """One image to someone who has to choose; holds what the series is called."""
+    description = " ".join(stack.first.description.split()) or "without a name"
+    return f"{description}, {_size(stack)}"
+
+
+def _named(stacks: list[Stack], stack: Stack) -> str:
+    """One image in a message: its number and size, no text of the header."""
+    return f"{stacks.index(stack) + 1} ({_size(stack)})"
+
+
+def _size(stack: Stack) -> str:
+    first = stack.first
+    rows, columns = first.shape
+    label = f", {stack.label}" if stack.label else ""
+    return f"{first.modality} {len(stack.frames)} x {rows} x {columns}{label}"
+
+
+def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, int]:
+    """(column, row, slice[, channel]); and how many values were not finite."""
+    first = stack.first
+    dtype = value_type(stack.frames)
+    shape = (place.count, *first.shape) + ((3,) if first.color else ())
+    if math.prod(shape) * dtype.itemsize > MAX_BYTES:
+        raise InputError("the image is larger than what can be read")
+    planes = np.zeros(shape, dtype)
+    filled = np.zeros(place.count, dtype=bool)
+    for position, plane in decoded(stack.frames, dtype):
+        if plane.shape != shape[1:]:
+            raise InputError(
+                f"the pixels are {plane.shape}, the header says {shape[1:]}",
+                where=stack.frames[position].file,
+            )
+        planes[place.index[position]] = plane
+        filled[place.index[position]] = True
+    odd = 0
+    if dtype.kind == "f":
+        finite = np.isfinite(planes)
+        odd = int(finite.size - np.count_nonzero(finite))
+        if odd:
+            planes[~finite] = planes[finite].min() if finite.any() else 0.0
+    if not filled.all():
+        planes[~filled] = planes[filled].min()
+    if dtype == np.int32 and planes.min() >= -(2**15) and planes.max() < 2**15:
+        planes = planes.astype(np.int16)  # Headers claim more bits than scanners use.
+    return np.swapaxes(planes, 0, 2), odd
+
+
+def _volume(
+    path: Path,
+    stack: Stack,
+    place: Place,
+    array: np.ndarray,
+    slice_axis: int | None,
+    warnings: tuple[str, ...],
+) -> Volume:
+    first = stack.first
+    located = first.position is not None
+    # Pictures are shown by themselves; one file of many grey frames may well be a volume.
+    flat = not located and (len({frame.file for frame in stack.frames}) == len(stack.frames)
+                            or first.color)  # fmt: skip
+    unit: Any = "mm" if located or first.spacing else "pixel"
+    # The slices that were taken are what a reader knows; a thin one is no reason to turn.
+    axis = 2 if slice_axis is None or flat else slice_axis
+    grid = Grid((array.shape[0], array.shape[1], array.shape[2]), place.affine, axis, unit)
+    instances = [("", 0)] * place.count
+    for number, frame in zip(place.index, stack.frames, strict=True):
+        instances[number] = (frame.uid, frame.index)
+    header = {
+        "stored": array.dtype.name,
+        "inverted": first.inverted,
+        "window": None if first.color else first.window,
+        "modality": first.modality,
+        "study": first.study,
+        "series": first.series,
+        "frame_of_reference": first.reference,
+        "sop_class": first.sop_class,
+        "instances": tuple(instances),
+    }
+    kind: Any = "picture" if flat else "volume"
+    return Volume(grid.to_array(array), grid, path, kind, header, warnings)

@@ -1,0 +1,148 @@
+"""Pixels of DICOM frames, decompressed, as the real values that the header makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from napari_dim.errors import InputError
+from napari_dim.io.dicom_files import Frame
+
+_TYPES = [np.dtype(name) for name in ("u1", "i2", "u2", "i4", "u4")]
+
+
+def value_type(frames: Sequence[Frame]) -> np.dtype[Any]:
+    """The smallest type that holds the real values of all frames.
+
+    Whole numbers where slope and intercept are, the same for all; else float32.
+    """
+    first = frames[0]
+    if first.color:
+        return np.dtype({1: "u1", 2: "u2"}.get(first.bits[0] // 8, "u4"))
+    if first.table:
+        return np.dtype(np.float32)
+    scalings = {frame.scaling for frame in frames}
+    slope, inter = next(iter(scalings))
+    whole = slope == int(slope) and inter == int(inter) if np.isfinite([slope, inter]).all() else 0
+    if len(scalings) > 1 or not whole or first.bits[0] > 16:
+        return np.dtype(np.float32)
+    low, high = np.inf, -np.inf
+    for _, stored, signed in {frame.bits for frame in frames}:
+        ends = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
+        real = [end * slope + inter for end in ends]
+        low, high = min(low, *real), max(high, *real)
+    for dtype in _TYPES:
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return dtype
+    return np.dtype(np.float32)
+
+
+def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int, np.ndarray]]:
+    """Each frame's number in `frames` and its pixels, ``(row, column[, channel])`` of `dtype`.
+
+    A file is opened once however many frames of it are wanted.
+
+    Raises
+    ------
+    InputError
+        If a file is damaged, or compressed in a way that nothing installed can undo.
+    """
+    numbered = sorted(enumerate(frames), key=lambda one: (str(one[1].file), one[1].index))
+    for file, group in groupby(numbered, key=lambda one: one[1].file):
+        wanted = list(group)
+        try:
+            data = _opened(file)
+            planes = _planes(data, [frame.index for _, frame in wanted])
+            for (number, frame), plane in zip(wanted, planes, strict=True):
+                yield number, _real(plane, frame, data, dtype)
+        except (InputError, MemoryError):
+            raise
+        except Exception as error:
+            raise InputError(f"the pixels can't be read: {_reason(error)}", where=file) from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong; of several decoders that failed, what each says."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1:
+        lines = lines[1:]
+    return "; ".join(lines)[:300] or type(error).__name__
+
+
+def _opened(file: Any) -> Any:
+    import pydicom
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    data = pydicom.dcmread(file, force=True)
+    if (
+        "PixelData" not in data
+        and "FloatPixelData" not in data
+        and "DoubleFloatPixelData" not in data
+    ):
+        raise InputError("this DICOM file holds no pixels", where=file)
+    syntax = getattr(data.file_meta, "TransferSyntaxUID", None)
+    if syntax is None:
+        # Old files without a preamble say nothing; pydicom found out how they are encoded.
+        syntax = ImplicitVRLittleEndian if data.original_encoding[0] else ExplicitVRLittleEndian
+        data.file_meta.TransferSyntaxUID = syntax
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise InputError(
+            f"the pixels are compressed as {syntax.name}, which can't be undone here", where=file,
+            hint="Store the series uncompressed",
+        ) from error  # fmt: skip
+    if not decoder.is_available:
+        wanted = "; ".join(decoder.missing_dependencies)
+        raise InputError(
+            f"the pixels are compressed as {syntax.name}, which needs one more package", where=file,
+            hint=f"Install one of: {wanted}",
+        )  # fmt: skip
+    return data
+
+
+def _planes(data: Any, indices: list[int]) -> Iterator[np.ndarray]:
+    from pydicom.pixels import apply_color_lut, iter_pixels
+
+    palette = str(data.get("PhotometricInterpretation", "")).startswith("PALETTE")
+    for plane in iter_pixels(data, indices=indices):
+        if palette:
+            colors = apply_color_lut(plane, data)[..., :3]
+            yield (colors >> 8).astype(np.uint8) if colors.dtype.itemsize > 1 else colors
+        else:
+            yield plane
+
+
+def _real(plane: np.ndarray, frame: Frame, data: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    """The real values: bits that are no part of a number cut off, then slope and intercept."""
+    from pydicom.pixels import apply_modality_lut
+
+    if frame.color:
+        return plane.astype(dtype, copy=False)
+    if plane.dtype.kind in "iu":
+        plane = _clean(plane, frame)
+    if frame.table:
+        return np.asarray(apply_modality_lut(plane, data)).astype(dtype)
+    slope, inter = frame.scaling
+    if (slope, inter) == (1.0, 0.0):
+        return plane.astype(dtype)
+    if dtype.kind in "iu":
+        return (plane.astype(np.int64) * int(slope) + int(inter)).astype(dtype)
+    return (plane.astype(np.float64) * slope + inter).astype(dtype)
+
+
+def _clean(plane: np.ndarray, frame: Frame) -> np.ndarray:
+    """Old files keep overlays in the bits above a number's own."""
+    _, stored, signed = frame.bits
+    if stored >= 8 * plane.dtype.itemsize:
+        return plane
+    low, high = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
+    if plane.min() >= low and plane.max() <= high:
+        return plane
+    bits: np.ndarray = plane.astype(np.int64) & (2**stored - 1)
+    bits[bits > high] -= 2**stored
+    return bits
