@@ -24,11 +24,11 @@ from napari_dim.io.dicom_files import (
 )
 from napari_dim.io.dicom_pixels import decoded, value_type
 from napari_dim.io.dicom_series import Place, Stack, place_of, stacks_of
+from napari_dim.io.fit import mask_on
 from napari_dim.io.formats import How, Part
+from napari_dim.io.nifti import MAX_BYTES
+from napari_dim.io.values import finite_values
 from napari_dim.volume import Grid, Volume
-
-MAX_BYTES = 16 * 2**30
-"""Larger images are refused."""
 
 
 def read_dicom(path: Path, how: How) -> Volume:
@@ -37,6 +37,10 @@ def read_dicom(path: Path, how: How) -> Volume:
     Of a folder with several the one that `how` names, else the largest. Of a file its whole
     series, as far as it lies in the same folder.
     """
+    if _is_segmentation(path):
+        from napari_dim.io.dicom_seg import open_dicom_seg
+
+        return open_dicom_seg(path)
     with _one_line(path):
         stacks, refused = _stacks(path)
         stack, others = _chosen(stacks, how.part, path)
@@ -56,8 +60,24 @@ def read_dicom(path: Path, how: How) -> Volume:
         return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
 
 
+def read_dicom_mask(path: Path, like: Volume) -> np.ndarray:
+    """Read a DICOM-SEG, or whole numbers in a series; see `napari_dim.io.read_mask`."""
+    if _is_segmentation(path):
+        from napari_dim.io.dicom_seg import read_dicom_seg
+
+        return read_dicom_seg(path, like)
+    return mask_on(like, read_dicom(path, How()))
+
+
+def _is_segmentation(path: Path) -> bool:
+    header = None if path.is_dir() else read_header(path)
+    return header is not None and header.get("Modality") == "SEG"
+
+
 def list_dicom(path: Path) -> tuple[Part, ...]:
     """The images in a folder, by series; see `napari_dim.io.list_parts`."""
+    if _is_segmentation(path):
+        return ()
     with _one_line(path):
         stacks, _ = _stacks(path)
         return tuple(
@@ -209,12 +229,7 @@ def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, int]:
             )
         planes[place.index[position]] = plane
         filled[place.index[position]] = True
-    odd = 0
-    if dtype.kind == "f":
-        finite = np.isfinite(planes)
-        odd = int(finite.size - np.count_nonzero(finite))
-        if odd:
-            planes[~finite] = planes[finite].min() if finite.any() else 0.0
+    planes, odd = finite_values(planes)
     if not filled.all():
         planes[~filled] = planes[filled].min()
     if dtype == np.int32 and planes.min() >= -(2**15) and planes.max() < 2**15:

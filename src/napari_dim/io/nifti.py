@@ -329,7 +329,7 @@ def _grid(source: _Source, path: Path, slice_axis: int | None) -> tuple[Grid, li
             continue
         if number:
             warnings.append("the sform can't be used; the place is taken from the qform")
-        if _sheared(affine):
+        if sheared(affine):
             warnings.append("the axes are not at right angles; distances are approximate")
         return grid, warnings
     if isinstance(problem, InputError):
@@ -355,7 +355,8 @@ def _default_axis(affine: np.ndarray, shape: tuple[int, int, int]) -> int:
     return thin[0] if len(thin) == 1 else default_slice_axis(affine)
 
 
-def _sheared(affine: np.ndarray) -> bool:
+def sheared(affine: np.ndarray) -> bool:
+    """Whether the axes of an affine are not at right angles to each other."""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > 1e-3)
 

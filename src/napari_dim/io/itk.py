@@ -1,0 +1,120 @@
+"""MetaImage and NRRD files to volumes, by SimpleITK in a child process.
+
+A malformed file can end the process that reads it with SimpleITK. It is read in one of its
+own; what it was, arrives as plain numbers, and a crash or a hang becomes one `InputError`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dim.errors import InputError
+from napari_dim.io.formats import How, Part
+from napari_dim.io.nifti import MAX_BYTES, sheared
+from napari_dim.io.values import finite_values
+from napari_dim.volume import Grid, Volume, default_slice_axis
+
+_CHILD = Path(__file__).with_name("itk_child.py")
+_START = 120.0
+_BYTES_A_SECOND = 4e6
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def read_itk(path: Path, how: How) -> Volume:
+    """Read one image; see `napari_dim.io.read_volume`."""
+    with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
+        out = Path(folder) / "voxels.npy"
+        told = _ask_child(path, out, how.part)
+        if "refused" in told:
+            raise InputError(told["refused"], where=path, hint=_hint(told))
+        array = np.load(out, allow_pickle=False)
+    return _volume(path, array, told, how.slice_axis)
+
+
+def list_itk(path: Path) -> tuple[Part, ...]:
+    """The volumes of a file of four axes; see `napari_dim.io.list_parts`."""
+    with path.open("rb") as file:
+        start = file.read(4096)
+    # A process a file would be slow, and nearly none holds a series.
+    if b"dimension: 4" not in start and b"NDims = 4" not in start:
+        return ()
+    with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
+        told = _ask_child(path, Path(folder) / "voxels.npy", "")
+    count = int(told.get("volumes", 0))
+    return tuple(Part(str(number), f"volume {number} of {count}") for number in range(count))
+
+
+def _hint(told: dict[str, Any]) -> str:
+    if "volumes" in told:
+        return f"Choose one of its volumes, 0 to {told['volumes'] - 1}"
+    return ""
+
+
+def _ask_child(path: Path, out: Path, part: str) -> dict[str, Any]:
+    if find_spec("SimpleITK") is None:
+        raise InputError("this file needs the package SimpleITK", where=path,
+                         hint='Install it with: pip install "napari-dim[itk]"')  # fmt: skip
+    if part and not part.strip().isdecimal():
+        raise InputError(f"{part!r} is no number of a volume", where=path)
+    # -P: nothing beside the program may be taken for a package that SimpleITK imports.
+    command = [sys.executable, "-P", str(_CHILD), str(path.resolve()), str(out),
+               part.strip() or "-", str(MAX_BYTES)]  # fmt: skip
+    patience = _START + path.stat().st_size / _BYTES_A_SECOND
+    try:
+        done = subprocess.run(
+            command, capture_output=True, timeout=patience, stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"reading took longer than {patience:.0f} s", where=path) from error
+    except OSError as error:
+        raise InputError(f"the reader can't be started: {error.strerror}", where=path) from error
+    try:
+        told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        raise InputError(
+            f"SimpleITK gave up on this file (exit code {done.returncode})", where=path,
+            hint="It is probably damaged: copy it again",
+        ) from error  # fmt: skip
+    return told
+
+
+def _volume(path: Path, array: np.ndarray, told: dict[str, Any], slice_axis: int | None) -> Volume:
+    axes = len(told["spacing"])
+    linear = np.eye(3)
+    linear[:axes, :axes] = np.reshape(told["direction"], (axes, axes))
+    affine = np.eye(4)
+    affine[:3, :3] = linear * (*told["spacing"], *[1.0] * (3 - axes))
+    affine[:axes, 3] = told["origin"]
+    affine = _TO_RAS @ affine
+    if axes == 2:  # a flat image
+        array = array[:, :, None]
+    warnings = []
+    try:
+        axis = slice_axis
+        if axis is None:
+            thin = [n for n in range(3) if array.shape[n] == 1]
+            axis = thin[0] if len(thin) == 1 else default_slice_axis(affine)
+        grid = Grid((array.shape[0], array.shape[1], array.shape[2]), affine, axis)
+    except InputError as error:
+        raise InputError(error.problem, where=path, hint=error.hint) from error
+    if axes == 2 or (path.suffix.lower() in (".nrrd", ".nhdr") and not told["space"]):
+        warnings.append("the file does not say how it lies in the patient; programs will differ")
+    if sheared(affine):
+        warnings.append("the axes are not at right angles; distances are approximate")
+    stored = array.dtype.name
+    array, odd = finite_values(array)
+    if odd:
+        warnings.append(f"{odd} voxels are not finite numbers; they are shown as the lowest value")
+    header = {"stored": stored}
+    return Volume(grid.to_array(array), grid, path, header=header, warnings=tuple(warnings))

@@ -1,0 +1,68 @@
+"""Run as a program of its own: read one image with SimpleITK and leave it as plain numbers.
+
+SimpleITK can end its process on a malformed file, so it is never imported where people work.
+``itk_child.py FILE OUT.npy INDEX LIMIT`` writes the voxels to OUT.npy, in the order (axis,
+..., axis[, channel]) of the file, and prints one JSON object; INDEX chooses one volume of
+a 4D file, or is ``-``. LIMIT is the largest number of bytes to read.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813
+
+
+def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
+    """Read `name` and say what it is; `{"refused": ...}` where it is not read."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(name)
+    reader.ReadImageInformation()
+    size = [int(n) for n in reader.GetSize()]
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    channels = int(reader.GetNumberOfComponents())
+    if "complex" in kind:
+        return {"refused": "images of complex numbers can't be used"}
+    if "label" in kind or "unknown" in kind:
+        return {"refused": f"images of {kind} can't be used"}
+    if len(size) not in (2, 3, 4):
+        return {"refused": f"the image has {len(size)} axes"}
+    if min(size) < 1:
+        return {"refused": "the header declares an empty image"}
+    count = size[3] if len(size) == 4 else 1
+    if index != "-" and not 0 <= int(index) < count:
+        return {"refused": f"there is no volume {index}: the file holds {count}, from 0"}
+    if count > 1 and index == "-":
+        return {"refused": f"the file is a series of {count} volumes", "volumes": count}
+    bits = re.search(r"(\d+)-bit", kind)
+    if math.prod(size) * channels * (int(bits[1]) if bits else 64) > int(limit) * 8:
+        return {"refused": "the header declares more than can be read"}
+    if len(size) == 4:
+        reader.SetExtractSize([*size[:3], 0])
+        reader.SetExtractIndex([0, 0, 0, int(index) if index != "-" else 0])
+    image = reader.Execute()
+    array = sitk.GetArrayViewFromImage(image)
+    axes = image.GetDimension()
+    np.save(out, np.transpose(array, (*range(axes)[::-1], *range(axes, array.ndim))))
+    keys = image.GetMetaDataKeys()
+    return {
+        "spacing": image.GetSpacing(),
+        "origin": image.GetOrigin(),
+        "direction": image.GetDirection(),
+        "space": image.GetMetaData("NRRD_space") if "NRRD_space" in keys else "",
+        "stored": kind,
+    }
+
+
+if __name__ == "__main__":
+    try:
+        told = main(*sys.argv[1:5])
+    except Exception as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        told = {"refused": (lines or [type(error).__name__])[-1]}
+    sys.stdout.write(json.dumps(told) + "\n")
