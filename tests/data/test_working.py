@@ -76,6 +76,16 @@ def test_odd_volumes_give_finite_numbers(fill):
 def test_padding_repeats_the_edge():
     x = torch.arange(6.0).view(1, 1, 2, 3)
     y = padded(x)
-    assert y.shape == (1, 1, 16, 16)
+    assert y.shape == (1, 1, 16, 32)
     assert torch.equal(y[..., :2, :3], x)
     assert (y[..., 2:, 2] == 5).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (16, 16), (3, 17), (40, 1)])
+def test_the_network_sees_two_pixels_at_least_where_it_sees_the_least(size):
+    volume, _ = ellipsoid((2, *size), spacing=(1, 1, 1))
+    grid = WorkingGrid.fit([volume], min_size=16, max_size=64)
+    assert np.prod(grid.patch) >= 2 * MULTIPLE**2
+    x = padded(torch.ones(1, 1, *size))
+    assert x.shape[-2] * x.shape[-1] >= 2 * MULTIPLE**2
+    assert x.shape[-2] % MULTIPLE == x.shape[-1] % MULTIPLE == 0

@@ -69,7 +69,9 @@ class WorkingGrid:
         shapes = np.array([grid.shape(volume) for volume in volumes])
         size = np.quantile(shapes, 0.9, axis=0, method="lower")
         patch = np.minimum(-(-size // MULTIPLE) * MULTIPLE, -(-max_size // MULTIPLE) * MULTIPLE)
-        return cls(pixel, round(wanted), (int(patch[0]), int(patch[1])), 2 * max_size)
+        # A network that has halved all to one pixel has nothing left to normalise over.
+        columns = max(int(patch[1]), 2 * MULTIPLE if patch[0] == MULTIPLE else MULTIPLE)
+        return cls(pixel, round(wanted), (int(patch[0]), columns), 2 * max_size)
 
     def shape(self, volume: Volume) -> tuple[int, int]:
         """Rows and columns of a volume's slices on the working grid."""
@@ -138,9 +140,14 @@ def resized(x: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def padded(x: Tensor) -> Tensor:
-    """`x` with its last rows and columns repeated up to a multiple of `MULTIPLE`."""
+    """`x` with its last rows and columns repeated up to a multiple of `MULTIPLE`.
+
+    Never to one `MULTIPLE` both ways: the network needs two pixels where it sees the least.
+    """
     rows, columns = x.shape[-2:]
     bottom, right = -rows % MULTIPLE, -columns % MULTIPLE
+    if rows + bottom == columns + right == MULTIPLE:
+        right += MULTIPLE
     if not bottom and not right:
         return x
     return F.pad(x, (0, right, 0, bottom), mode="replicate")
