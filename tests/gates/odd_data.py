@@ -27,7 +27,13 @@ FULL, QUICK = 24, 8
 
 _SHAPE = (24, 20, 6)
 _AFFINE = np.array([[-1, 0.1, 0, 5], [0.1, 1, 0.2, -4], [0, -0.2, 3, 7], [0, 0, 0, 1.0]])
-_SMALL = "threads = 1\nwidth = 4\nmin_size = 32\nlabelled_batch = 2\nunlabelled_batch = 1\ncontext = 1\n"
+_SMALL = """
+threads = 1
+width = 4
+min_size = 32
+labelled_batch = 2
+unlabelled_batch = 1
+"""
 
 Row = tuple[str, str, str, str]
 """Image, labels, slices, split."""
