@@ -29,9 +29,12 @@ class Header(QWidget):
         self.dot = QLabel()
         self.memory = QLabel()
         self.memory.setToolTip("Memory that napari uses, of what the machine has")
+        self.saved = QLabel()
+        self.saved.setToolTip("“saved”: every stroke is on the disk, a crash can't take it away")
         self.state = StateLine(session)
         row = QHBoxLayout()
         row.addWidget(self.case, 1)
+        row.addWidget(self.saved)
         row.addWidget(self.dot)
         row.addWidget(self.memory)
         column = QVBoxLayout(self)
@@ -45,6 +48,7 @@ class Header(QWidget):
         while_alive(self, session.case_changed, self.refresh)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.changed, self.refresh)
+        while_alive(self, session.autosave.changed, self._say_saved)
         self.refresh()
         self._say_memory()
 
@@ -60,6 +64,13 @@ class Header(QWidget):
         self.dot.setText(
             f'<span style="color:{DOTS[activity]}">●</span> {words.get(activity, activity.value)}'
         )
+
+    def _say_saved(self) -> None:
+        text = self.session.autosave.text
+        fault = text.startswith("NOT SAVED")
+        self.saved.setText('<b style="color:#D55E00">NOT SAVED</b>' if fault else text)
+        if fault:
+            self.saved.setToolTip(text)
 
     def _say_memory(self) -> None:
         from psutil import Process, virtual_memory

@@ -50,6 +50,8 @@ class PredictionLayer:
         Whether it has said anything of a slice, ``(slice,)`` bool.
     model, run
         What made the masks, and the folder it is saved in; None until it is known.
+    unknown
+        Slices whose mask by the machine is not known, only what a person made of it.
     entropy, disagreement, confidence
         As in `engine.events.Preview`; NaN and None where the machine has not said.
     """
@@ -73,6 +75,7 @@ class PredictionLayer:
         self.model: Model | None = None
         self.run: Path | None = None
         self._touched: set[int] = set()
+        self.unknown: set[int] = set()
         self.layer.events.paint.connect(self._on_paint)
 
     @property
@@ -80,6 +83,16 @@ class PredictionLayer:
         """Slices that a person has changed, ascending."""
         self._sweep(range(len(self._sums)))
         return tuple(sorted(self._touched))
+
+    @property
+    def noticed(self) -> tuple[int, ...]:
+        """Slices found so far that a person has changed; `touched` looks at all."""
+        return tuple(sorted(self._touched))
+
+    def leave(self, numbers: Iterable[int]) -> None:
+        """Take what some slices hold for a person's, made of a mask that is not known."""
+        self.unknown |= set(numbers)
+        self._touched |= self.unknown
 
     def write(self, numbers: np.ndarray, masks: np.ndarray) -> list[int]:
         """Write the machine's masks; returns the slices left alone.
@@ -104,6 +117,7 @@ class PredictionLayer:
         for number, mask in zip(numbers.tolist(), masks, strict=True):
             self.mask[number] = mask
             self.said[number] = True
+            self.unknown.discard(number)
             self.areas[number] = np.count_nonzero(mask)
             if number not in self._touched:
                 array[number] = mask

@@ -16,6 +16,7 @@ from napari_dim.engine.events import Failed, StepDone
 from napari_dim.engine.suggest import Suggestion
 from napari_dim.errors import InputError
 from napari_dim.gui.annotation import Annotation
+from napari_dim.gui.autosave import Autosave
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.worker import Task
 
@@ -67,6 +68,8 @@ class Session:
         The scan that is worked on, and the layer it is labelled in.
     scores
         How right the machine was on slices that were confirmed afterwards.
+    autosave
+        What keeps every stroke on the disk.
     """
 
     changed = Signal()
@@ -106,6 +109,7 @@ class Session:
             event.connect(self._on_layers)
         for layer in viewer.layers:
             layer.events.name.connect(self._on_layers)
+        self.autosave = Autosave(self)
 
     @property
     def viewer(self) -> Any:
@@ -166,6 +170,10 @@ class Session:
             self._annotations[labels] = annotation
         return self._annotations[labels]
 
+    def known_annotation(self, labels: Layer) -> Annotation | None:
+        """What is known of the slices of a layer, if they were ever looked at."""
+        return self._annotations.get(labels)
+
     @property
     def prediction(self) -> PredictionLayer | None:
         """The prediction of the scan that is worked on, if there is one."""
@@ -210,6 +218,8 @@ class Session:
     def panel_closed(self) -> None:
         """When the last panel is gone, background work ends."""
         self._panels -= 1
+        if self._panels <= 0:
+            self.autosave.flush()
         if self._panels <= 0 and self.task is not None:
             self.task.abandon()
             self.task = None

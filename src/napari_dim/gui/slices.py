@@ -245,6 +245,8 @@ def _record_score(session: Session, number: int, plane: np.ndarray) -> None:
     prediction, annotation = session.prediction, session.annotation
     if prediction is None or annotation is None or not prediction.said[number]:
         return
+    if number in prediction.unknown:
+        return
     if any(score.number == number for score in session.scores):
         return
     said = prediction.mask[number]

@@ -14,6 +14,7 @@ from napari_dim.gui.annotate import AnnotateTab
 from napari_dim.gui.export import ExportTab
 from napari_dim.gui.header import Header
 from napari_dim.gui.parts import scrolled, while_alive
+from napari_dim.gui.recovery import RecoveryBar
 from napari_dim.gui.review import ReviewTab
 from napari_dim.gui.session import session_of
 from napari_dim.gui.strip import Slices, SliceStrip
@@ -51,7 +52,9 @@ class Workspace(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 0)
         column.setSpacing(4)
+        self.recovery = RecoveryBar(session)
         column.addWidget(self.header)
+        column.addWidget(self.recovery)
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
         self._soon = QTimer(self, singleShot=True, interval=150)

@@ -42,9 +42,11 @@ class Case(_Frozen):
     image
         Path inside the project; None where the scan lies elsewhere or in no file.
     sha256
-        Of the scan's file, "" where there is none.
+        Of the scan's file; "" where there is none or it was not worked out.
     slice_axis
         File axis that slices are counted along; None: chosen by the reader.
+    part
+        Which image of a file or folder that holds several.
     """
 
     name: Name
@@ -53,6 +55,7 @@ class Case(_Frozen):
     image: str | None = Field(default=None, max_length=1000)
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     slice_axis: int | None = Field(default=None, ge=0, le=2)
+    part: str = Field(default="", max_length=400)
 
 
 class Contents(_Frozen):

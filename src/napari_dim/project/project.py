@@ -264,6 +264,8 @@ class Project:
         site: str = "",
         copy: bool = False,
         slice_axis: int | None = None,
+        part: str = "",
+        digest: bool = True,
     ) -> Case:
         """Add a scan.
 
@@ -278,6 +280,11 @@ class Project:
             Whether to take a copy of the file into the project.
         slice_axis
             File axis that slices are counted along; None: chosen by the reader.
+        part
+            Which image of a file or folder that holds several.
+        digest
+            Whether to work out the file's hash, by which it is known when it has moved; that
+            takes a second a GiB.
 
         Raises
         ------
@@ -285,7 +292,7 @@ class Project:
             If the file can't be read or copied, or the name is taken.
         """
         self._require_writable()
-        name = name or self._free_name("" if image is None else file_stem(image))
+        name = name or self.free_name("" if image is None else file_stem(image))
         if any(case.name == name for case in self.cases):
             raise InputError(f"there is a case {name!r} already", where=self.folder)
         folder = self._free_folder(slug(name))
@@ -297,8 +304,9 @@ class Project:
             folder=folder,
             site=site,
             image=None if image is None else relative_to(self.folder, Path(image)),
-            sha256="" if image is None else _digest(Path(image)),
+            sha256=_digest(Path(image)) if image is not None and digest else "",
             slice_axis=slice_axis,
+            part=part,
         )
         if image is not None and made.image is None:
             self._refer(made, Path(image))
@@ -306,7 +314,7 @@ class Project:
         return made
 
     def update_case(self, name: str, **changes: Any) -> Case:
-        """Change the ``name``, ``site`` or ``slice_axis`` of a case.
+        """Change the ``name``, ``site``, ``slice_axis`` or ``part`` of a case.
 
         Raises
         ------
@@ -315,9 +323,8 @@ class Project:
         """
         old = self.case(name)
         fields = old.model_dump()
-        fields.update(
-            (key, changes[key]) for key in ("name", "site", "slice_axis") if key in changes
-        )
+        free = ("name", "site", "slice_axis", "part")
+        fields.update((key, changes[key]) for key in free if key in changes)
         new = _checked(Case, **fields)
         current = new.name if self.current == name else self.current
         self._change(cases=tuple(new if c is old else c for c in self.cases), current=current)
@@ -374,16 +381,13 @@ class Project:
         case = self.case(name)
         if case.image is not None:
             path = inside(self.folder, case.image)
-        elif case.sha256:
-            path = local.references(self._contents.id).get(case.folder, Path())
         else:
-            return None
-        if path == Path() or not path.exists():
-            raise InputError(
-                "its scan is not where it was" if path != Path() else "its scan lies elsewhere",
-                where=name,
-                hint="Choose the file",
-            )
+            found = local.references(self._contents.id).get(case.folder)
+            if found is None and not case.sha256:
+                return None
+            path = found or Path()
+        if not path.name or not path.exists():
+            raise InputError("its scan is not where it was", where=name, hint="Choose the file")
         return path
 
     def locate(self, name: str, image: Path, *, anyway: bool = False) -> None:
@@ -549,7 +553,8 @@ class Project:
             self._stores[key] = Store(self.folder, f"cases/{folder}/{layer}")
         return self._stores[key]
 
-    def _free_name(self, wanted: str) -> str:
+    def free_name(self, wanted: str) -> str:
+        """A name that no case has: the one that is wanted, or that with a number."""
         taken = {case.name for case in self.cases}
         wanted = wanted[:180] or "case"
         numbered = (f"{wanted} {n}" for n in range(2, len(taken) + 3))

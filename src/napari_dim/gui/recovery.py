@@ -1,0 +1,151 @@
+"""Work that was done without a project, or broken off: found at the start, opened again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
+
+from napari_dim.errors import InputError
+from napari_dim.gui.cases import open_case
+from napari_dim.gui.parts import note
+from napari_dim.project import Project
+from napari_dim.project.local import recovery_folders
+
+if TYPE_CHECKING:
+    from napari_dim.gui.session import Session
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A recovery folder that nobody works in.
+
+    Attributes
+    ----------
+    cases
+        The names of its scans.
+    crashed
+        Whether the window ended without closing it.
+    """
+
+    folder: Path
+    cases: tuple[str, ...]
+    crashed: bool
+
+    @property
+    def when(self) -> str:
+        """When its last stroke was written, for people."""
+        last = max((p.stat().st_mtime for p in self.folder.rglob("*.journal")), default=0.0)
+        return datetime.fromtimestamp(last).strftime("%-d %B, %H:%M") if last else "some time ago"
+
+    def __str__(self) -> str:
+        what = ", ".join(self.cases[:3]) + (" and others" if len(self.cases) > 3 else "")
+        why = "napari ended before it was closed" if self.crashed else "it is in no project yet"
+        return f"There is work of {self.when} on {what}: {why}."
+
+
+def leftovers() -> list[Leftover]:
+    """The recovery folders that nobody works in and that hold strokes, newest first."""
+    found = []
+    for folder in recovery_folders():
+        try:
+            with Project.open(folder) as project:
+                holder = project.holder
+                if holder is not None and not holder.stale:
+                    continue
+                kept = tuple(case.name for case in project.cases if project.layers(case.name))
+        except InputError:
+            continue
+        if kept:
+            found.append(Leftover(folder, kept, holder is not None))
+    return found
+
+
+def restore(session: Session, leftover: Leftover) -> str:
+    """Open all that a recovery folder holds, and go on in it; says what was done.
+
+    Raises
+    ------
+    InputError
+        If somebody else has opened it meanwhile, or it can't be read.
+    """
+    project = Project.open(leftover.folder, recover=True)
+    if project.read_only:
+        raise InputError(f"{project.holder} has it", where=leftover.folder)
+    said = list(project.notes)
+    session.autosave.take_over(project)
+    for name in leftover.cases:
+        try:
+            said.append(open_case(session, project, name))
+        except InputError as error:
+            said.append(str(error))
+    return ". ".join(said)
+
+
+def discard(leftover: Leftover) -> None:
+    """Delete a recovery folder."""
+    shutil.rmtree(leftover.folder, ignore_errors=True)
+
+
+class RecoveryBar(QFrame):
+    """Offers work that was broken off; hidden where there is none.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.text = note()
+        self.restore = QPushButton("Restore")
+        self.restore.setToolTip("Open the scans with all labels, classes and states again")
+        self.restore.clicked.connect(self._on_restore)
+        self.later = QPushButton("Later")
+        self.later.setToolTip("Keep it; it is offered again at the next start")
+        self.later.clicked.connect(self.hide)
+        self.drop = QPushButton("Delete…")
+        self.drop.clicked.connect(self._on_drop)
+        row = QHBoxLayout()
+        for button in (self.restore, self.later, self.drop):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.addWidget(self.text)
+        column.addLayout(row)
+        self._left = leftovers()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the newest that is left."""
+        self.setVisible(bool(self._left))
+        if self._left:
+            self.text.setText(str(self._left[0]))
+
+    def _on_restore(self) -> None:
+        from napari.utils.notifications import show_info, show_warning
+
+        leftover = self._left.pop(0)
+        try:
+            said = restore(self.session, leftover)
+        except InputError as error:
+            show_warning(str(error))
+        else:
+            self.session.say(said)
+            show_info(said)
+        self._left = []  # one at a time: the next is offered at the next start
+        self.refresh()
+
+    def _on_drop(self) -> None:
+        question = f"Delete the labels of {', '.join(self._left[0].cases)} for good?"
+        answer = QMessageBox.question(self, "Delete work", question)
+        if answer == QMessageBox.StandardButton.Yes:
+            discard(self._left.pop(0))
+            self.refresh()
