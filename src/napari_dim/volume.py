@@ -23,6 +23,8 @@ from napari_dim.errors import InputError
 # Reading order of the world's axes for rows: superior-inferior first, then anterior-posterior.
 _ROW_PRIORITY = {"S": 0, "I": 0, "A": 1, "P": 1, "R": 2, "L": 2}
 _FLIPPED_IN_PLANE = frozenset("RAS")
+_LARGE = 2**28  # Voxels above which intensities are judged by some slices...
+_LOOKED_AT = 32  # ... and by how many.
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Grid:
         return "".join(nib.orientations.aff2axcodes(self.file_affine))
 
     @cached_property
-    def _layout(self) -> tuple[tuple[int, int, int], tuple[int, ...]]:
+    def layout(self) -> tuple[tuple[int, int, int], tuple[int, ...]]:
         """File axes in the order (slice, row, column), and the array axes to flip."""
         codes = self.codes
         plane = sorted(
@@ -89,7 +91,7 @@ class Grid:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(slices, rows, columns)."""
-        order, _ = self._layout
+        order, _ = self.layout
         return (
             self.file_shape[order[0]],
             self.file_shape[order[1]],
@@ -99,7 +101,7 @@ class Grid:
     @cached_property
     def affine(self) -> np.ndarray:
         """4 x 4: array index (slice, row, column) -> position, RAS+, in mm (or pixels)."""
-        order, flips = self._layout
+        order, flips = self.layout
         to_file = np.zeros((4, 4))
         to_file[3, 3] = 1.0
         for position, axis in enumerate(order):
@@ -116,12 +118,12 @@ class Grid:
 
     def to_array(self, data: np.ndarray) -> np.ndarray:
         """A view of data in the file's order ``(i, j, k[, channel])``, laid out for us."""
-        order, flips = self._layout
+        order, flips = self.layout
         return np.flip(np.transpose(data, (*order, *range(3, data.ndim))), flips)
 
     def to_file(self, array: np.ndarray) -> np.ndarray:
         """The inverse of `to_array`: a view in the file's axis order and direction."""
-        order, flips = self._layout
+        order, flips = self.layout
         back = tuple(int(axis) for axis in np.argsort(order))
         return np.transpose(np.flip(array, flips), (*back, *range(3, array.ndim)))
 
@@ -190,12 +192,19 @@ class Volume:
     def intensities(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """0.5 and 99.5 %, and mean and standard deviation within them, ``(channel,)`` each.
 
-        From about two million voxels at most, a few planes' rows and columns left out:
-        a volume that lies on the disk is not read into memory for it.
+        From about two million voxels at most, a few planes' rows and columns left out; of
+        a volume of more than `_LARGE` voxels only some slices are looked at, for one that
+        lies on the disk is not read as a whole for it.
         """
         slices, rows, columns = self.array.shape[:3]
-        step = max(1, round(np.sqrt(max(1, slices * rows * columns // 2_000_000))))
-        sample = self.array[:, ::step, ::step].reshape(-1, self.channels).astype(np.float32)
+        wanted = slices if slices * rows * columns <= _LARGE else min(slices, _LOOKED_AT)
+        step = max(1, round(np.sqrt(max(1, wanted * rows * columns // 2_000_000))))
+        if wanted == slices:
+            picked = np.asarray(self.array[:, ::step, ::step])
+        else:
+            numbers = np.linspace(0, slices - 1, wanted).round().astype(int)
+            picked = np.stack([self.array[int(n)][::step, ::step] for n in numbers])
+        sample = picked.reshape(-1, self.channels).astype(np.float32)
         sample = np.nan_to_num(sample, posinf=0.0, neginf=0.0)
         low, high = np.percentile(sample, (0.5, 99.5), axis=0)
         flat = high <= low  # mostly background: the limits would wipe the rest out

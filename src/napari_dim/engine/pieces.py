@@ -46,20 +46,71 @@ def main_pieces(mask: np.ndarray, classes: Iterable[int]) -> np.ndarray:
     numpy.ndarray
         A new mask; dropped voxels are 0.
     """
-    cleaned = mask.copy()
-    block = tuple(max(1, round(length / BLOCKS)) for length in mask.shape)
-    coarse = block_reduce(mask > 0, block, np.any)
-    pieces, count = ndimage.label(coarse, structure=np.ones((3,) * mask.ndim))
-    if count < 2:
+    pieces = Pieces(mask.shape, classes)
+    pieces.add(0, mask)
+    return pieces.cleaned(0, mask)
+
+
+class Pieces:
+    """The pieces of a mask that is seen a few slices at a time, in order.
+
+    Parameters
+    ----------
+    shape
+        Of the whole mask, ``(slice, row, column)``.
+    classes
+        The ids to clean.
+    """
+
+    def __init__(self, shape: Sequence[int], classes: Iterable[int]) -> None:
+        self._classes = tuple(classes)
+        self._block = tuple(max(1, round(length / BLOCKS)) for length in shape)
+        size = [-(-length // block) for length, block in zip(shape, self._block, strict=True)]
+        self._any = np.zeros(size, bool)
+        self._counts = np.zeros((len(self._classes), *size), np.int64)
+        self._kept: np.ndarray | None = None
+
+    def add(self, start: int, mask: np.ndarray) -> None:
+        """Take slices into account, those from `start` on."""
+        deep, down, across = self._block
+        places = np.arange(start, start + len(mask)) // deep
+        for place in np.unique(places):
+            slab = mask[places == place]
+            self._any[place] |= block_reduce(slab.any(0), (down, across), np.any)
+            for number, class_id in enumerate(self._classes):
+                voxels = np.count_nonzero(slab == class_id, axis=0)
+                self._counts[number, place] += block_reduce(voxels, (down, across), np.sum)
+
+    def cleaned(self, start: int, mask: np.ndarray) -> np.ndarray:
+        """A copy of slices from `start` on without stray pieces; all must have been added."""
+        if self._kept is None:
+            self._kept = self._find()
+        cleaned = mask.copy()
+        deep, down, across = self._block
+        planes = np.arange(start, start + len(mask)) // deep
+        rows, columns = (
+            np.arange(length) // block
+            for length, block in zip(mask.shape[1:], (down, across), strict=True)
+        )
+        for number, class_id in enumerate(self._classes):
+            if self._kept[number].all():
+                continue
+            for plane, place in zip(cleaned, planes, strict=True):
+                stray = ~self._kept[number, place][rows][:, columns]
+                plane[stray & (plane == class_id)] = 0
         return cleaned
-    for axis, length in enumerate(mask.shape):
-        pieces = np.take(pieces, np.arange(length) // block[axis], axis)
-    for class_id in classes:
-        here = mask == class_id
-        sizes = np.bincount(pieces[here], minlength=count + 1)
-        if sizes.any():
-            cleaned[here & (pieces != sizes.argmax())] = 0
-    return cleaned
+
+    def _find(self) -> np.ndarray:
+        """Of each class, the blocks where it is kept, ``(class, *blocks)``."""
+        kept = np.ones(self._counts.shape, bool)
+        pieces, count = ndimage.label(self._any, structure=np.ones((3, 3, 3)))
+        if count < 2:
+            return kept
+        for number, counts in enumerate(self._counts):
+            sizes = np.bincount(pieces.ravel(), counts.ravel(), minlength=count + 1)
+            if sizes.any():
+                kept[number] = pieces == sizes.argmax()
+        return kept
 
 
 def single_pieces(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from napari_dim.data.slices import LazySlices
 from napari_dim.data.working import normalised, padded
 from napari_dim.engine.adapt import adapted
 from napari_dim.engine.device import pick_device
@@ -130,7 +131,7 @@ class Predictor:
         largest = max(model.classes, default=0)
         self.ids = np.array((0, *model.classes), dtype=np.min_scalar_type(largest))
 
-    def view(self, stack: Tensor, numbers: np.ndarray) -> Tensor:
+    def view(self, stack: Tensor | LazySlices, numbers: np.ndarray) -> Tensor:
         """Slices with their neighbours as channels, padded, ``(n, channel, row, column)``."""
         context = self.model.context
         places = numbers[:, None] + np.arange(-context, context + 1)
@@ -139,13 +140,15 @@ class Predictor:
         x = padded(x.to(self.device).float())
         return x.contiguous(memory_format=torch.channels_last)
 
-    def __call__(self, stack: Tensor, numbers: np.ndarray, shape: tuple[int, ...]) -> Prediction:
+    def __call__(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray, shape: tuple[int, ...]
+    ) -> Prediction:
         """The prediction of some slices of a stack; the mask is ``(n, *shape)``."""
         probability, entropy = self._probability(stack, numbers)
         return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
 
     @torch.no_grad()
-    def disagreement(self, stack: Tensor) -> np.ndarray:
+    def disagreement(self, stack: Tensor | LazySlices) -> np.ndarray:
         """Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
 
         0 where there is one network alone.
@@ -165,7 +168,9 @@ class Predictor:
         return found
 
     @torch.no_grad()
-    def _probability(self, stack: Tensor, numbers: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    def _probability(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray
+    ) -> tuple[Tensor, np.ndarray]:
         """Of each class on the working grid, ``(n, class, row, column)``, and entropies."""
         rows, columns = stack.shape[-2:]
         was_training = self.net.training
@@ -196,20 +201,19 @@ class Predictor:
         return ids
 
     def whole(
-        self, volume: Volume, stack: Tensor, progress: Callable[[float], None] | None = None
+        self,
+        volume: Volume,
+        stack: Tensor | LazySlices,
+        progress: Callable[[float], None] | None = None,
     ) -> Prediction:
         """The prediction of all slices; stray pieces are still in it.
-
-        Each slice's probabilities are averaged with its neighbours' (a Gaussian of
-        `config.Settings.smooth` pixels of the working grid): along the slice axis an organ
-        is as smooth as within a slice, but the network hardly looks there.
 
         Parameters
         ----------
         volume
             The image.
         stack
-            Its slices, `data.working.normalised`.
+            Its slices, `data.working.normalised` or `data.slices.LazySlices`.
         progress
             Called with the share done, in [0, 1].
         """
@@ -217,6 +221,27 @@ class Predictor:
         mask = np.zeros((count, *shape), dtype=self.ids.dtype)
         entropy = np.zeros(count, dtype=np.float32)
         confidence = np.zeros((count, *stack.shape[-2:]), dtype=np.uint8)
+        for block in self.blocks(volume, stack):
+            here = block.slices
+            mask[here], entropy[here], confidence[here] = (
+                block.mask,
+                block.entropy,
+                block.confidence,
+            )
+            if progress is not None:
+                progress((int(here[-1]) + 1) / count)
+        return Prediction(mask, np.arange(count), entropy, confidence)
+
+    def blocks(self, volume: Volume, stack: Tensor | LazySlices) -> Iterator[Prediction]:
+        """The prediction of all slices in order, a few at a time; stray pieces are still in it.
+
+        Each slice's probabilities are averaged with its neighbours' (a Gaussian of
+        `config.Settings.smooth` pixels of the working grid): along the slice axis an organ
+        is as smooth as within a slice, but the network hardly looks there. What is held in
+        memory does not grow with the number of slices.
+        """
+        count, shape = len(stack), volume.array.shape[1:3]
+        entropy = np.zeros(count, dtype=np.float32)
         weights = self._across(volume)
         reach = len(weights) // 2
         kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
@@ -226,18 +251,17 @@ class Predictor:
             probability, entropy[part] = self._probability(stack, part)
             kept += probability.unbind(0)
             ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
-            if ready > done:
-                smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
-                confidence[done:ready] = _confidence(smooth)
-                for at in range(0, len(smooth), BATCH):
-                    here = slice(done + at, min(done + at + BATCH, ready))
-                    mask[here] = self._ids(smooth[at : at + BATCH], shape)
-                done = ready
-                kept = kept[max(0, done - reach) - first :]
-                first = max(0, done - reach)
-            if progress is not None:
-                progress(done / count)
-        return Prediction(mask, np.arange(count), entropy, confidence)
+            if ready <= done:
+                continue
+            smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
+            mask = np.zeros((len(smooth), *shape), dtype=self.ids.dtype)
+            for at in range(0, len(smooth), BATCH):
+                mask[at : at + BATCH] = self._ids(smooth[at : at + BATCH], shape)
+            here = np.arange(done, ready)
+            yield Prediction(mask, here, entropy[here], _confidence(smooth))
+            done = ready
+            kept = kept[max(0, done - reach) - first :]
+            first = max(0, done - reach)
 
     def _across(self, volume: Volume) -> Tensor:
         """Weights of a slice's neighbours and itself, ``(2 reach + 1,)``."""
