@@ -61,6 +61,7 @@ def test_pieces_seen_in_parts_are_those_of_the_whole(monkeypatch):
         mask = (rng.random(shape) < 0.0015).astype(np.uint16) * 300
         mask[:, 2:6, 1:4] = 1
         mask[: shape[0] // 2, 4:6, 2:4] = 300
+        mask[-1, -1, -1] = 300
         expected = main_pieces(mask, (1, 300))
         assert (expected != mask).any()
         assert expected[:, 2:6, 1:4].all()

@@ -6,14 +6,13 @@ import json
 import subprocess
 import sys
 
+import highdicom as hd
 import numpy as np
+import pydicom
 import pytest
 
-pytest.importorskip("highdicom")
-import highdicom as hd
-import pydicom
-
 from napari_dim.errors import InputError
+from napari_dim.io import read_volume
 from napari_dim.io.dicom_seg import (
     classes_of,
     open_dicom_seg,
@@ -23,7 +22,7 @@ from napari_dim.io.dicom_seg import (
 )
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Grid, Volume
-from tests.io.dicom_series import write_series
+from tests.dicoms import write_enhanced, write_series
 from tests.test_volume import ORIENTATIONS, affine_of
 
 CLASSES = (LabelClass(3, "left atrium", "#FF8000"), LabelClass(300, "wall", "#0040C0"))
@@ -38,11 +37,10 @@ print(json.dumps([image.GetSize(), image.GetOrigin(), image.GetSpacing(), image.
 
 
 def scan(folder, axes=(0, 1, 2), signs=(-1, -1, 1), tilt=(10, -15, 5), slice_axis=2):
-    """A series on the disk, as a volume that was read from it."""
-    grid = Grid((9, 8, 7), affine_of(axes, signs, (0.8, 0.9, 2.5), tilt), slice_axis)
-    array = np.random.default_rng(0).integers(0, 900, grid.shape).astype(np.int16)
-    path = write_series(folder, Volume(array, grid))
-    return Volume(array, grid, path=path)
+    """A volume that was read from a series of its own; slices may be counted along any axis."""
+    data = np.random.default_rng(0).integers(0, 900, (9, 8, 7)).astype(np.int16)
+    write_series(folder, data, affine_of(axes, signs, (0.8, 0.9, 2.5), tilt))
+    return read_volume(folder, slice_axis=slice_axis)
 
 
 def some_mask(shape):
@@ -82,8 +80,8 @@ def test_it_belongs_to_its_series(tmp_path):
             [image.SOPInstanceUID], combine_segments=True, ignore_spatial_locations=True,
             assert_missing_frames_are_empty=True,
         )  # fmt: skip
-        number = int(image.InstanceNumber) - 1
-        here = mask[number]
+        number = [uid for uid, _ in volume.header["instances"]].index(image.SOPInstanceUID)
+        here = volume.grid.to_file(mask)[:, :, number].T
         np.testing.assert_array_equal(plane, np.select([here == 3, here == 300], [1, 2]))
 
 
@@ -114,14 +112,34 @@ def test_it_lies_where_simpleitk_sees_the_series(tmp_path):
 
 
 def test_the_series_may_lie_among_others(tmp_path):
-    volume = scan(tmp_path / "all")
-    header = {"series": str(series_of(volume)[0].SeriesInstanceUID)}
-    write_series(tmp_path / "all" / "other", Volume(volume.array, volume.grid))
-    (tmp_path / "all" / "note.txt").write_text("not DICOM")
-    one = Volume(volume.array, volume.grid, path=tmp_path / "all", header=header)
-    assert len(series_of(one)) == 7
-    file = next((tmp_path / "all").glob("*.dcm"))
-    assert len(series_of(Volume(volume.array, volume.grid, path=file))) == 7
+    data = np.zeros((9, 8, 7), np.int16)
+    write_series(tmp_path, data, affine_of((0, 1, 2), (-1, -1, 1)), series=1)
+    write_series(tmp_path, data[..., :5], affine_of((0, 1, 2), (-1, -1, 1)), series=2)
+    (tmp_path / "note.txt").write_text("not DICOM")
+    for part, count in (("1", 7), ("2", 5)):
+        volume = read_volume(tmp_path, part=part)
+        images = series_of(volume)
+        assert len(images) == count
+        assert {image.SeriesInstanceUID for image in images} == {volume.header["series"]}
+
+
+def test_a_multi_frame_series(tmp_path):
+    data = np.random.default_rng(0).integers(0, 900, (9, 8, 7)).astype(np.uint16)
+    path = write_enhanced(
+        tmp_path / "e.dcm", data, affine_of((0, 1, 2), (-1, -1, 1), tilt=(9, 5, 0))
+    )
+    volume = read_volume(path)
+    mask = some_mask(volume.grid.shape)
+    out = write_dicom_seg(tmp_path / "m.dcm", mask, volume, CLASSES)
+    np.testing.assert_array_equal(read_dicom_seg(out, volume), mask)
+    seg = open_dicom_seg(out)
+    inside = np.argwhere(np.asarray(seg.array) == 3)
+    true = np.argwhere(mask == 3)
+    centres = [
+        index.mean(0) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+        for grid, index in ((seg.grid, inside), (volume.grid, true))
+    ]
+    np.testing.assert_allclose(*centres, atol=1e-3)
 
 
 def test_ids_that_no_other_format_would_mind(tmp_path):
@@ -148,11 +166,12 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
     (tmp_path / "a.nii").write_bytes(bytes(400))
     nifti = Volume(volume.array, volume.grid, path=tmp_path / "a.nii")
     moved = affine_of((0, 1, 2), (-1, -1, 1), (0.8, 0.9, 2.5), (0, 0, 0))
+    tilted = Volume(volume.array, Grid((9, 8, 7), moved, 2), volume.path, header=volume.header)
     cases = [
         (nowhere, mask, "did not come from DICOM"),
         (nifti, mask, "did not come from DICOM"),
         (volume, np.zeros_like(mask), "no class is named"),
-        (Volume(volume.array, Grid((9, 8, 7), moved, 2), path=volume.path), mask, "does not lie"),
+        (tilted, mask, "does not lie"),
     ]
     for on, array, text in cases:
         with pytest.raises(InputError, match=text) as caught:
@@ -163,13 +182,14 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
         read_dicom_seg(next((tmp_path / "series").iterdir()), volume)
     with pytest.raises(InputError, match="can't be read"):
         read_dicom_seg(tmp_path / "a.nii", volume)
-    some = series_of(volume)
-    for image in some:
-        if int(image.InstanceNumber) == 4:
-            (tmp_path / "series" / image.filename.split("/")[-1]).unlink()
+    missing = tmp_path / "gap"
+    data = np.zeros((9, 8, 7), np.int16)
+    write_series(missing, data, affine_of((0, 1, 2), (-1, -1, 1)), leave_out=(3,))
+    gap = read_volume(missing)
+    assert gap.grid.shape == (7, 8, 9)
     with pytest.raises(InputError, match="slice 3 is labelled"):
-        write_dicom_seg(path, mask, volume)
+        write_dicom_seg(path, mask, gap)
     for file in (tmp_path / "series").iterdir():
         file.unlink()
-    with pytest.raises(InputError, match="not there any more"):
+    with pytest.raises(InputError, match="no longer there"):
         write_dicom_seg(path, mask, volume)

@@ -25,6 +25,10 @@ SCHEME = "99NAPARIDIM"
 
 _MOST_SEGMENTS = 65535
 _APART = 0.05  # How far from a voxel of the grid a pixel may lie, in voxels.
+_MAY_BE_EMPTY = (
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate",
+    "StudyTime", "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
 _TO_RAS = np.array([-1.0, -1.0, 1.0])
 
 
@@ -40,7 +44,7 @@ def write_dicom_seg(
     mask
         Class ids, ``(slice, row, column)``.
     volume
-        A volume read from DICOM: `Volume.path` leads to its series.
+        A volume read from DICOM: its header names the images, its path leads to them.
     classes
         Names and colours; each that is given is there, also without a voxel.
 
@@ -76,35 +80,22 @@ def series_of(volume: Volume) -> list[Any]:
     """
     import pydicom
 
-    from_dicom = volume.path is not None and (
-        volume.path.is_dir() or _is_dicom(volume.path) or "series" in volume.header
-    )
-    if volume.path is None or not from_dicom:
+    from napari_dim.io.dicom import find_instances
+
+    uids = {uid for uid, _ in volume.header.get("instances", ()) if uid}
+    if volume.path is None or not uids:
         raise InputError(
             "the scan did not come from DICOM: there is no series that a DICOM-SEG could refer to",
             where=volume.path,
             hint="Save it as NIfTI",
         )
-    folder = volume.path if volume.path.is_dir() else volume.path.parent
-    names = volume.header.get("files") or sorted(p for p in folder.rglob("*") if p.is_file())
-    images = []
-    for name in (folder / Path(name) for name in names):
-        if not _is_dicom(name):
-            continue
-        image = pydicom.dcmread(name, stop_before_pixels=True)
-        if "Rows" in image and getattr(image, "Modality", "") != "SEG":
-            images.append(image)
-    wanted = volume.header.get("series")
-    if wanted is None:
-        own = [i for i in images if volume.path.is_file() and Path(i.filename) == volume.path]
-        wanted = (own or images)[0].SeriesInstanceUID if images else ""
-    series = [image for image in images if image.SeriesInstanceUID == wanted]
-    if not series:
-        raise InputError(
-            "the DICOM series of the scan is not there any more", where=folder,
-            hint="Put its files back, or save the mask as NIfTI",
-        )  # fmt: skip
-    return series
+    files = find_instances(volume.path, uids)
+    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files.values()]
+    for image in images:
+        for name in _MAY_BE_EMPTY:
+            if name not in image:  # anonymisers leave out what should be there, if empty
+                setattr(image, name, None)
+    return images
 
 
 def read_dicom_seg(path: Path, like: Volume) -> np.ndarray:
@@ -176,15 +167,6 @@ def _one_line(path: Path, done: str) -> Iterator[None]:
         # pydicom and highdicom raise many types on odd headers; the user needs one.
         text = str(error).strip().split("\n")[0] or type(error).__name__
         raise InputError(f"the DICOM-SEG can't be {done}: {text}", where=path) from error
-
-
-def _is_dicom(path: Path) -> bool:
-    from pydicom.misc import is_dicom
-
-    try:
-        return bool(is_dicom(path))
-    except OSError:
-        return False
 
 
 def _numbered(labels: np.ndarray, segments: Sequence[LabelClass]) -> np.ndarray:

@@ -263,6 +263,8 @@ def _new_group(path: Path, version: int) -> Iterator[Any]:
     labels = path.parent.name == "labels" and is_zarr(path.parent.parent)
     if labels:
         path.parent.mkdir(exist_ok=True)
+    if not path.parent.is_dir():
+        raise InputError("the store can't be written: its folder is not there", where=path)
     temporary = path.with_name(f".{secrets.token_hex(6)}.{path.name[-60:]}")
     old = path.with_name(f".{secrets.token_hex(6)}.old")
     try:
