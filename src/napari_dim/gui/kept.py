@@ -37,7 +37,7 @@ def case_of(session: Session, layer: Layer) -> Image | None:
 def note_of(session: Session, layer: Labels) -> Note:
     """What is known of a layer."""
     made = [p for p in session.predictions.values() if p.layer is layer]
-    annotation = None if made else session.known_annotation(layer)
+    annotation = None if made else session.annotation_of(layer)
     known = layer.metadata
     fields: dict[str, Any] = {
         "name": layer.name[:1000],

@@ -170,10 +170,6 @@ class Session:
             self._annotations[labels] = annotation
         return self._annotations[labels]
 
-    def known_annotation(self, labels: Layer) -> Annotation | None:
-        """What is known of the slices of a layer, if they were ever looked at."""
-        return self._annotations.get(labels)
-
     @property
     def prediction(self) -> PredictionLayer | None:
         """The prediction of the scan that is worked on, if there is one."""

@@ -23,6 +23,8 @@ from napari_dim.io.atomic import write_text_atomically
 from napari_dim.project.paths import inside, read_capped
 
 LOCK, HOLDER = "lock", "holder.json"
+SIGNED = 1.0
+"""Seconds in which a new holder has surely written who it is."""
 ALIVE = 120.0
 """Seconds after which a holder on another machine that gave no sign is taken for dead."""
 
@@ -85,7 +87,7 @@ class Lock:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            return self._read() or Holder()
+            return self._other()
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(
@@ -130,6 +132,20 @@ class Lock:
             with suppress(OSError):
                 self._info.unlink(missing_ok=True)
             self._lock.release()
+
+    def _other(self) -> Holder:
+        """Who has the lock; it may be about to write its name over that of one who is gone."""
+        from psutil import pid_exists
+
+        end = time.monotonic() + SIGNED
+        while True:
+            found = self._read()
+            here = found is not None and found.host == socket.gethostname()
+            if found is not None and found.pid and not (here and not pid_exists(found.pid)):
+                return found
+            if time.monotonic() > end:
+                return Holder()
+            time.sleep(0.01)
 
     def _read(self) -> Holder | None:
         if not self._info.is_file():

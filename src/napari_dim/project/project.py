@@ -525,8 +525,12 @@ class Project:
         return done
 
     def _wait(self) -> None:
-        if not self.flush():
-            raise self.fault or InputError("the disk is too slow", where=self.folder)
+        for _ in range(50):
+            if self.flush(0.2):
+                return
+            if self.fault is not None:
+                raise self.fault
+        raise InputError("the disk is too slow", where=self.folder)
 
     def _require_writable(self) -> Writer:
         if self._writer is None:
