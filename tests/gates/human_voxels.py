@@ -14,7 +14,7 @@ from tests.gates.children import offscreen
 
 PROMISE = "Human voxels change only on accept, as one step that undo takes back"
 FULL, QUICK = 1_000, 6
-ACTIONS = 40
+ACTIONS = 25
 """Of a schedule."""
 
 

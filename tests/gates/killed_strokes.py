@@ -8,6 +8,7 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,18 +23,23 @@ def run(count: int) -> str:
     """`count` SIGKILLs; every slice must be as it was at the last "saved", or later."""
     from napari_dim.project import Project
     from napari_dim.project.local import recovery_folders
-    from tests.gates.strokes import load
 
-    load()
+    offscreen(Path(tempfile.gettempdir()))
+    from tests.gates.strokes import application, session_with_labels
+
+    # Made once: the children are copies of this process. No thread runs before the first stroke.
+    app = application()
+    window = app, *session_with_labels(app)
     strokes_seen = saved = 0
     slowest = 0.0
     rng = random.Random(4)
     for trial in range(count):
         with tempfile.TemporaryDirectory() as home:
             log = Path(home) / "seen.log"
-            child = fork(lambda seed=trial, home=home, log=log: _paint(seed, Path(home), log))
+            child = fork(lambda seed=trial, home=home, log=log: _paint(seed, home, log, *window))
             wait_for(log, child)
-            time.sleep(rng.uniform(0.05, 2.0))
+            _wait_for_strokes(log, rng.randint(1, 60))
+            time.sleep(rng.uniform(0, 0.1))
             kill(child)
             ack, after = _read(log)
             strokes_seen += after[-1][0] if after else 0
@@ -57,13 +63,11 @@ def run(count: int) -> str:
     )
 
 
-def _paint(seed: int, home: Path, log: Path) -> None:
+def _paint(seed: int, home: str, log: Path, app: Any, viewer: Any, session: Any) -> None:
     """Paint until killed; write what each slice holds after a stroke, and when it is saved."""
-    offscreen(home)
-    from tests.gates.strokes import application, operate, session_with_labels
+    os.environ["XDG_DATA_HOME"] = home
+    from tests.gates.strokes import operate
 
-    app = application()
-    viewer, session = session_with_labels(app)
     layer = viewer.layers["mine"]
     rng = random.Random(seed)
     with log.open("ab", buffering=0) as file:
@@ -82,6 +86,14 @@ def _paint(seed: int, home: Path, log: Path) -> None:
                 untold = not session.autosave.flush(20)
             if session.autosave.text == "saved" and not untold:
                 file.write(f"saved {number}\n".encode())
+
+
+def _wait_for_strokes(log: Path, count: int) -> None:
+    """Wait until so many strokes were painted."""
+    end = time.monotonic() + 60
+    while log.read_bytes().count(b"\n") < count:
+        assert time.monotonic() < end, "the process does not paint"
+        time.sleep(0.005)
 
 
 def _read(log: Path) -> tuple[int, list[tuple[int, list[str]]]]:

@@ -25,13 +25,6 @@ def session_with_labels(app: Any) -> tuple[Any, Any]:
     return viewer, session
 
 
-def load() -> None:
-    """Import all that is needed once, before processes are forked."""
-
-    import napari_dim.gui.session
-    import napari_dim.gui.slices  # noqa: F401
-
-
 def application() -> Any:
     """Qt's application, for timers."""
     from qtpy.QtWidgets import QApplication
