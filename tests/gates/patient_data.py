@@ -30,7 +30,7 @@ _WHOLE = 80
 """With fewer marks than these the parts that take long are left out."""
 
 _SCANS = ("a.nii.gz", "p.png", "series")
-_KINDS = "NIfTI, DICOM, pictures, tables, paths and names"
+_KINDS, _FEWER = "NIfTI, DICOM, pictures, tables, paths, names", "NIfTI, tables, paths, names"
 _SMALL = """
 threads = 1
 width = 4
@@ -76,7 +76,7 @@ def run(count: int) -> str:
     lines = [f"{canaries.places.get(m, m)}: in {', '.join(sorted(w))}" for m, w in found.items()]
     assert not found, f"{len(found)} marks were found\n" + "\n".join(lines)
     return (
-        f"{len(canaries.places)} canaries in {_KINDS if whole else 'NIfTI, table, paths and names'}: "
+        f"{len(canaries.places)} canaries in {_KINDS if whole else _FEWER}: "
         f"0 found in {files} files of outputs, logs, projects and screenshots"
     )
 
