@@ -175,8 +175,14 @@ def _window(scans: list[Path], out: Path) -> None:
 
 
 def _one_scan(viewer: Any, workspace: Any, source: Path, out: Path) -> None:
+    from napari.layers import Layer
+
+    from napari_dim.gui.files import get_reader
+
     out.mkdir(parents=True)
-    (image,) = viewer.open(str(source), plugin="napari-dim")
+    read = get_reader(str(source))
+    assert read is not None
+    (image,) = (viewer.add_layer(Layer.create(*data)) for data in read(str(source)))
     annotate, train = workspace.annotate, workspace.train
     annotate.image.pick(image)
     annotate.new.click()
