@@ -206,7 +206,11 @@ def main() -> None:
         for turn in range(args.steps + 1):
             taken = {
                 "ours": timed(
-                    lambda at=progress, n=turn: ours.step(sampler.draw(with_unlabelled=True), at, n)
+                    lambda at=progress, n=turn: ours.step(
+                        sampler.draw(with_unlabelled=True, with_strong=ours.uses_unlabelled(at)),
+                        at,
+                        n,
+                    )
                 ),
                 "bare": timed(lambda at=progress: bare(at)),
             }

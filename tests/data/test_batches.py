@@ -143,6 +143,25 @@ def test_same_seed_same_batch():
     assert a.unlabelled.shape[:2] == (2, 3)
 
 
+@pytest.mark.parametrize("strong_labelled", [True, False])
+@pytest.mark.parametrize("with_strong", [True, False])
+def test_strong_views_are_made_where_they_are_wanted(strong_labelled, with_strong):
+    grid, store = store_of([case(), case((), seed=1)])
+    sampler = Sampler(
+        store, WeakView(grid.patch, 0.5, 0.5, 20, 0.2, 0.02),
+        torch.Generator().manual_seed(5), 1, 3, 2, 1.0, strong_labelled,
+    )  # fmt: skip
+    views = sampler.draw(with_unlabelled=True, with_strong=with_strong)
+    assert torch.equal(views.labelled, views.labelled_strong) != strong_labelled
+    assert (views.unlabelled_strong is not None) == with_strong
+    if with_strong:
+        for weak, strong in zip(views.unlabelled, views.unlabelled_strong, strict=True):
+            assert torch.corrcoef(torch.stack((weak.flatten(), strong.flatten())))[0, 1] > 0.5
+    alone = sampler.draw(with_unlabelled=False)
+    assert alone.unlabelled is None
+    assert alone.labelled_strong.shape == (3, 3, *grid.patch)
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"mask": np.zeros((6, 40, 31))}, {"states": np.zeros(5)}, {"mask": None}],

@@ -163,7 +163,7 @@ def test_slices_of_one_scan_lend_each_other_no_look(mix_same_scan):
     changed = (dim._restyled(batch) != batch.labelled_strong).flatten(1).any(1)
     assert changed.tolist() == [False, True, True, False]  # beside 0, 1, 0, 1
     dim = method(mix_same_scan=mix_same_scan, mixing_area=0.2)
-    guidance = dim._guide(batch, 0.9, 0.9)
+    guidance = dim._guide(batch, dim.targets.encode(batch.index), 0.9, 0.9)
     inside = torch.where(guidance.box.bool(), guidance.inner, batch.labelled[:2])
     mixed = (inside - batch.labelled[:2]).abs().flatten(1).amax(1) > 1e-4
     assert mixed.tolist() == [mix_same_scan, True]

@@ -55,20 +55,19 @@ class WeakView:
         flip_column = torch.where(draw[3] < self.mirror, -1.0, 1.0)
         row = torch.arange(rows, device=device) - (rows - 1) / 2
         column = torch.arange(columns, device=device) - (columns - 1) / 2
-        y, x = torch.meshgrid(row, column, indexing="ij")
-        cos, sin = (angle.cos() / scale)[:, None, None], (angle.sin() / scale)[:, None, None]
-        new_y = (cos * y - sin * x) * flip_row[:, None, None]
-        new_x = (sin * y + cos * x) * flip_column[:, None, None]
-        place = torch.stack((new_y, new_x), -1)
-        if self.elastic > 0:
-            coarse = torch.rand(batch, 2, 6, 6, generator=generator, device=device) * 2 - 1
-            bend = _spread(coarse, self.patch)
-            place = place + bend.permute(0, 2, 3, 1) * (self.elastic * columns)
+        cos, sin = angle.cos() / scale, angle.sin() / scale
         # A slice larger than the patch is looked at anywhere, a smaller one near its middle.
         room = (sizes - torch.tensor(self.patch, device=device)).clamp_min(0) / 2
         room = room + 0.05 * sizes
         middle = (sizes - 1) / 2 + signed[4:6].T * room
-        return place + middle[:, None, None, :]
+        # What a pixel's row and column, and each coarse pull, add to the place looked at.
+        down = torch.stack((cos * flip_row, sin * flip_column), -1)[:, :, None] * row
+        right = torch.stack((-sin * flip_row, cos * flip_column), -1)[:, :, None] * column
+        place = (down + middle[:, :, None])[..., None] + right[:, :, None]
+        if self.elastic > 0:
+            coarse = torch.rand(batch, 2, 6, 6, generator=generator, device=device) * 2 - 1
+            place += _spread(coarse * (self.elastic * columns), self.patch)
+        return place.movedim(1, -1)
 
 
 def look(images: Tensor, place: Tensor, sizes: Tensor) -> Tensor:
@@ -136,17 +135,19 @@ def strong_view(x: Tensor, strength: float, generator: torch.Generator) -> Tenso
     low = x.amin((1, 2, 3), keepdim=True)
     span = (x.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-6)
     gamma = torch.where(draw[5] < 0.7, (0.5 * signed[0]).exp(), 1.0)
-    x = ((x - low) / span).clamp(1e-6, 1).pow(gamma) * span + low
+    x = ((x - low) / span).clamp_(1e-6, 1).pow_(gamma)  # a new tensor: the rest is in place
+    x = x.mul_(span).add_(low)
 
     coarse = torch.randn(batch, 1, 4, 4, generator=generator, device=device)
-    x = x * (1 + 0.2 * signed[1].abs() * _spread(coarse, (x.shape[-2], x.shape[-1])))
+    field = _spread(coarse * (0.2 * signed[1].abs()), (x.shape[-2], x.shape[-1]))
+    x = x.mul_(field.add_(1))
 
-    x = x + signed[2] * (_blurred(x) - x)  # negative sharpens
+    x = x.lerp_(_blurred(x), signed[2])  # negative sharpens
 
     tint = torch.randn(batch, channels, 1, 1, generator=generator, device=device)
-    x = x * (0.4 * signed[3]).exp() + 0.4 * signed[4] + 0.05 * strength * tint
+    x = x.mul_((0.4 * signed[3]).exp()).add_(0.4 * signed[4] + 0.05 * strength * tint)
     noise = torch.randn(x.shape, generator=generator, device=device)
-    return x + noise * (0.25 * strength * draw[6].square())
+    return x.addcmul_(noise, 0.25 * strength * draw[6].square())
 
 
 def _spread(coarse: Tensor, size: tuple[int, int]) -> Tensor:

@@ -58,34 +58,44 @@ class Sampler:
     strong_labelled: bool
     stream: Stream | None = None
 
-    def draw(self, *, with_unlabelled: bool) -> Views:
-        """One batch; without unlabelled slices where there are none or none are wanted."""
+    def draw(self, *, with_unlabelled: bool, with_strong: bool = True) -> Views:
+        """One batch; without unlabelled slices where there are none or none are wanted.
+
+        Without `with_strong`, unlabelled slices have no strong view. All slices of a batch
+        go through each view together: a call costs more than a slice.
+        """
         store = self.store
         device = store.images.device
-        pick = torch.randint(
-            len(store.labelled), (self.labelled,), generator=self.generator, device=device
-        )
-        image, place, sizes = self._view(store, store.labelled[pick])
-        owner = store.case[store.labelled[pick]]
-        index = look_labels(store.labels[pick], place, sizes)
-        strong = (
-            strong_view(image, self.strength, self.generator) if self.strong_labelled else image
-        )
+        count = self.labelled
+        pick = torch.randint(len(store.labelled), (count,), generator=self.generator, device=device)
+        chosen = [(store, store.labelled[pick])]
+        others = store
         if with_unlabelled and self.stream is not None:
-            store = self.stream.take(self.unlabelled)
-        if not with_unlabelled or not len(store.unlabelled):
-            return Views(image, strong, index)
-        pick = torch.multinomial(
-            store.odds, self.unlabelled, replacement=True, generator=self.generator
-        )
-        other, _, _ = self._view(store, store.unlabelled[pick])
-        other_strong = strong_view(other, self.strength, self.generator)
-        scans = owner, store.case[store.unlabelled[pick]]
-        return Views(image, strong, index, other, other_strong, scans)
-
-    def _view(self, store: SliceStore, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        sizes = store.sizes[index]
-        images = store.with_context(index, self.context)
+            others = self.stream.take(self.unlabelled)
+        if with_unlabelled and len(others.unlabelled):
+            drawn = torch.multinomial(
+                others.odds, self.unlabelled, replacement=True, generator=self.generator
+            )
+            chosen.append((others, others.unlabelled[drawn]))
+        else:
+            with_strong = False
+        sizes = torch.cat([source.sizes[index] for source, index in chosen])
+        images = torch.cat([source.with_context(index, self.context) for source, index in chosen])
         canvas = (images.shape[-2], images.shape[-1])
         place = self.weak.grid(sizes, canvas, self.generator)
-        return look(images, place, sizes), place, sizes
+        weak = look(images, place, sizes)
+        index = look_labels(store.labels[pick], place[:count], sizes[:count])
+
+        first = 0 if self.strong_labelled else count
+        last = len(weak) if with_strong else count
+        strong = weak
+        if first < last:
+            strong = strong_view(weak[first:last], self.strength, self.generator)
+        labelled_strong = strong[:count] if self.strong_labelled else weak[:count]
+        if len(chosen) == 1:
+            return Views(weak, labelled_strong, index)
+        owner, other = (source.case[index] for source, index in chosen)
+        other_strong = strong[count - first :] if with_strong else None
+        return Views(
+            weak[:count], labelled_strong, index, weak[count:], other_strong, (owner, other)
+        )

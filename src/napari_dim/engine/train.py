@@ -151,7 +151,10 @@ def _training(job: Job, control: Control) -> Iterator[Event]:
             progress = clock.progress(step)
             _set_learning_rate(method.optimiser, settings, progress)
             wants = settings.method == "dim" and semi
-            losses = method.step(sampler.draw(with_unlabelled=wants), progress, step)
+            batch = sampler.draw(
+                with_unlabelled=wants, with_strong=method.uses_unlabelled(progress)
+            )
+            losses = method.step(batch, progress, step)
             step += 1
             now = clock.elapsed
             if now - last_report >= REPORT_EVERY or clock.over(step):

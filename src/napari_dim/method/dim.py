@@ -153,13 +153,14 @@ class DiM:
         options = self.options
         weight = ramp(progress)
         labelled = self._restyled(batch)
+        true = self.targets.encode(batch.index)
         guidance = None
         if batch.unlabelled is not None and self.uses_unlabelled(progress):
-            guidance = self._guide(batch, progress, weight)
+            guidance = self._guide(batch, true, progress, weight)
 
         def backward() -> dict[str, Tensor]:
             self.optimiser.zero_grad(set_to_none=True)
-            parts = self._losses(batch, labelled, guidance, weight)
+            parts = self._losses(batch, labelled, true, guidance, weight)
             parts["total"].backward()  # type: ignore[no-untyped-call]
             return {name: part.detach() for name, part in parts.items()}
 
@@ -199,15 +200,16 @@ class DiM:
         return mix_amplitude(x, _cycle(batch.unlabelled, len(x)), ratio, self.options.mixing_area)
 
     @torch.no_grad()
-    def _guide(self, batch: Batch, progress: float, weight: float) -> _Guidance:
+    def _guide(
+        self, batch: Batch, truth: tuple[Tensor, Tensor], progress: float, weight: float
+    ) -> _Guidance:
         assert self.teacher is not None
         assert batch.unlabelled is not None
         assert batch.unlabelled_strong is not None
         options = self.options
         weak, strong = batch.unlabelled, batch.unlabelled_strong
         count = len(weak)
-        true, true_weight = self.targets.encode(batch.index)
-        true, true_weight = _cycle(true, count), _cycle(true_weight, count)
+        true, true_weight = (_cycle(each, count) for each in truth)
         ratio = progress * self._uniform(count)
         if not options.mix_same_scan:
             ratio = ratio * _foreign(batch, count)
@@ -241,7 +243,12 @@ class DiM:
         )
 
     def _losses(
-        self, batch: Batch, labelled: Tensor, guidance: _Guidance | None, weight: float
+        self,
+        batch: Batch,
+        labelled: Tensor,
+        true: tuple[Tensor, Tensor],
+        guidance: _Guidance | None,
+        weight: float,
     ) -> dict[str, Tensor]:
         targets, options = self.targets, self.options
         views = [labelled]
@@ -254,7 +261,7 @@ class DiM:
             logits: Tensor = self.student(torch.cat(views)).float()
         outputs = logits.split_with_sizes([len(view) for view in views])
 
-        parts = {"supervised": segmentation_loss(targets, outputs[0], *targets.encode(batch.index))}
+        parts = {"supervised": segmentation_loss(targets, outputs[0], *true)}
         if guidance is None:
             return {**parts, "total": parts["supervised"]}
 

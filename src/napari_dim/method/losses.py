@@ -26,7 +26,10 @@ def weighted_cross_entropy(
     Tensor
         Scalar; 0 where nothing counts.
     """
-    loss = targets.cross_entropy(logits, target)
+    return _mean(targets.cross_entropy(logits, target), weight)
+
+
+def _mean(loss: Tensor, weight: Tensor) -> Tensor:
     weight = weight.expand_as(loss)
     return (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
@@ -44,7 +47,11 @@ def weighted_dice(targets: Targets, logits: Tensor, target: Tensor, weight: Tens
     Tensor
         Scalar; 0 where no channel is present.
     """
-    p = targets.probability(logits) * weight
+    return _dice(targets.probability(logits), target, weight)
+
+
+def _dice(probability: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    p = probability * weight
     t = target * weight
     across = (0, 2, 3)
     overlap = (p * t).sum(across)
@@ -56,9 +63,8 @@ def weighted_dice(targets: Targets, logits: Tensor, target: Tensor, weight: Tens
 
 def segmentation_loss(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """``L_ce + L_dice``: L_s with true masks, L_in (8) and L_out (9) with mixed targets."""
-    return weighted_cross_entropy(targets, logits, target, weight) + weighted_dice(
-        targets, logits, target, weight
-    )
+    loss, probability = targets.judged(logits, target)
+    return _mean(loss, weight) + _dice(probability, target, weight)
 
 
 def total_loss(

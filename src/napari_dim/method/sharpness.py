@@ -57,16 +57,18 @@ def perturbed(
         The subset to perturb; all of the network's by default.
     """
     moved = [p for p in (parameters or net.parameters()) if p.grad is not None]
-    kept = [p.detach().clone() for p in moved]
+    # The weights step aside rather than being copied away and back.
+    kept = [p.detach() for p in moved]
     steps = perturbation([p.grad for p in moved if p.grad is not None], rho)
-    with torch.no_grad():
-        torch._foreach_add_(moved, steps)
+    torch._foreach_add_(steps, kept)
+    for parameter, climbed in zip(moved, steps, strict=True):
+        parameter.data = climbed
     try:
         with held_statistics(net):
             yield
     finally:
-        with torch.no_grad():
-            torch._foreach_copy_(moved, kept)
+        for parameter, own in zip(moved, kept, strict=True):
+            parameter.data = own
 
 
 @contextmanager

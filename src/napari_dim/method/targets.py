@@ -94,6 +94,13 @@ class Targets:
         score = score + torch.einsum("kc,bchw->bkhw", 1 - members, (1 - inside).log())
         return score.softmax(1)
 
+    def judged(self, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """`cross_entropy` and `probability` at once: one softmax serves both."""
+        if self.exclusive:
+            logarithm = logits.float().log_softmax(1)
+            return -(target * logarithm).sum(1, keepdim=True), logarithm.exp()
+        return self.cross_entropy(logits, target), self.probability(logits)
+
     def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy at each pixel, ``(batch, 1 or channel, row, column)``, float32."""
         logits = logits.float()
