@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from napari_dim.data.working import MULTIPLE, WorkingGrid, normalised, padded
 from napari_dim.volume import Grid, Volume
@@ -89,3 +90,21 @@ def test_the_network_sees_two_pixels_at_least_where_it_sees_the_least(size):
     x = padded(torch.ones(1, 1, *size))
     assert x.shape[-2] * x.shape[-1] >= 2 * MULTIPLE**2
     assert x.shape[-2] % MULTIPLE == x.shape[-1] % MULTIPLE == 0
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.float32])
+@pytest.mark.parametrize("shape", [(20, 30), (13, 17), (31, 45)])
+def test_slices_are_clipped_scaled_and_resampled(kind, shape):
+    """Against every step written out in double precision; unknown voxels count as the mean."""
+    array = (np.random.default_rng(0).normal(size=(9, 20, 30)) * 50 + 100).astype(kind)
+    if kind is np.float32:
+        array[3, 4:7, 5] = np.nan
+    volume = Volume(array, Grid((30, 20, 9), np.diag([-1.0, -1.0, 2.0, 1.0]), slice_axis=2))
+    low, high, mean, spread = (float(x[0]) for x in volume.intensities)
+    x = np.nan_to_num((np.clip(array.astype(np.float64), low, high) - mean) / spread)
+    expected = F.interpolate(
+        torch.from_numpy(x)[:, None], size=shape, mode="bilinear", antialias=True
+    )
+    found = normalised(volume, shape)
+    assert found.dtype == torch.float16
+    torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=1e-3)

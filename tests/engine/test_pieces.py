@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
+from skimage.measure import block_reduce
 
 from napari_dim.engine.pieces import main_pieces, single_pieces
 from tests.cases import case
@@ -88,3 +90,20 @@ def test_a_narrow_gap_does_not_part_and_a_wide_one_does():
     near = mask.copy()
     mask[:, 200:205, 200:205] = 1
     assert np.array_equal(main_pieces(mask, (1,)), near)
+
+
+def test_large_masks_are_cleaned_as_blocks_of_voxels_are():
+    """Against labels of the blocks brought back to every voxel, on sizes that don't divide."""
+    rng = np.random.default_rng(0)
+    field = ndimage.gaussian_filter(rng.normal(size=(70, 150, 133)), 4)
+    mask = (field > 1.5 * field.std()).astype(np.uint8) + (field > 2 * field.std())
+    block = (1, 2, 2)
+    pieces, count = ndimage.label(block_reduce(mask > 0, block, np.any), np.ones((3, 3, 3)))
+    assert count > 5
+    for axis, length in enumerate(mask.shape):
+        pieces = np.take(pieces, np.arange(length) // block[axis], axis)
+    expected = mask.copy()
+    for class_id in (1, 2):
+        here = mask == class_id
+        expected[here & (pieces != np.bincount(pieces[here]).argmax())] = 0
+    assert np.array_equal(main_pieces(mask, (1, 2)), expected)

@@ -76,3 +76,19 @@ def test_the_teacher_gives_the_masks_unless_told():
     assert by_student.net is by_student.student
     supervised = model_for(volume, method="supervised")
     assert supervised.net is supervised.student
+
+
+@pytest.mark.parametrize("ids", [(1,), (7,), (1, 2), (3, 300)])
+def test_masks_on_the_scan_s_grid_are_those_of_interpolated_probabilities(ids):
+    volume = scan(3)
+    settings = Settings.make(width=4, min_size=16, device="cpu")
+    grid = WorkingGrid.fit([volume], min_size=16, max_size=64)
+    predictor = Predictor(Model.new(settings, ids, 1, 1, grid, {}), torch.device("cpu"))
+    logits = torch.randn(4, len(ids) + 1, 6, 5, generator=torch.Generator().manual_seed(0)) * 3
+    logits[2, 0] = 20  # a slice of background alone
+    probability = logits.softmax(1)
+    wide = torch.nn.functional.interpolate(probability, size=(40, 32), mode="bilinear")
+    found = predictor._ids(probability, (40, 32))
+    assert found.dtype == predictor.ids.dtype
+    assert (found != predictor.ids[wide.argmax(1).numpy()]).mean() < 1e-3  # ties by rounding
+    assert not found[2].any()

@@ -122,13 +122,21 @@ def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None
     """
     numbers = np.arange(volume.array.shape[0]) if slices is None else slices
     low, high, mean, spread = (torch.from_numpy(x)[:, None, None] for x in volume.intensities)
+    whole_numbers = np.issubdtype(volume.array.dtype, np.integer)
     out = torch.empty(len(numbers), volume.channels, *shape, dtype=torch.float16)
     for start in range(0, len(numbers), CHUNK):  # a few slices at a time bound the memory
-        planes = np.stack([volume.array[n] for n in numbers[start : start + CHUNK]])
-        x = torch.from_numpy(planes.reshape(*planes.shape[:3], -1).astype(np.float32))
-        x = torch.minimum(torch.maximum(x.movedim(-1, 1).contiguous(), low), high)
-        x = x.sub_(mean).div_(spread).nan_to_num_()
-        out[start : start + CHUNK] = resized(x, shape)
+        planes = np.stack(
+            [volume.array[n] for n in numbers[start : start + CHUNK]],
+            dtype=np.float32,
+            casting="unsafe",
+        )
+        x = torch.from_numpy(planes.reshape(*planes.shape[:3], -1)).movedim(-1, 1).contiguous()
+        x.clamp_(low, high)
+        if not whole_numbers:
+            x = torch.where(x.isnan(), mean, x)
+        # Scaling after resampling is the same, and there are fewer pixels then.
+        x = resized(x, shape).sub_(mean).div_(spread).nan_to_num_()
+        out[start : start + CHUNK] = x
     return out
 
 

@@ -187,17 +187,25 @@ class Predictor:
 
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
-        if probability.shape[1] == 2:  # one channel to bring onto the volume's grid, not two
-            probability = probability[:, 1:] - probability[:, :1]
-        if tuple(shape) != tuple(probability.shape[-2:]):
-            probability = F.interpolate(
-                probability, size=tuple(shape), mode="bilinear", align_corners=False
-            )
-        if probability.shape[1] == 1:
-            index = (probability[:, 0] > 0).to(torch.uint8)
+        ids = np.zeros((len(probability), *shape), self.ids.dtype)
+        # Over the background, per class: one channel less to bring onto the volume's grid.
+        lead = probability[:, 1:] - probability[:, :1]
+        # Between pixels of background all is background: slices without the structure are done.
+        some = (lead > 0).flatten(1).any(1)
+        if not some.any():
+            return ids
+        if not some.all():
+            lead = lead[some]
+        if tuple(shape) != tuple(lead.shape[-2:]):
+            lead = F.interpolate(lead, size=tuple(shape), mode="bilinear", align_corners=False)
+        if lead.shape[1] == 1:
+            index = lead[:, 0] > 0
         else:
-            index = probability.argmax(1)
-        ids: np.ndarray = self.ids[index.cpu().numpy()]
+            best, place = lead.max(1)
+            index = torch.where(best > 0, place + 1, 0)
+        found = index.to(torch.uint8).cpu().numpy()
+        known = np.array_equal(self.ids, np.arange(len(self.ids)))  # each id is its index
+        ids[some.cpu().numpy()] = found if known else self.ids[found]
         return ids
 
     def whole(
