@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from contextlib import nullcontext
 from dataclasses import dataclass, fields, replace
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from napari_dim.config import Settings
 from napari_dim.method.dim import DiM, Options
+from napari_dim.method.mixing import box_masks, mix_amplitude
 from napari_dim.method.targets import Targets
 
 
@@ -167,3 +169,71 @@ def test_slices_of_one_scan_lend_each_other_no_look(mix_same_scan):
     inside = torch.where(guidance.box.bool(), guidance.inner, batch.labelled[:2])
     mixed = (inside - batch.labelled[:2]).abs().flatten(1).amax(1) > 1e-4
     assert mixed.tolist() == [mix_same_scan, True]
+
+
+def loss_by_hand(logits, index, weight):
+    """Cross-entropy and Dice from class indices, one class after the other."""
+    p = logits.softmax(1)
+    picked = p.gather(1, index[:, None])[:, 0]
+    entropy = -(picked.log() * weight).sum() / weight.sum()
+    dice = []
+    for c in range(logits.shape[1]):
+        t = (index == c) * weight
+        if t.sum() > 0:
+            both = (p[:, c] * weight * t).sum()
+            dice.append(1 - 2 * both / ((p[:, c] * weight).sum() + t.sum()))
+    return entropy + sum(dice) / len(dice)
+
+
+def test_the_step_is_equations_8_9_and_10_written_out():
+    """From class indices and arithmetic with M alone, by the method page and not the code."""
+    classes, confidence, progress = 3, 0.4, 0.9
+    dim = method(classes=classes, confidence=confidence, mixing_area=0.2)
+    batch = views(3, 3, classes)
+    student, teacher = copy.deepcopy(dim.student), copy.deepcopy(dim.teacher)
+    draws = torch.Generator()
+    draws.set_state(dim.generator.get_state())
+    parts = dim.step(batch, progress, 0)
+
+    weak, strong = batch.unlabelled, batch.unlabelled_strong
+    ratio = progress * torch.rand(3, generator=draws)
+    moved = mix_amplitude(batch.labelled, weak, ratio, 0.2)
+    m = box_masks(3, 16, 16, generator=draws, device=weak.device)
+    box = m[:, 0].bool()
+    with torch.no_grad():
+        said = teacher(
+            torch.cat([weak, moved * m + weak * (1 - m), moved * (1 - m) + weak * m])
+        ).softmax(1)
+    sure, pseudo = said[:3].max(1)
+    # Unlabelled pixels lie inside the box of the second paste, outside that of the first.
+    stitched_p = said[6:] * m + said[3:6] * (1 - m)
+    stitched_sure, stitched = stitched_p.max(1)
+    sure = (sure >= confidence).float()
+    counts = sure * (stitched_sure >= confidence) * (stitched == pseudo)
+
+    u_in, u_out = strong * (1 - m) + moved * m, moved * (1 - m) + strong * m
+    out = student(torch.cat([batch.labelled_strong, u_in, u_out, strong]))
+    labelled, inner, outer, symmetric = out.split(3)
+    ones = torch.ones_like(sure)
+    expected = {
+        "supervised": loss_by_hand(labelled, batch.index, ones),
+        "inner": loss_by_hand(
+            inner, torch.where(box, batch.index, pseudo), torch.where(box, ones, sure)
+        ),
+        "outer": loss_by_hand(
+            outer, torch.where(box, pseudo, batch.index), torch.where(box, sure, ones)
+        ),
+    }
+    picked = symmetric.softmax(1).gather(1, stitched[:, None])[:, 0]
+    expected["symmetric"] = -(picked.log() * counts).sum() / counts.sum()
+    p = labelled.softmax(1).mean((0, 2, 3))
+    q = (outer * m + inner * (1 - m)).softmax(1).mean((0, 2, 3))
+    middle = (p + q) / 2
+    expected["align"] = ((p * (p / middle).log()).sum() + (q * (q / middle).log()).sum()) / 2
+    weight = math.exp(-5 * (1 - progress))
+    unlabelled = expected["inner"] + expected["outer"] + weight * expected["symmetric"]
+    expected["total"] = expected["supervised"] + weight * unlabelled + expected["align"]
+    assert 0 < counts.mean() < 1
+    assert set(parts) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(parts[name], value.detach(), atol=1e-4, rtol=1e-4, msg=name)

@@ -85,3 +85,15 @@ def test_gradient_is_that_of_the_perturbed_weights():
         net.zero_grad()
         net.weight.square().sum().backward()
     torch.testing.assert_close(net.weight.grad, 2 * torch.tensor([[3.3, 0.0, 4.4]]))
+
+
+def test_no_other_step_of_that_length_climbs_higher():
+    """Equation (4): of all ε with ‖ε‖ = ρ, (5) raises the loss's linear part the most."""
+    torch.manual_seed(0)
+    gradients = [torch.randn(3, 4), torch.randn(5)]
+    flat = torch.cat([g.flatten() for g in gradients])
+    best = torch.cat([e.flatten() for e in perturbation(gradients, 0.3)])
+    others = torch.randn(2000, len(flat))
+    others = 0.3 * others / others.norm(dim=1, keepdim=True)
+    assert ((others @ flat) < best @ flat).all()
+    assert (best @ flat).item() == pytest.approx(0.3 * flat.norm().item(), rel=1e-5)
