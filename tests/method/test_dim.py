@@ -187,9 +187,11 @@ def loss_by_hand(logits, index, weight):
 
 def test_the_step_is_equations_8_9_and_10_written_out():
     """From class indices and arithmetic with M alone, by the method page and not the code."""
-    classes, confidence, progress = 3, 0.4, 0.9
+    classes, confidence, progress = 3, 0.5, 0.9
     dim = method(classes=classes, confidence=confidence, mixing_area=0.2)
     batch = views(3, 3, classes)
+    for net in (dim.student, dim.teacher):  # some pixels sure, some not
+        net[3].weight.data.mul_(4)
     student, teacher = copy.deepcopy(dim.student), copy.deepcopy(dim.teacher)
     draws = torch.Generator()
     draws.set_state(dim.generator.get_state())
