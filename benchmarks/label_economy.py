@@ -28,7 +28,7 @@ NETWORKS = ("dim", "supervised")
 COLOURS = {"dim": "#0072B2", "supervised": "#D55E00", "forest": "#009E73", "interpolation": "#777"}
 OUT = Path(__file__).parent.parent / "docs" / "results" / "label_economy"
 FEW = "fundus_disc"
-WITHIN, CHANGED = ("left_atrium_within", "left_atrium_within_shown"), "left_atrium_changed"
+WITHIN, CHANGED = ("left_atrium_within",), "left_atrium_changed"
 
 
 def specs(args: argparse.Namespace) -> list[dict[str, Any]]:
