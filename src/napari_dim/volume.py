@@ -10,7 +10,7 @@ is never turned round, so slice *n* is slice *n* of the file. `Grid.to_array` an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,9 @@ from napari_dim.errors import InputError
 
 # Reading order of the world's axes for rows: superior-inferior first, then anterior-posterior.
 _ROW_PRIORITY = {"S": 0, "I": 0, "A": 1, "P": 1, "R": 2, "L": 2}
+PLANES = {"axial": "SI", "coronal": "AP", "sagittal": "RL"}
+"""What slices are called -> the letters of the axis that they are counted along."""
+
 _FLIPPED_IN_PLANE = frozenset("RAS")
 _LARGE = 2**28  # Voxels above which intensities are judged by some slices...
 _LOOKED_AT = 32  # ... and by how many.
@@ -65,9 +68,20 @@ class Grid:
     @classmethod
     def of_picture(cls, height: int, width: int) -> Grid:
         """The grid of a 2D picture: one slice, rows and columns as stored, in pixels."""
+        return cls.of_pictures(1, height, width)
+
+    @classmethod
+    def of_pictures(
+        cls, count: int, height: int, width: int, spacing: tuple[float, float, float] | None = None
+    ) -> Grid:
+        """The grid of a stack of pictures, rows and columns as stored.
+
+        `spacing` of (slices, rows, columns) is in mm; without it the unit is pixels.
+        """
+        slices, rows, columns = spacing or (1.0, 1.0, 1.0)
         # Diagonal (column: L, row: P) so that the layout below leaves rows and columns alone.
-        affine = np.diag([-1.0, -1.0, 1.0, 1.0])
-        return cls((width, height, 1), affine, slice_axis=2, unit="pixel")
+        affine = np.diag([-columns, -rows, slices, 1.0])
+        return cls((width, height, count), affine, 2, "mm" if spacing else "pixel")
 
     @property
     def codes(self) -> str:
@@ -127,6 +141,36 @@ class Grid:
         back = tuple(int(axis) for axis in np.argsort(order))
         return np.transpose(np.flip(array, flips), (*back, *range(3, array.ndim)))
 
+    def axis_called(self, name: str) -> int:
+        """The file axis that slices of a plane are counted along.
+
+        Parameters
+        ----------
+        name
+            ``"axial"``, ``"coronal"`` or ``"sagittal"``; the axis nearest to its normal is
+            taken. Or the number of a file axis, from 0.
+
+        Raises
+        ------
+        InputError
+            If it is neither.
+        """
+        name = name.strip().lower()
+        if name in PLANES:
+            letters = PLANES[name]
+            return next(axis for axis in range(3) if self.codes[axis] in letters)
+        if name in ("0", "1", "2"):
+            return int(name)
+        raise InputError(
+            f"the slice axis is {name!r}", hint=f"Use {', '.join(PLANES)}, or 0, 1 or 2"
+        )
+
+    @property
+    def plane(self) -> str:
+        """What a radiologist calls the slices: ``"axial"``, ``"coronal"`` or ``"sagittal"``."""
+        code = self.codes[self.slice_axis]
+        return next(name for name, letters in PLANES.items() if code in letters)
+
     def matches(self, other: Grid, tolerance: float = 1e-3) -> bool:
         """Whether both grids put every voxel at the same place, within `tolerance` voxels."""
         if self.file_shape != other.file_shape:
@@ -152,7 +196,7 @@ class Volume:
     path
         The file it was read from, if any.
     kind
-        ``"volume"``, or ``"picture"`` for a 2D image file.
+        ``"volume"``, or ``"picture"`` for a 2D image file or a stack of such, each of its own.
     header
         What an export needs of the source's header (codes, units), nothing else of it:
         free-text fields can name a patient.
@@ -172,6 +216,21 @@ class Volume:
             raise InputError(
                 f"the array is {self.array.shape}, its grid {self.grid.shape}", where=self.path
             )
+
+    def along(self, slice_axis: int) -> Volume:
+        """The same voxels with slices counted along another file axis; a view, not a copy.
+
+        Raises
+        ------
+        InputError
+            If these are pictures, which have no other way to be cut.
+        """
+        if slice_axis == self.grid.slice_axis:
+            return self
+        if self.kind == "picture":
+            raise InputError("pictures can't be cut along another axis", where=self.path)
+        grid = replace(self.grid, slice_axis=slice_axis)
+        return replace(self, grid=grid, array=grid.to_array(self.grid.to_file(self.array)))
 
     @property
     def spacing(self) -> tuple[float, float, float]:

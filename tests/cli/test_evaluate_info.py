@@ -67,7 +67,7 @@ def test_evaluate_refuses_in_one_line(folder, monkeypatch, capsys, arguments, te
 def test_info_of_a_volume(folder, capsys):
     assert main(["info", f"{folder}/m.nii.gz"]) == 0
     lines = {line[:12].strip(): line[12:].strip() for line in capsys.readouterr().out.splitlines()}
-    assert lines["orientation"] == "LAS, slices along axis 3 of 3"
+    assert lines["orientation"] == "LAS, axial slices along axis 2"
     assert lines["slices"] == "6 of 12 x 10 (rows x columns)"
     assert lines["handedness"] == "left"
     assert lines["spacing"] == "3 x 0.5 x 0.5 mm (slice x row x column)"

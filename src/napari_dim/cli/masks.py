@@ -14,6 +14,7 @@ from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
     from napari_dim.engine.model import Model
+    from napari_dim.project.cohort import CohortCase
 
 SUMMARY = "predictions.json"
 
@@ -22,13 +23,22 @@ SUMMARY = "predictions.json"
 class Target:
     """An image and the mask that will be written for it."""
 
-    image: Path
+    row: CohortCase
     mask: Path
+
+    @property
+    def image(self) -> Path:
+        """The file that the mask belongs to: the first of several channels."""
+        return self.row.image
 
 
 def chosen_images(
-    inputs: Sequence[Path], split: Split | None = None
-) -> tuple[list[Path], list[Path]]:
+    inputs: Sequence[Path],
+    split: Split | None = None,
+    *,
+    slice_axis: str = "",
+    part: str = "",
+) -> tuple[list[CohortCase], list[Path]]:
     """The images to segment, and all files that must not be overwritten.
 
     Raises
@@ -37,27 +47,33 @@ def chosen_images(
         If inputs are mixed, missing, or of no known kind.
     """
     from napari_dim.io import file_kind
-    from napari_dim.project.cohort import read_cohort
+    from napari_dim.project.cohort import case_of, read_cohort
 
     if any(path.suffix.lower() == ".csv" for path in inputs):
         if len(inputs) > 1:
             raise InputError(
                 f"{len(inputs)} inputs, one of them a cohort", hint="Give one cohort, or images"
             )
+        if slice_axis or part:
+            raise InputError("a cohort names these itself, in the columns slice_axis and part")
         cohort = read_cohort(inputs[0])
         masks = [case.labels for case in cohort.cases if case.labels is not None]
-        images = [case.image for case in cohort.split(split or "test")]
-        return images, [case.image for case in cohort.cases] + masks
+        return list(cohort.split(split or "test")), _files(cohort.cases) + masks
     if split is not None:
         raise InputError("--split needs a cohort", hint="Leave it out, or give a .csv file")
-    for path in inputs:
+    rows = [case_of(path, slice_axis=slice_axis, part=part) for path in inputs]
+    for path in _files(rows):
         file_kind(path)
         if not path.exists():
             raise InputError("there is no such file", where=path)
-    return list(inputs), list(inputs)
+    return rows, _files(rows)
 
 
-def plan(images: Sequence[Path], out: Path, keep: Iterable[Path] = ()) -> list[Target]:
+def _files(rows: Iterable[CohortCase]) -> list[Path]:
+    return [path for row in rows for path in (row.image, *row.channels)]
+
+
+def plan(rows: Sequence[CohortCase], out: Path, keep: Iterable[Path] = ()) -> list[Target]:
     """Where each mask goes.
 
     Raises
@@ -70,7 +86,8 @@ def plan(images: Sequence[Path], out: Path, keep: Iterable[Path] = ()) -> list[T
     inputs = {path.resolve() for path in keep}
     taken: dict[str, Path] = {}
     targets = []
-    for image in images:
+    for row in rows:
+        image = row.image
         name = prediction_name(image)
         # Case alone doesn't tell files apart on every disk.
         other = taken.setdefault(name.lower(), image)
@@ -83,7 +100,7 @@ def plan(images: Sequence[Path], out: Path, keep: Iterable[Path] = ()) -> list[T
             raise InputError(
                 f"{name} is an input itself", where=f"--out {out}", hint="Give another folder"
             )
-        targets.append(Target(image, out / name))
+        targets.append(Target(row, out / name))
     return targets
 
 
@@ -95,11 +112,11 @@ def check_images(targets: Sequence[Target], model: Model) -> None:
     InputError
         If one can't be read or has not the model's channels.
     """
-    from napari_dim.io import read_volume
+    from napari_dim.data.load import load_image
 
     with messages().status("Checking the images"):
         for target in targets:
-            channels = read_volume(target.image).channels
+            channels = load_image(target.row).channels
             if channels != model.channels:
                 raise InputError(
                     f"the image has {count(channels, 'channel')}, "
@@ -121,8 +138,9 @@ def predict_all(
         If the user interrupts; masks written so far are kept.
     """
     from napari_dim.cli.watch import FileProgress, write_json_line
+    from napari_dim.data.load import load_image
     from napari_dim.engine.predict import predict as segment
-    from napari_dim.io import hash_file, read_volume, write_mask
+    from napari_dim.io import hash_file, write_mask
 
     console = messages()
     folder = targets[0].mask.parent
@@ -132,7 +150,7 @@ def predict_all(
             for target in targets:
                 progress.begin(target.image.name)
                 start = time.monotonic()
-                volume = read_volume(target.image)
+                volume = load_image(target.row)
                 for text in volume.warnings:
                     console.print(f"Note      {target.image.name}: {text}")
                 result = segment(model, volume, adapt=adapt, progress=progress.part)

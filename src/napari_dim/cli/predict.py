@@ -14,21 +14,31 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fit wrote.")],
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="COHORT.csv|FILE...", help="A cohort, or images."),
+        typer.Argument(
+            metavar="COHORT.csv|IMAGE...",
+            help="A cohort, or images: files or folders, the channels of one joined by '|'.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the masks.")],
     split: Annotated[Split | None, typer.Option(help="Which cases of the cohort. [test]")] = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="First adapt the model to each scan, without labels.")
     ] = False,
+    series: Annotated[
+        str, typer.Option(help="Of a DICOM folder: number, UID or description of the series.")
+    ] = "",
+    volume: Annotated[str, typer.Option(help="Of a file of four axes: the volume, from 0.")] = "",
+    slice_axis: Annotated[
+        str, typer.Option(help="axial, coronal, sagittal, or a file axis from 0.")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or IMAGE_dim.png."""
     from napari_dim.cli.masks import check_images, chosen_images, plan, predict_all
     from napari_dim.engine.model import Model
 
-    images, keep = chosen_images(inputs, split)
-    targets = plan(images, out, keep)
+    rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
+    targets = plan(rows, out, keep)
     check_folder(out)
     model = Model.load(run)
     check_images(targets, model)

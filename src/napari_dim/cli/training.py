@@ -118,7 +118,11 @@ def provenance(cohort: Cohort) -> dict[str, Any]:
 
     inputs = []
     for row in cohort.split("train"):
-        entry = {"image": row.image.name, "sha256": hash_file(row.image)}
+        entry: dict[str, Any] = {"image": row.image.name, "sha256": hash_file(row.image)}
+        if row.channels:
+            entry["channels"] = [
+                {"image": path.name, "sha256": hash_file(path)} for path in row.channels
+            ]
         if row.slices and row.labels is not None:
             entry |= {"labels": row.labels.name, "labels_sha256": hash_file(row.labels)}
         inputs.append(entry)

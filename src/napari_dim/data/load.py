@@ -9,9 +9,29 @@ import numpy as np
 from napari_dim.data.case import Case
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume
+from napari_dim.io.channels import combined
 from napari_dim.project.cohort import Cohort, CohortCase
 from napari_dim.project.states import SliceState
 from napari_dim.volume import Volume
+
+
+def load_image(row: CohortCase) -> Volume:
+    """Read the image of a case, all its channels, with slices along the axis it names.
+
+    Raises
+    ------
+    InputError
+        If a file can't be used, or the channels don't lie on each other.
+    """
+    volume = read_volume(row.image, part=row.part)
+    if row.slice_axis:
+        try:
+            volume = volume.along(volume.grid.axis_called(row.slice_axis))
+        except InputError as error:
+            raise InputError(error.problem, where=row.where or row.image, hint=error.hint) from None
+    if not row.channels:
+        return volume
+    return combined([volume, *(read_volume(path) for path in row.channels)])
 
 
 def load_case(row: CohortCase) -> Case:
@@ -24,7 +44,7 @@ def load_case(row: CohortCase) -> Case:
     InputError
         If a file can't be used, the mask doesn't fit, or a slice number is outside.
     """
-    volume = read_volume(row.image)
+    volume = load_image(row)
     count = volume.array.shape[0]
     states = np.full(count, SliceState.UNTOUCHED, dtype=np.uint8)
     mask = None
@@ -87,7 +107,7 @@ def load_reference(row: CohortCase) -> tuple[Volume, np.ndarray]:
     """
     if row.labels is None:
         raise InputError("there is no labels file to compare with", where=row.where)
-    volume = read_volume(row.image)
+    volume = load_image(row)
     return volume, read_mask(row.labels, volume)
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import napari
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
+from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers import new_labels
+from napari_dim.gui.layers import image_tuples, layer_volume, new_labels
 from napari_dim.gui.saving import save_labels, suggested_path
+from napari_dim.io.channels import combined
 
 
 def add_labels(viewer: napari.Viewer) -> None:
     """Add an empty labels layer for the selected scan."""
-    from napari.utils.notifications import show_warning
-
     active = viewer.layers.selection.active
     if not isinstance(active, Image):
         show_warning("Select a scan in the layer list first")
@@ -27,12 +29,51 @@ def add_labels(viewer: napari.Viewer) -> None:
     layer.mode = "paint"
 
 
+def open_scan(viewer: napari.Viewer) -> None:
+    """Open scans from files, whatever their names end with."""
+    paths, _ = QFileDialog.getOpenFileNames(None, "Open scans")
+    _open(viewer, paths)
+
+
+def open_folder(viewer: napari.Viewer) -> None:
+    """Open a folder: a DICOM study, or pictures as a stack."""
+    path = QFileDialog.getExistingDirectory(None, "Open a DICOM folder, or a folder of pictures")
+    _open(viewer, [path] if path else [])
+
+
+def _open(viewer: napari.Viewer, paths: list[str]) -> None:
+    from napari_dim.gui.files import is_open, read
+
+    for path in paths:
+        try:
+            if not is_open(Path(path)):
+                for layer in read(path):
+                    if layer[0] is not None:
+                        viewer.add_layer(Layer.create(*layer))
+        except InputError as error:
+            show_warning(str(error))
+
+
+def combine_channels(viewer: napari.Viewer) -> None:
+    """Make the selected scans channels of one, on the grid of the lowest of them."""
+    chosen = [layer for layer in viewer.layers if layer in viewer.layers.selection]
+    images = [layer for layer in chosen if isinstance(layer, Image)]
+    try:
+        volume = combined([layer_volume(image) for image in images])
+    except InputError as error:
+        show_warning(str(error))
+        return
+    for text in volume.warnings:
+        show_info(text)
+    names = [image.name for image in images]
+    for image in images:
+        image.visible = False
+    for (data, how, kind), name in zip(image_tuples(volume), names, strict=False):
+        viewer.add_layer(Layer.create(data, {**how, "name": f"{name} (combined)"}, kind))
+
+
 def save_mask(viewer: napari.Viewer) -> None:
     """Save the selected labels layer with the geometry of its scan."""
-    from pathlib import Path
-
-    from napari.utils.notifications import show_info, show_warning
-
     active = viewer.layers.selection.active
     if not isinstance(active, Labels):
         show_warning("Select a labels layer in the layer list first")

@@ -10,8 +10,9 @@ import numpy as np
 
 from napari_dim import __version__
 from napari_dim.errors import InputError
-from napari_dim.gui.layers import LayerTuple, Source, image_tuples, labels_tuple
-from napari_dim.io import read_volume
+from napari_dim.gui.choosing import choose_parts
+from napari_dim.gui.layers import KEY, LayerTuple, Source, image_tuples, labels_tuple
+from napari_dim.io import list_parts, read_volume
 from napari_dim.io.formats import known_format
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume, file_stem
@@ -28,7 +29,10 @@ Reader = Callable[[Any], list[LayerTuple]]
 
 
 def get_reader(path: str | Sequence[str]) -> Reader | None:
-    """Give napari a reader: a function that reads NIfTI files, or None for others."""
+    """Give napari a reader for scans and folders of them; None for what is not ours.
+
+    Single pictures are napari's own; a scan of one slice is ours.
+    """
     paths = [path] if isinstance(path, str) else list(path)
     formats = [known_format(Path(one)) for one in paths]
     if not paths or not all(found and found.kind == "volume" for found in formats):
@@ -37,27 +41,63 @@ def get_reader(path: str | Sequence[str]) -> Reader | None:
 
 
 def read(path: str | Sequence[str]) -> list[LayerTuple]:
-    """Read NIfTI files as image layers, or as labels layers where they hold labels.
+    """Read scans as image layers, or as labels layers where they hold labels.
+
+    Where a file or folder holds several, the annotator is asked which; without a window the
+    format's own choice is taken and told.
 
     Raises
     ------
     InputError
         If a file can't be used.
     """
-    paths = [path] if isinstance(path, str) else list(path)
-    layers = []
-    for one in paths:
-        volume = read_volume(Path(one))
-        for warning in volume.warnings:
-            from napari.utils.notifications import show_warning
+    from napari.utils.notifications import show_warning
 
-            show_warning(f"{Path(one).name}: {warning}")
-        labels = labels_in(volume)
-        if labels is None:
-            layers += image_tuples(volume)
-        else:
-            layers.append(labels_tuple(labels, Source.of(volume), file_stem(Path(one))))
-    return layers
+    paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
+    layers: list[LayerTuple] = []
+    for one in paths:
+        if is_open(one):
+            continue  # Another slice of a series that came with the first.
+        for part in choose_parts(one, list_parts(one)):
+            volume = read_volume(one, part=part.key if part else "")
+            for warning in volume.warnings:
+                show_warning(f"{one.name}: {warning}")
+            layers += layers_of(volume, f"{file_stem(one)} ({part.key})" if part else "")
+    # napari takes this for "read, and nothing to show".
+    return layers or [(None,)]  # type: ignore[list-item]
+
+
+def layers_of(volume: Volume, name: str = "") -> list[LayerTuple]:
+    """A volume as image layers, or as a labels layer if it holds labels."""
+    labels = labels_in(volume)
+    if labels is None:
+        return image_tuples(volume, name)
+    name = name or (file_stem(volume.path) if volume.path else "labels")
+    return [labels_tuple(labels, Source.of(volume), name)]
+
+
+def is_open(path: Path) -> bool:
+    """Whether a DICOM file is a slice of a series that is open: dropped files come one by one."""
+    import napari
+
+    viewer = napari.current_viewer()
+    found = known_format(path)
+    if viewer is None or path.is_dir() or found is None or found.name != "DICOM":
+        return False
+    open_series = {
+        uid
+        for layer in viewer.layers
+        if isinstance(source := layer.metadata.get(KEY), Source)
+        and source.path is not None
+        and path.parent in (source.path.parent, source.path)
+        for uid, _ in source.header.get("instances", ())
+    }
+    if not open_series:
+        return False
+    from napari_dim.io.dicom_files import read_header
+
+    header = read_header(path)
+    return header is not None and str(header.get("SOPInstanceUID", "")) in open_series
 
 
 def labels_in(volume: Volume) -> np.ndarray | None:

@@ -45,6 +45,8 @@ def suggested_path(layer: Labels) -> Path:
     """Where a mask would be saved unless the user says otherwise: beside its image."""
     source = layer_source(layer)
     if source.path is not None:
-        return source.path.with_name(prediction_name(source.path, source.kind))
+        return source.path.with_name(
+            prediction_name(source.path, "picture" if source.flat else "volume")
+        )
     name = "".join(c if c.isalnum() or c in "-_ " else "-" for c in layer.name).strip()
-    return Path.home() / f"{name or 'mask'}.{'png' if source.kind == 'picture' else 'nii.gz'}"
+    return Path.home() / f"{name or 'mask'}.{'png' if source.flat else 'nii.gz'}"

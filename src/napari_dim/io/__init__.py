@@ -23,6 +23,7 @@ __all__ = [
     "hash_file",
     "list_parts",
     "prediction_name",
+    "read_classes",
     "read_mask",
     "read_volume",
     "write_image",
@@ -116,6 +117,20 @@ def read_mask(path: Path, like: Volume) -> np.ndarray:
     return mask_on(like, read_volume(path))
 
 
+def read_classes(path: Path) -> list[LabelClass]:
+    """The classes that a mask's file names, by id; none where it names none.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    path = _existing(path)
+    found = format_of(path)
+    classes: list[LabelClass] = found.call(found.classes, path) if found.classes else []
+    return classes
+
+
 def write_mask(
     path: Path,
     mask: np.ndarray,
@@ -172,9 +187,18 @@ def write_image(path: Path, volume: Volume) -> Path:
 
 
 def prediction_name(image: Path, kind: Kind | None = None) -> str:
-    """The name of the predicted mask's file: ``<stem>_dim.nii.gz`` or ``<stem>_dim.png``."""
-    kind = file_kind(image) if kind is None else kind
-    return f"{file_stem(image)}_dim{'.nii.gz' if kind == 'volume' else '.png'}"
+    """The name of the predicted mask's file.
+
+    ``<stem>_dim.nii.gz`` for a volume, ``<stem>_dim.png`` for a picture, ``<stem>_dim.tif``
+    for a TIFF of many pages.
+    """
+    image = Path(image)
+    suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
+    if image.suffix.lower() in (".tif", ".tiff"):
+        from napari_dim.io.pictures import is_stack
+
+        suffix = ".tif" if is_stack(image) else suffix
+    return f"{file_stem(image)}_dim{suffix}"
 
 
 def hash_file(path: Path) -> str:

@@ -26,6 +26,7 @@ from napari_dim.io.dicom_pixels import decoded, value_type
 from napari_dim.io.dicom_series import Place, Stack, place_of, stacks_of
 from napari_dim.io.fit import mask_on
 from napari_dim.io.formats import How, Part
+from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti import MAX_BYTES
 from napari_dim.io.values import finite_values
 from napari_dim.volume import Grid, Volume
@@ -67,6 +68,15 @@ def read_dicom_mask(path: Path, like: Volume) -> np.ndarray:
 
         return read_dicom_seg(path, like)
     return mask_on(like, read_dicom(path, How()))
+
+
+def list_classes(path: Path) -> list[LabelClass]:
+    """The classes of a DICOM-SEG; see `napari_dim.io.read_classes`."""
+    if not _is_segmentation(path):
+        return []
+    from napari_dim.io.dicom_seg import classes_of
+
+    return classes_of(path)
 
 
 def _is_segmentation(path: Path) -> bool:

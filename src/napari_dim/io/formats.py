@@ -60,6 +60,8 @@ class Format:
         ``(path, How) -> Volume``; ``""`` for a format that is only written.
     parts
         ``(path) -> tuple[Part, ...]``: the images in a file or folder that may hold several.
+    classes
+        ``(path) -> list[LabelClass]``: what a mask's file says of its classes.
     read_mask
         ``(path, like) -> ids``; by default the file is read as an image and laid on `like`.
     written
@@ -83,6 +85,7 @@ class Format:
     kind: Kind
     read: str = ""
     parts: str = ""
+    classes: str = ""
     read_mask: str = ""
     key: str = ""
     written: tuple[str, ...] = ()
@@ -115,6 +118,7 @@ FORMATS = (
         (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz"),
         "volume",
         read="nifti:read_nifti",
+        parts="nifti:list_nifti",
         read_mask="nifti:read_nifti_mask",
         key="nifti",
         written=(".nii.gz", ".nii"),
@@ -134,6 +138,7 @@ FORMATS = (
         "volume",
         read="itk:read_itk",
         parts="itk:list_itk",
+        classes="itk:list_classes",
         needs="SimpleITK",
         extra="itk",
     ),
@@ -158,9 +163,18 @@ FORMATS = (
         read="dicom:read_dicom",
         read_mask="dicom:read_dicom_mask",
         parts="dicom:list_dicom",
+        classes="dicom:list_classes",
         holds="dicom_files:is_dicom",
         needs="pydicom",
         extra="dicom",
+    ),
+    Format(
+        "folder of pictures",
+        (),
+        "volume",
+        read="picture_stacks:read_folder",
+        read_mask="picture_stacks:read_folder_mask",
+        holds="picture_stacks:is_picture_folder",
     ),
     Format(
         "NRRD",

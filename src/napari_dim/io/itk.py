@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.formats import How, Part
+from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti import MAX_BYTES, sheared
 from napari_dim.io.values import finite_values
 from napari_dim.volume import Grid, Volume, default_slice_axis
@@ -31,13 +32,29 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def read_itk(path: Path, how: How) -> Volume:
     """Read one image; see `napari_dim.io.read_volume`."""
+    array, told = _read(path, how.part)
+    return _volume(path, array, told, how.slice_axis)
+
+
+def read_plain(path: Path) -> np.ndarray:
+    """The values of any file that SimpleITK reads, axes in the file's order, channels last.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    return _read(path, "")[0]
+
+
+def _read(path: Path, part: str) -> tuple[np.ndarray, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
         out = Path(folder) / "voxels.npy"
-        told = _ask_child(path, out, how.part)
+        told = _ask_child(path, out, part)
         if "refused" in told:
             raise InputError(told["refused"], where=path, hint=_hint(told))
-        array = np.load(out, allow_pickle=False)
-    return _volume(path, array, told, how.slice_axis)
+        array: np.ndarray = np.load(out, allow_pickle=False)
+    return array, told
 
 
 def list_itk(path: Path) -> tuple[Part, ...]:
@@ -51,6 +68,15 @@ def list_itk(path: Path) -> tuple[Part, ...]:
         told = _ask_child(path, Path(folder) / "voxels.npy", "")
     count = int(told.get("volumes", 0))
     return tuple(Part(str(number), f"volume {number} of {count}") for number in range(count))
+
+
+def list_classes(path: Path) -> list[LabelClass]:
+    """The classes of a mask that are named in its file; see `napari_dim.io.read_classes`."""
+    if path.suffix.lower() != ".nrrd" or find_spec("nrrd") is None:
+        return []
+    from napari_dim.io.nrrd import segments_of
+
+    return segments_of(path)
 
 
 def _hint(told: dict[str, Any]) -> str:

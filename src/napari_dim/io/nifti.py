@@ -12,58 +12,42 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
-import nibabel as nib
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.formats import How
+from napari_dim.io.formats import How, Part
 from napari_dim.io.labels import as_labels
+from napari_dim.io.nifti_header import (
+    MAX_BYTES,
+    MAX_CHANNELS,
+    Source,
+    one_volume,
+    open_stream,
+    read_nifti_header,
+)
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
-MAX_BYTES = 16 * 2**30
-"""Larger declared images are refused."""
-
-MAX_CHANNELS = 8
-"""A fourth axis up to this long is taken as channels; a longer one is a series of volumes."""
-
-_MAX_OFFSET = 256 * 2**20
 _BLOCK = 2**20  # voxels
-_GZIP_LIMIT = 1040  # Deflate can't expand a byte to more than 1032.
-
-_TYPES = {
-    2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8",
-    256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8",
-}  # fmt: skip
-_REFUSED_TYPES = {
-    1: "single bits", 32: "complex numbers", 128: "RGB colours", 1536: "128-bit floats",
-    1792: "complex numbers", 2048: "complex numbers", 2304: "RGBA colours",
-}  # fmt: skip
-_TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
-
-
-@dataclass(frozen=True)
-class _Source:
-    """A judged header: what it takes to read the voxels."""
-
-    header: Any
-    version: int
-    data_path: Path
-    offset: int
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    scaling: tuple[float, float]
+TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+__all__ = ["MAX_BYTES", "list_nifti", "read_nifti", "read_nifti_mask", "sheared"]
 
 
 def read_nifti(path: Path, how: How) -> Volume:
     """Read a NIfTI image; see `napari_dim.io.read_volume`."""
     with _one_line(path):
-        source = _read_header(path)
+        source = one_volume(read_nifti_header(path), how.part, path)
         grid, warnings = _grid(source, path, how.slice_axis)
-        array, odd = _read_intensities(source, path)
+        if source.colors:
+            # Red, green and blue lie side by side; transparency is no part of the image.
+            stored = replace(source, shape=(source.colors, *source.shape[:3]))
+            array, odd = _read_intensities(stored, path)
+            array = np.moveaxis(array, 0, -1)[..., :3]
+        else:
+            array, odd = _read_intensities(source, path)
         if odd:
             warnings.append(
                 f"{odd} voxels are not finite numbers; they are shown as the lowest value"
@@ -73,14 +57,27 @@ def read_nifti(path: Path, how: How) -> Volume:
             grid,
             path=path,
             header=_kept(source),
-            warnings=tuple(warnings),
+            warnings=(*source.notes, *warnings),
         )
+
+
+def list_nifti(path: Path) -> tuple[Part, ...]:
+    """The volumes of a file of four axes; see `napari_dim.io.list_parts`."""
+    with _one_line(path):
+        source = read_nifti_header(path)
+    if len(source.shape) < 4 or source.colors:
+        return ()
+    count = source.shape[3]
+    parts = [Part(str(number), f"volume {number} of {count}") for number in range(count)]
+    if count <= MAX_CHANNELS:
+        parts.insert(0, Part("all", f"all {count} as channels of one scan"))
+    return tuple(parts)
 
 
 def read_nifti_mask(path: Path, like: Volume) -> np.ndarray:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
     with _one_line(path):
-        source = _read_header(path)
+        source = read_nifti_header(path)
         if len(source.shape) > 3:
             raise InputError("a mask has one volume, this file several", where=path)
         grid, _ = _grid(source, path, like.grid.slice_axis)
@@ -113,137 +110,14 @@ def _one_line(path: Path) -> Iterator[None]:
         raise InputError(f"this is not a usable NIfTI file: {error}", where=path) from error
 
 
-def _files(path: Path) -> tuple[Path, Path]:
-    """The files with the header and with the voxels: the same one, or a .hdr/.img pair."""
-    name = path.name
-    for header, data in ((".hdr", ".img"), (".HDR", ".IMG")):
-        for packed in ("", ".gz"):
-            for end in (header + packed, data + packed):
-                if name.endswith(end):
-                    stem = name[: -len(end)]
-                    return _partner(path, stem + header), _partner(path, stem + data)
-    return path, path
-
-
-def _partner(path: Path, name: str) -> Path:
-    for candidate in (path.with_name(name), path.with_name(name + ".gz")):
-        if candidate.is_file():
-            return candidate
-    raise InputError(f"its other half {name} is missing", where=path)
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
-    """Open for reading, through gzip if the content (not the name) says so."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if packed:
-            with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-                yield cast(BinaryIO, stream), True
-        else:
-            yield file, False
-
-
-def _read_header(path: Path) -> _Source:
-    header_path, data_path = _files(path)
-    with _open(header_path) as (stream, _):
-        block = stream.read(540)
-    for version, size, cls in ((1, 348, nib.Nifti1Header), (2, 540, nib.Nifti2Header)):
-        for endianness, order in (("<", "little"), (">", "big")):
-            if len(block) >= size and int.from_bytes(block[:4], order) == size:  # type: ignore[arg-type]
-                header = cls(block[:size], endianness=endianness, check=False)
-                return _judge(header, version, header_path, data_path)
-    raise InputError("this is not a NIfTI file", where=path)
-
-
-def _judge(header: Any, version: int, header_path: Path, data_path: Path) -> _Source:
-    """Refuse what can't be used, from the header alone."""
-    magic = bytes(header["magic"].item())[:3]
-    if magic not in (b"n+%d" % version, b"ni%d" % version):
-        raise InputError(
-            "this is not a NIfTI file (an Analyze 7.5 file has no orientation)", where=header_path
-        )
-    single = magic[1:2] == b"+"
-    if single != (header_path == data_path):
-        raise InputError("the header is of another kind of file than its name", where=header_path)
-    code = int(header["datatype"])
-    if code in _REFUSED_TYPES:
-        raise InputError(
-            f"images of {_REFUSED_TYPES[code]} can't be used",
-            where=header_path,
-            hint="Convert it to whole or floating-point numbers",
-        )
-    if code not in _TYPES:
-        raise InputError(f"the header names no known voxel type ({code})", where=header_path)
-    dtype = np.dtype(header.endianness + _TYPES[code])
-    shape = _shape(header, header_path)
-    declared = math.prod(shape) * dtype.itemsize
-    if declared > MAX_BYTES:
-        raise InputError(
-            f"the header declares {declared / 2**30:.0f} GiB, more than the "
-            f"{MAX_BYTES // 2**30} GiB that can be read",
-            where=header_path,
-        )
-    offset = _offset(header, 4 + header.template_dtype.itemsize if single else 0, header_path)
-    held = data_path.stat().st_size
-    with _open(data_path) as (_, packed):
-        if offset + declared > (held * _GZIP_LIMIT if packed else held):
-            raise InputError(
-                f"the file is cut off: its {held} bytes can't hold the {declared} declared",
-                where=data_path,
-                hint="Copy the file again",
-            )
-    return _Source(header, version, data_path, offset, shape, dtype, _scaling(header, header_path))
-
-
-def _shape(header: Any, path: Path) -> tuple[int, ...]:
-    """Three spatial sizes, then the number of channels if the file has several."""
-    ndim = int(header["dim"][0])
-    if not 1 <= ndim <= 7:
-        raise InputError(f"the header declares {ndim} axes", where=path)
-    sizes = [int(size) for size in header["dim"][1 : ndim + 1]]
-    if min(sizes) < 1:
-        raise InputError(f"the header declares an empty image {tuple(sizes)}", where=path)
-    while len(sizes) > 3 and sizes[-1] == 1:
-        sizes.pop()
-    sizes += [1] * (3 - len(sizes))
-    if len(sizes) > 4:
-        raise InputError(f"the image has {len(sizes)} axes {tuple(sizes)}", where=path,
-                         hint="Save it as one volume")  # fmt: skip
-    if len(sizes) == 4 and sizes[3] > MAX_CHANNELS:
-        raise InputError(
-            f"the file is a series of {sizes[3]} volumes", where=path,
-            hint=f"Split it; up to {MAX_CHANNELS} volumes are read as channels",
-        )  # fmt: skip
-    return tuple(sizes)
-
-
-def _offset(header: Any, least: int, path: Path) -> int:
-    offset = float(header["vox_offset"])
-    if not 0 <= offset <= _MAX_OFFSET:
-        raise InputError(f"the header puts the voxels at byte {offset:g}", where=path)
-    return max(int(offset), least)
-
-
-def _scaling(header: Any, path: Path) -> tuple[float, float]:
-    """Slope and intercept; a slope of 0 or NaN means that the values are stored as they are."""
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if slope == 0 or not math.isfinite(slope):
-        return 1.0, 0.0
-    if not math.isfinite(inter):
-        raise InputError(f"the header's intercept is {inter}", where=path)
-    return slope, inter
-
-
-def _blocks(source: _Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
+def _blocks(source: Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
     """The stored values, a block at a time, and where each lies among all of them.
 
     The same memory is used for each: reading takes little more than what is kept of it.
     """
     count = math.prod(source.shape)
     buffer = np.empty(min(count, _BLOCK), dtype=source.dtype)
-    with _open(source.data_path) as (stream, packed):
+    with open_stream(source.data_path) as (stream, packed):
         stream.seek(source.offset)
         for start in range(0, count, _BLOCK):
             block = buffer[: count - start]
@@ -260,7 +134,7 @@ def _blocks(source: _Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
             stream.read(1)  # At the end of the stream gzip compares the checksum.
 
 
-def _read_intensities(source: _Source, path: Path) -> tuple[np.ndarray, int]:
+def _read_intensities(source: Source, path: Path) -> tuple[np.ndarray, int]:
     """Values as stored if they are plain integers, else float32; and how many were not finite.
 
     In the file's axis order, native byte order.
@@ -289,7 +163,7 @@ def _read_intensities(source: _Source, path: Path) -> tuple[np.ndarray, int]:
     return values.reshape(source.shape, order="F"), odd
 
 
-def _read_labels(source: _Source, path: Path) -> np.ndarray:
+def _read_labels(source: Source, path: Path) -> np.ndarray:
     """Class ids in the smallest type that holds them, in the file's axis order."""
     slope, inter = source.scaling
     plain = source.scaling == (1.0, 0.0)
@@ -304,7 +178,7 @@ def _read_labels(source: _Source, path: Path) -> np.ndarray:
     return labels.reshape(source.shape, order="F")
 
 
-def _grid(source: _Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:
+def _grid(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:
     """The grid in mm, and what is odd about it."""
     header, warnings = source.header, []
     shape = (source.shape[0], source.shape[1], source.shape[2])
@@ -320,7 +194,7 @@ def _grid(source: _Source, path: Path, slice_axis: int | None) -> tuple[Grid, li
     for number, affine_of in enumerate(candidates):
         try:
             affine = _completed(np.asarray(affine_of(), dtype=np.float64), shape)
-            affine[:3] *= _TO_MM.get(int(header["xyzt_units"]) & 7, 1.0)
+            affine[:3] *= TO_MM.get(int(header["xyzt_units"]) & 7, 1.0)
             axis = _default_axis(affine, shape) if slice_axis is None else slice_axis
             grid = Grid(shape, affine, axis)
         except Exception as error:
@@ -376,7 +250,7 @@ def _check_same_grid(grid: Grid, like: Volume, path: Path) -> None:
         )
 
 
-def _kept(source: _Source) -> dict[str, Any]:
+def _kept(source: Source) -> dict[str, Any]:
     """What an export needs of this header: numbers that say where the voxels are, no text."""
     header = source.header
     kept = {name: int(header[name]) for name in ("sform_code", "qform_code", "xyzt_units")}

@@ -12,6 +12,8 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +38,22 @@ _BAND = 2**20  # pixels
 def read_picture(path: Path, how: How) -> Volume:
     """Read a picture, ``(1, row, column[, channel])``; see `napari_dim.io.read_volume`."""
     with _one_line(path):
-        pixels = _read_tiff(path, indices=False) if _is_tiff(path) else _read(path, indices=False)
-        notes: tuple[str, ...] = ()
+        stack = _stack(path)
+        if stack is not None:
+            pixels, odd = _plain(stack.array)
+            told = (*stack.warnings, _odd(odd)) if odd else stack.warnings
+            return replace(stack, array=pixels, warnings=told)
+        pixels, notes = _read_any(path)
         if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
             pixels = pixels[..., :-1]
-            notes = ("the transparency of the picture is left out",)
+            notes += ("the transparency of the picture is left out",)
         if pixels.ndim == 3 and pixels.shape[2] == 1:
             pixels = pixels[..., 0]
         if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3):
             raise InputError(f"the picture is neither grey nor RGB: {pixels.shape}", where=path)
         pixels, odd = _plain(pixels)
         if odd:
-            notes += (f"{odd} pixels are not finite numbers; they are shown as the lowest value",)
+            notes += (_odd(odd),)
         grid = Grid.of_picture(pixels.shape[0], pixels.shape[1])
         header = {"stored": pixels.dtype.name}
         return Volume(pixels[None], grid, path, kind="picture", header=header, warnings=notes)
@@ -60,6 +66,14 @@ def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
             "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
         )
     with _one_line(path):
+        stack = _stack(path)
+        if stack is not None or like.grid.shape[0] > 1:
+            from napari_dim.io.picture_stacks import read_pages_mask
+
+            if stack is None:
+                raise InputError(f"the mask has one slice, its image {like.grid.shape[0]}",
+                                 where=path)  # fmt: skip
+            return read_pages_mask(path, stack.array, like)
         pixels = _read_tiff(path, indices=True) if _is_tiff(path) else _read(path, indices=True)
         if pixels.ndim == 3:
             if pixels.shape[2] in (2, 4):
@@ -194,6 +208,55 @@ def _one_line(path: Path) -> Iterator[None]:
         # Pillow and tifffile raise many types on a damaged file; the user needs one.
         text = str(error) or type(error).__name__
         raise InputError(f"the picture can't be read: {text}", where=path) from error
+
+
+def _odd(count: int) -> str:
+    return f"{count} pixels are not finite numbers; they are shown as the lowest value"
+
+
+def _stack(path: Path) -> Volume | None:
+    """A TIFF of many pages; None for any other picture."""
+    from napari_dim.io.picture_stacks import read_pages
+
+    if not _is_tiff(path):
+        return None
+    with tifffile.TiffFile(path) as file:
+        if len(file.pages) < 2:
+            return None
+        for page in file.pages:
+            page = page.aspage()
+            _check_size(math.prod(page.shape), path)
+            if page.compression in _UNBOUNDED:
+                raise InputError("a TIFF of many pages compressed so can't be read", where=path)
+            _check_segments(page, path)
+        return read_pages(path, file)
+
+
+def is_stack(path: Path) -> bool:
+    """Whether a file is a TIFF of many pages; False where that can't be told."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            return len(file.pages) > 1
+    except Exception:  # no TIFF, or a damaged one: whoever reads it says so
+        return False
+
+
+def _read_any(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The pixels of one picture, and what is to be told of them."""
+    if _is_tiff(path):
+        return _read_tiff(path, indices=False), ()
+    with path.open("rb") as file:
+        start = file.read(26)
+    png = start[:8] == b"\x89PNG\r\n\x1a\n"
+    if not png or start[24:26] not in (b"\x10\x02", b"\x10\x06"):
+        return _read(path, indices=False), ()
+    # 16 bit a colour: Pillow would cut them down to 8.
+    if find_spec("SimpleITK") is None:
+        told = "the picture has 16 bit a colour and is read with 8; the extra itk reads all"
+        return _read(path, indices=False), (told,)
+    from napari_dim.io.itk import read_plain
+
+    return np.swapaxes(read_plain(path), 0, 1), ()
 
 
 def _is_tiff(path: Path) -> bool:

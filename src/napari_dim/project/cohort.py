@@ -13,7 +13,11 @@ from napari_dim.errors import InputError
 from napari_dim.volume import file_stem
 
 COLUMNS = ("image", "labels", "slices", "site", "split")
+OPTIONAL = ("slice_axis", "part")
+"""Columns that may be left out."""
 SPLITS = ("train", "test")
+SEPARATOR = "|"
+"""Between the files of an image of several channels."""
 _DELIMITERS = (",", ";", "\t")
 
 Slices = tuple[int, ...] | Literal["all"]
@@ -39,6 +43,12 @@ class CohortCase:
         Further columns, as text.
     where
         File and row, for messages.
+    channels
+        Further files of the case, each a channel or several after those of `image`.
+    slice_axis
+        ``"axial"``, ``"coronal"``, ``"sagittal"``, a file axis from 0, or ``""``: the usual one.
+    part
+        Which of several images in `image`: a series or a volume; ``""``: the usual one.
     """
 
     name: str
@@ -49,6 +59,9 @@ class CohortCase:
     split: str
     extra: dict[str, str] = field(default_factory=dict)
     where: str = ""
+    channels: tuple[Path, ...] = ()
+    slice_axis: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,7 +101,7 @@ def read_cohort(path: Path) -> Cohort:
     path = Path(path)
     reader, columns = _open(path)
     cases: list[CohortCase] = []
-    rows: dict[Path, str] = {}
+    rows: dict[tuple[Path, str], str] = {}
     try:
         for record in reader:
             if not any(text.strip() for text in record):
@@ -103,7 +116,7 @@ def read_cohort(path: Path) -> Cohort:
             record += [""] * (len(columns) - len(record))
             values = {name: text.strip() for name, text in zip(columns, record, strict=False)}
             case = _case(path.parent, values, where)
-            same = case.image.resolve()
+            same = (case.image.resolve(), case.part)
             if same in rows:
                 raise InputError(f"{case.image.name} is in {rows[same]} already", where=where)
             rows[same] = f"row {reader.line_num}"
@@ -163,7 +176,11 @@ def _open(path: Path) -> tuple[_Rows, list[str]]:
 def _case(folder: Path, values: dict[str, str], where: str) -> CohortCase:
     if not values["image"]:
         raise InputError("no image is named", where=where)
-    image = _file(folder, values["image"], where)
+    image, *channels = [
+        _file(folder, text.strip(), where)
+        for text in values["image"].split(SEPARATOR)
+        if text.strip()
+    ] or [_file(folder, values["image"], where)]
     labels = _file(folder, values["labels"], where) if values["labels"] else None
     slices = _slices(values["slices"], where)
     if slices and labels is None:
@@ -171,8 +188,21 @@ def _case(folder: Path, values: dict[str, str], where: str) -> CohortCase:
     split = values["split"].lower()
     if split not in SPLITS:
         raise InputError(f"the split is {values['split']!r}", where=where, hint="Use train or test")
-    extra = {name: text for name, text in values.items() if name and name not in COLUMNS}
-    return CohortCase(file_stem(image), image, labels, slices, values["site"], split, extra, where)
+    known = (*COLUMNS, *OPTIONAL)
+    extra = {name: text for name, text in values.items() if name and name not in known}
+    return CohortCase(
+        file_stem(image), image, labels, slices, values["site"], split, extra, where,
+        tuple(channels), values.get("slice_axis", ""), values.get("part", ""),
+    )  # fmt: skip
+
+
+def case_of(text: str | Path, *, slice_axis: str = "", part: str = "") -> CohortCase:
+    """A case for an image given by itself: one file or folder, or several joined by ``|``."""
+    image, *channels = [Path(one.strip()) for one in str(text).split(SEPARATOR)]
+    return CohortCase(
+        file_stem(image), image, None, (), "", "test",
+        channels=tuple(channels), slice_axis=slice_axis, part=part,
+    )  # fmt: skip
 
 
 def _file(folder: Path, text: str, where: str) -> Path:
