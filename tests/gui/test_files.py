@@ -5,8 +5,11 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 
 from napari_dim.errors import InputError
+from napari_dim.gui.actions import combine_channels
+from napari_dim.gui.choosing import PartsDialog
 from napari_dim.gui.files import get_reader
 from napari_dim.gui.layers import (
     KEY,
@@ -17,7 +20,9 @@ from napari_dim.gui.layers import (
     layer_volume,
     new_labels,
 )
+from napari_dim.gui.reslice import turn_slices
 from napari_dim.io import read_mask, read_volume
+from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image
 
 PLUGIN = "napari-dim"
@@ -198,3 +203,108 @@ def test_sample_is_ready_to_train(viewer, monkeypatch, tmp_path):
     assert labels.metadata[KEY].grid.matches(images[0].metadata[KEY].grid)
     (alone,) = viewer.open_sample(PLUGIN, "phantom-unlabelled")
     np.testing.assert_array_equal(alone.data, images[0].data)
+
+
+@pytest.fixture
+def dicom(tmp_path):
+    """A folder with two series of the tiny image, and its affine."""
+    affine = np.diag([-0.8, -0.9, 3.0, 1.0])
+    data = np.transpose(tiny_image()[0], (2, 1, 0))
+    how = {"WindowCenter": 200, "WindowWidth": 400}
+    write_series(tmp_path / "study", data, affine, SeriesDescription="T1", **how)
+    write_series(tmp_path / "study", data[:, :, :5], affine, series=2, SeriesDescription="scout")
+    return tmp_path / "study"
+
+
+def choose(monkeypatch, *rows):
+    """Let the dialog be answered with these rows; returns the texts that it showed."""
+    shown: list[str] = []
+
+    def answer(dialog):
+        shown.extend(dialog.list.item(n).text() for n in range(dialog.list.count()))
+        dialog.list.clearSelection()
+        for row in rows:
+            dialog.list.item(row).setSelected(True)
+        return int(bool(rows))
+
+    monkeypatch.setattr(PartsDialog, "exec", answer)
+    return shown
+
+
+def test_a_dicom_folder_asks_which_series(viewer, dicom, monkeypatch):
+    shown = choose(monkeypatch, 0)
+    (layer,) = viewer.open(dicom, plugin=PLUGIN)
+    assert ["T1" in shown[0], "scout" in shown[1]] == [True, True]
+    assert layer.data.shape == (12, 48, 40)
+    np.testing.assert_allclose(layer.scale, (3, 0.9, 0.8))
+    np.testing.assert_allclose(layer.contrast_limits, (0, 399), atol=1)
+    # Another slice of the same series, dropped with it, is not opened again.
+    other = min((dicom).glob("IM1*"))
+    assert viewer.open(other, plugin=PLUGIN) == []
+    assert len(viewer.layers) == 1
+    choose(monkeypatch)
+    assert viewer.open(dicom, plugin=PLUGIN) == []
+
+
+def test_volumes_of_a_series_become_layers(viewer, tmp_path, monkeypatch):
+    data = np.arange(4 * 5 * 6 * 10, dtype=np.int16).reshape(4, 5, 6, 10)
+    nib.save(nib.Nifti1Image(data, np.diag([1.0, 1, 3, 1])), tmp_path / "bold.nii")
+    choose(monkeypatch, 3, 7)
+    layers = viewer.open(tmp_path / "bold.nii", plugin=PLUGIN)
+    assert [layer.name for layer in layers] == ["bold (3)", "bold (7)"]
+    volume = layer_volume(layers[1])
+    np.testing.assert_array_equal(volume.grid.to_file(volume.array), data[..., 7])
+
+
+def test_pictures_stay_with_napari(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((4, 5), np.uint8))
+    (tmp_path / "a.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    for name in ("a.tif", "a.txt", "empty", "none.nii.txt"):
+        assert get_reader(str(tmp_path / name)) is None
+    (tmp_path / "pictures").mkdir()
+    tifffile.imwrite(tmp_path / "pictures" / "a.tif", np.zeros((4, 5), np.uint8))
+    assert get_reader(str(tmp_path / "pictures")) is not None
+
+
+def test_selected_scans_are_combined_as_channels(viewer, nifti, tmp_path, notes):
+    (first,) = viewer.open(nifti, plugin=PLUGIN)
+    other = nib.load(nifti)
+    affine = other.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * 0.5
+    nib.save(nib.Nifti1Image(np.asarray(other.dataobj) + 7, affine), tmp_path / "flair.nii")
+    (second,) = viewer.open(tmp_path / "flair.nii", plugin=PLUGIN)
+    viewer.layers.selection = {first, second}
+    combine_channels(viewer)
+    made = viewer.layers[-2:]
+    assert layer_volume(made[0]).channels == 2
+    assert any("resampled" in text for text in notes)
+    np.testing.assert_array_equal(made[0].data, first.data)
+    viewer.layers.selection = {first}
+    combine_channels(viewer)
+    assert "two scans or more" in notes[-1]
+
+
+def test_slices_of_another_plane_before_the_first_label(viewer, workspace, nifti, notes):
+    (image,) = viewer.open(nifti, plugin=PLUGIN)
+    labels = viewer.add_layer(new_labels(image))
+    session = workspace.session
+    workspace.annotate.image.pick(image)
+    workspace.annotate.labels.pick(labels)
+    before = layer_volume(image)
+    box = workspace.annotate.plane
+    assert box.currentText() == "axial"
+    turn_slices(session, "coronal")
+    after = layer_volume(image)
+    assert box.currentText() == "coronal"
+    assert after.array.shape == (48, 12, 40)
+    np.testing.assert_array_equal(
+        after.grid.to_file(after.array), before.grid.to_file(before.array)
+    )
+    fresh = session.labels
+    assert fresh is not labels
+    assert fresh.data.shape == (48, 12, 40)
+    fresh.data_setitem((np.array([3]), np.array([3]), np.array([3])), 1)
+    with pytest.raises(InputError, match="slices are labelled"):
+        turn_slices(session, "sagittal")
+    assert image.data.shape == (48, 12, 40)

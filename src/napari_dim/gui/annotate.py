@@ -20,6 +20,7 @@ from napari_dim.gui.classes import ClassTable, classes_of, set_classes
 from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers import add_layer, fits, labels_array, new_labels
 from napari_dim.gui.parts import HINT, LayerPicker, captioned, note, while_alive
+from napari_dim.gui.reslice import SliceAxisBox
 from napari_dim.gui.session import Session
 from napari_dim.project.states import SliceState
 
@@ -39,6 +40,7 @@ class AnnotateTab(QWidget):
         self.hint = note(HINT)
         self.image = LayerPicker(session, Image)
         self.image.setToolTip("The scan to segment")
+        self.plane = SliceAxisBox(session)
         self.labels = LayerPicker(session, Labels, lambda layer: not session.is_prediction(layer))
         self.labels.setToolTip("The layer you paint in. Every slice you painted teaches the model")
         self.new = QPushButton("New")
@@ -96,6 +98,7 @@ class AnnotateTab(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
         captioned(form, "scan", self.image)
+        captioned(form, "slices", self.plane)
         captioned(form, "labels", labels)
         column.addLayout(form)
         column.addWidget(self.classes)

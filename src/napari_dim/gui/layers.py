@@ -78,7 +78,7 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
     name = name or (file_stem(volume.path) if volume.path else "scan")
     source = Source.of(volume)
     array = volume.array[0] if source.flat else volume.array
-    common = {**_placed(source, array.ndim - (volume.channels > 1))}
+    common = {**placement(source, array.ndim - (volume.channels > 1))}
     if volume.channels == 1:
         shown: dict[str, Any] = {"contrast_limits": volume.header.get("window") or contrast(array)}
         if volume.header.get("inverted"):
@@ -105,7 +105,7 @@ def labels_tuple(mask: np.ndarray, source: Source, name: str) -> LayerTuple:
     """A labels layer of class ids, ``(slice, row, column)``, on the grid of `source`."""
     data = mask[0] if source.flat else mask
     # Painting needs memory of its own, in reading order.
-    how = {**_placed(source, data.ndim), "name": name, "colormap": class_colours()}
+    how = {**placement(source, data.ndim), "name": name, "colormap": class_colours()}
     return np.array(data, order="C"), how, "labels"
 
 
@@ -229,8 +229,8 @@ def _thinned(array: np.ndarray) -> np.ndarray:
     return array[(slice(None, None, step),) * array.ndim]
 
 
-def _placed(source: Source, ndim: int) -> dict[str, Any]:
-    """The keywords that put a layer in its place."""
+def placement(source: Source, ndim: int) -> dict[str, Any]:
+    """The keywords that put a layer in its place: scale, translation, units, axes, source."""
     grid = source.grid
     directions = grid.affine[:3, :3] / np.asarray(grid.spacing)
     # Along the array's own axes: scans of one patient in one orientation lie on each other.

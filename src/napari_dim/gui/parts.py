@@ -33,7 +33,8 @@ WIDTH = 330
 """Least width of a panel, in pixels; it grows where the font needs it."""
 
 HINT = (
-    "<b>No scan is open.</b><br>Drop a NIfTI file or a picture on the window, "
+    "<b>No scan is open.</b><br>Drop a scan (NIfTI, DICOM folder, NRRD, MHA) or a picture on the "
+    "window, "
     "or choose <i>File ▸ Open Sample ▸ napari-dim</i> to try it on a phantom."
 )
 
