@@ -25,6 +25,9 @@ LABEL_NAMES = (
 MOST_IDS = 8
 """A file of whole numbers with no more distinct values than this is taken for labels."""
 
+MOST_LABELS = 2**30
+"""Bytes; what is larger stays where it is, and is shown as a scan."""
+
 Reader = Callable[[Any], list[LayerTuple]]
 
 
@@ -102,9 +105,9 @@ def is_open(path: Path) -> bool:
 
 def labels_in(volume: Volume) -> np.ndarray | None:
     """The label ids of a file that holds labels, by its name or its values; None for a scan."""
-    array = volume.array
-    if volume.channels > 1:
+    if volume.channels > 1 or volume.array.nbytes > MOST_LABELS:
         return None
+    array = np.asarray(volume.array)
     if volume.path is not None:
         words = file_stem(volume.path).lower().replace("-", "_").split("_")
         if len(words) > 1 and words[-1] in LABEL_NAMES:

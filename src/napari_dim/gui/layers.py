@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from napari.layers import Image, Labels, Layer
@@ -19,6 +19,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import COLOURS, smallest_type
+from napari_dim.io.lazy import LazyArray
 from napari_dim.volume import Grid, Volume, file_stem
 
 KEY = "napari_dim"
@@ -80,7 +81,8 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
     array = volume.array[0] if source.flat else volume.array
     common = {**placement(source, array.ndim - (volume.channels > 1))}
     if volume.channels == 1:
-        shown: dict[str, Any] = {"contrast_limits": volume.header.get("window") or contrast(array)}
+        limits = volume.header.get("window") or contrast(array)
+        shown: dict[str, Any] = {"contrast_limits": limits}
         if volume.header.get("inverted"):
             shown["colormap"] = "gray_r"
         return [(array, {**common, "name": name, **shown}, "image")]
@@ -167,7 +169,10 @@ def layer_volume(layer: Layer) -> Volume:
     source = layer_source(layer)
     if source.channels is not None:
         return source.volume(source.channels)
-    array = np.asarray(_full_data(layer))
+    array: Any = _full_data(layer)
+    if isinstance(array, LazyArray):
+        return source.volume(cast(np.ndarray, array))
+    array = np.asarray(array)
     if getattr(layer, "rgb", False):
         array = array[..., :3]  # Opacity is no channel of the image.
     if source.flat:
@@ -215,6 +220,9 @@ def go_to_slice(viewer: Any, layer: Layer, number: int) -> None:
 
 def contrast(array: np.ndarray) -> tuple[float, float]:
     """Contrast limits: the 0.5th and 99.5th percentile, apart from each other."""
+    if not isinstance(array, np.ndarray):
+        # It lies on the disk: a few slices say enough.
+        array = np.stack([array[n] for n in np.linspace(0, len(array) - 1, 5).astype(int)])
     step = max(1, array.size // _SAMPLE)
     sample = np.ravel(array)[::step] if array.flags.c_contiguous else _thinned(array)
     low, high = (float(v) for v in np.percentile(sample, (0.5, 99.5)))
