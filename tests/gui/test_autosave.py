@@ -168,7 +168,7 @@ def test_after_a_crash_all_is_as_it_was(make_napari_viewer, viewer, session, sav
     # Going on writes into the same folder.
     other.labels.paint((9, 20, 20), 2)
     assert other.autosave.flush()
-    assert not leftovers()  # it is in use
+    assert not list(leftovers())  # it is in use
     other.autosave.close()
     (left,) = leftovers()
     assert not left.crashed

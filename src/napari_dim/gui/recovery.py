@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from napari_dim.gui.cases import open_case
 from napari_dim.gui.parts import note
 from napari_dim.project import Project
 from napari_dim.project.local import recovery_folders
+from napari_dim.project.lock import Lock
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
@@ -40,7 +42,8 @@ class Leftover:
     def when(self) -> str:
         """When its last stroke was written, for people."""
         last = max((p.stat().st_mtime for p in self.folder.rglob("*.journal")), default=0.0)
-        return datetime.fromtimestamp(last).strftime("%-d %B, %H:%M") if last else "some time ago"
+        when = datetime.fromtimestamp(last)
+        return f"{when.day} {when:%B, %H:%M}" if last else "some time ago"
 
     def __str__(self) -> str:
         what = ", ".join(self.cases[:3]) + (" and others" if len(self.cases) > 3 else "")
@@ -48,21 +51,19 @@ class Leftover:
         return f"There is work of {self.when} on {what}: {why}."
 
 
-def leftovers() -> list[Leftover]:
+def leftovers() -> Iterator[Leftover]:
     """The recovery folders that nobody works in and that hold strokes, newest first."""
-    found = []
     for folder in recovery_folders():
         try:
-            with Project.open(folder) as project:
-                holder = project.holder
-                if holder is not None and not holder.stale:
-                    continue
+            holder = Lock(folder).look()
+            if holder is not None and not holder.stale:
+                continue
+            with Project.open(folder, read_only=True) as project:
                 kept = tuple(case.name for case in project.cases if project.layers(case.name))
         except InputError:
             continue
         if kept:
-            found.append(Leftover(folder, kept, holder is not None))
-    return found
+            yield Leftover(folder, kept, holder is not None)
 
 
 def restore(session: Session, leftover: Leftover) -> str:
@@ -120,19 +121,20 @@ class RecoveryBar(QFrame):
         column.setContentsMargins(6, 4, 6, 4)
         column.addWidget(self.text)
         column.addLayout(row)
-        self._left = leftovers()
+        self.left = next(leftovers(), None)
         self.refresh()
 
     def refresh(self) -> None:
         """Show the newest that is left."""
-        self.setVisible(bool(self._left))
-        if self._left:
-            self.text.setText(str(self._left[0]))
+        self.setVisible(self.left is not None)
+        self.text.setText(str(self.left or ""))
 
     def _on_restore(self) -> None:
         from napari.utils.notifications import show_info, show_warning
 
-        leftover = self._left.pop(0)
+        leftover, self.left = self.left, None  # one at a time: the next at the next start
+        if leftover is None:
+            return
         try:
             said = restore(self.session, leftover)
         except InputError as error:
@@ -140,12 +142,14 @@ class RecoveryBar(QFrame):
         else:
             self.session.say(said)
             show_info(said)
-        self._left = []  # one at a time: the next is offered at the next start
         self.refresh()
 
     def _on_drop(self) -> None:
-        question = f"Delete the labels of {', '.join(self._left[0].cases)} for good?"
+        if self.left is None:
+            return
+        question = f"Delete the labels of {', '.join(self.left.cases)} for good?"
         answer = QMessageBox.question(self, "Delete work", question)
         if answer == QMessageBox.StandardButton.Yes:
-            discard(self._left.pop(0))
+            discard(self.left)
+            self.left = next(leftovers(), None)
             self.refresh()

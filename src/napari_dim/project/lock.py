@@ -84,17 +84,9 @@ class Lock:
         InputError
             If the folder can't be locked at all.
         """
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            return self._other()
-        except (OSError, NotImplementedError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"the project can't be locked: {reason}",
-                where=self._path.parent,
-                hint="Check that the folder may be written to, or copy it to a local disk",
-            ) from error
+        other = self._acquire()
+        if other is not None:
+            return other
         try:
             left = self._read()
             if left is not None:
@@ -116,6 +108,21 @@ class Lock:
             raise
         return None
 
+    def look(self) -> Holder | None:
+        """Who has it, or has left it without closing; nothing is written.
+
+        Raises
+        ------
+        InputError
+            If the folder can't be locked at all.
+        """
+        holder = self._acquire()
+        if holder is None:
+            left = self._read()
+            self._lock.release()
+            holder = None if left is None else left.model_copy(update={"stale": True})
+        return holder
+
     @property
     def held(self) -> bool:
         """Whether it is ours."""
@@ -132,6 +139,21 @@ class Lock:
             with suppress(OSError):
                 self._info.unlink(missing_ok=True)
             self._lock.release()
+
+    def _acquire(self) -> Holder | None:
+        """Take the system's lock; returns who has it instead."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return self._other()
+        except (OSError, NotImplementedError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"the project can't be locked: {reason}",
+                where=self._path.parent,
+                hint="Check that the folder may be written to, or copy it to a local disk",
+            ) from error
+        return None
 
     def _other(self) -> Holder:
         """Who has the lock; it may be about to write its name over that of one who is gone."""
