@@ -129,7 +129,7 @@ def _words(layer: Labels, found: Recovered) -> str:
     """What was read of a layer, for the user."""
     labelled = sum(int(state) in LABELLED for state in found.note.states)
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
-    text = f"“{layer.name}” with {painted} painted slices"
+    text = f"“{layer.name}” with {painted} painted slice{'' if painted == 1 else 's'}"
     if found.note.role == "labels":
         text += f", {labelled} of them labelled" if labelled != painted else ""
     if found.damaged:

@@ -130,7 +130,7 @@ class RecoveryBar(QFrame):
         self.text.setText(str(self.left or ""))
 
     def _on_restore(self) -> None:
-        from napari.utils.notifications import show_info, show_warning
+        from napari.utils.notifications import show_warning
 
         leftover, self.left = self.left, None  # one at a time: the next at the next start
         if leftover is None:
@@ -141,7 +141,6 @@ class RecoveryBar(QFrame):
             show_warning(str(error))
         else:
             self.session.say(said)
-            show_info(said)
         self.refresh()
 
     def _on_drop(self) -> None:
