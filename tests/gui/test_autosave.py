@@ -207,9 +207,10 @@ def test_cases_of_a_project_are_kept_in_it_and_opened_again(
     assert cases.close_case(session, "ball")
     assert labels not in viewer.layers
     assert image not in viewer.layers
-    said = cases.open_case(session, project, "ball")  # a scan in no file: its labels alone
+    said = cases.open_case(session, project, "ball")  # it was in no file before
     assert "“mine” with 5 painted slices" in said
     np.testing.assert_array_equal(viewer.layers["mine"].data, kept)
+    np.testing.assert_array_equal(session.image.data, image.data)
     np.testing.assert_allclose(viewer.layers["mine"].scale, (3, 1, 1))
     session.autosave.use(None)
     session.autosave.close()
@@ -234,3 +235,13 @@ def test_a_read_only_project_is_not_written_but_strokes_are_kept(
         project = saved()
         np.testing.assert_array_equal(project.recover("scan").array, layer.data)
         assert not first.recover("scan").array.any()
+
+
+def test_a_first_stroke_that_is_undone_at_once_is_not_kept(viewer, session, saved):
+    """Undone after the layer found its place and before its slices were looked at again."""
+    labels = viewer.add_labels(np.zeros((12, 48, 40), np.uint8), name="mine")
+    labels.paint((0, 20, 20), 1)
+    session.autosave._keep(labels, 1e-9)
+    labels.undo()
+    project = saved()
+    assert not project.recover("mine").array.any()

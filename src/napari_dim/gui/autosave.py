@@ -245,8 +245,10 @@ class Autosave:
         whole = kept.watch.reshaped()
         planes = {} if whole is not None else kept.watch.changed(seconds)
         try:
-            if kept.project is None and not self._begin(session, layer, kept, whole, planes):
-                return
+            if kept.project is None:
+                if not self._begin(session, layer, kept, whole, planes):
+                    return
+                planes = {} if whole is not None else kept.watch.changed(seconds)
             assert kept.project is not None
             hasty = bool(planes) or seconds == float("inf")
             news = self._news(session, layer, kept, now, hasty or whole is not None)
@@ -281,7 +283,7 @@ class Autosave:
         project.begin(case, name, empty, note)
         kept.project, kept.case, kept.name = project, case, name
         if whole is None:
-            kept.watch.restart()  # the other slices follow
+            kept.watch.restart()  # nothing is kept yet: all that is painted follows
         if project is self._open.recovery:
             self._open.alone.add((case, name))
         return True
@@ -315,7 +317,10 @@ class Autosave:
         kept.note, kept.noted = fields, now
         if "classes" in news and layer is session.labels and kept.project is self.project:
             assert kept.project is not None
-            kept.project.set_classes(note.classes)
+            try:
+                kept.project.set_classes(note.classes)
+            except InputError as error:  # the layer's own note has them, too
+                self._tell(error)
         return news
 
     def _forget(self, project: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,9 @@ from napari.layers import Image, Labels
 
 from napari_dim.errors import InputError
 from napari_dim.gui.kept import labels_from, prediction_from
-from napari_dim.gui.layers import add_layer, go_to_slice, image_tuples, layer_source
+from napari_dim.gui.layers import add_layer, go_to_slice, image_tuples, layer_source, layer_volume
 from napari_dim.project import Project, Recovered
+from napari_dim.project.paths import inside, slug
 from napari_dim.project.states import LABELLED
 
 if TYPE_CHECKING:
@@ -72,6 +74,8 @@ def close_case(session: Session, name: str) -> bool:
 def add_open_layers(session: Session, project: Project, images: Iterable[Image]) -> list[str]:
     """Make cases of open scans; what is painted on them is kept in the project from now on.
 
+    A scan that is in no file is written into the project.
+
     Returns
     -------
     list of str
@@ -86,12 +90,25 @@ def add_open_layers(session: Session, project: Project, images: Iterable[Image])
     for image in images:
         source = layer_source(image)
         name = project.free_name(image.name)
-        path = source.path if source.path is not None and source.path.exists() else None
+        path = source.path
+        if path is None or not path.exists():
+            path = _written(project, image, name)
         site = getattr(session, "site_of", lambda _: "")(image)
         project.add_case(path, name, site=site)
         session.autosave.attach(image, project, name)
         names.append(name)
     return names
+
+
+def _written(project: Project, image: Image, name: str) -> Path:
+    """A scan that is in no file, as a file of the project."""
+    from napari_dim.io import write_image
+
+    volume = layer_volume(image)
+    suffix = ".png" if volume.kind == "picture" and volume.array.dtype == np.uint8 else ".nii"
+    folder = inside(project.folder, "images")
+    folder.mkdir(exist_ok=True)
+    return write_image(inside(project.folder, f"images/{slug(name)}{suffix}"), volume)
 
 
 def _open_scan(session: Session, project: Project, name: str) -> list[Image]:

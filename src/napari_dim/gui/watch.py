@@ -130,26 +130,25 @@ class LayerWatch:
 
     def _read_history(self, layer: Labels) -> None:
         """Want the slices that undo and redo changed, or all where that can't be told."""
-        before = self._seen
+        data, redone = self._data, self._redone
         self._mark()
-        if self._seen == before:
-            return
-        (data, redo), (old_data, old_redo) = self._seen, before
         count = len(self._sums)
-        if data != old_data or redo < 0:
+        if self._data is not data or self._redone < 0:
             self._wanted |= set(range(count))
             return
-        undone = redo - old_redo
-        items = list(layer._redo_history if undone > 0 else layer._undo_history)[-abs(undone) :]
-        for item in items:
-            self._wanted |= {n for n in painted_slices(item, count, layer.ndim) if n < count}
+        undone = self._redone - redone
+        if undone:
+            history = layer._redo_history if undone > 0 else layer._undo_history
+            for item in list(history)[-abs(undone) :]:
+                self._wanted |= {n for n in painted_slices(item, count, layer.ndim) if n < count}
 
     def _mark(self) -> None:
-        """Remember which array the layer has, and how much can be redone; -1 if unknown."""
+        """Remember the array that the layer has, and how much can be redone; -1 if unknown."""
         layer = self._layer()
-        redo = len(getattr(layer, "_redo_history", ())) if layer is not None else 0
         known = hasattr(layer, "_redo_history") and hasattr(layer, "_undo_history")
-        self._seen = (id(layer.data) if layer is not None else 0, redo if known else -1)
+        # The array itself: the number of one that is gone may be given to another.
+        self._data = None if layer is None else layer.data
+        self._redone = len(layer._redo_history) if layer is not None and known else -1
 
 
 def planes_of(layer: Labels) -> Any:
