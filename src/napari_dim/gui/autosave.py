@@ -242,9 +242,9 @@ class Autosave:
             return
         if kept.project is None and now < self._refused + TRY_AGAIN:
             return  # what changed is found then
-        whole = kept.watch.reshaped()
-        planes = {} if whole is not None else kept.watch.changed(seconds)
         try:
+            whole = kept.watch.reshaped()
+            planes = {} if whole is not None else kept.watch.changed(seconds)
             if kept.project is None:
                 if not self._begin(session, layer, kept, whole, planes):
                     return

@@ -43,7 +43,6 @@ class LayerWatch:
     ) -> None:
         self._layer = weakref.ref(layer)
         self._woken = woken
-        self._next = 0
         self.restart()
         if as_it_is:
             self.changed()
@@ -59,6 +58,7 @@ class LayerWatch:
         self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
         self._sums = [_sum(np.zeros(self.shape[1:], self.dtype))] * len(data)
         self._wanted = set(range(len(data)))
+        self._next = 0
         self._mark()
 
     @property
@@ -80,6 +80,7 @@ class LayerWatch:
         copy = np.array(data, order="C")
         self.shape, self.dtype = copy.shape, copy.dtype
         self._sums = [_sum(plane) for plane in copy]
+        self._next = 0
         self._wanted.clear()
         self._mark()
         return copy
