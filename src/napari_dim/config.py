@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -68,6 +69,9 @@ class Settings(BaseModel):
         False, "Train until it is stopped, in rounds: the time or steps above are the first one's "
         "length", group="run",
     )  # fmt: skip
+    apart: bool = _setting(
+        False, "Train in a process of its own: a crash in it takes nothing else down", group="run"
+    )
     seed: int = _setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
     device: Device = _setting("auto", "Where to train", group="run")
     threads: int = _setting(
@@ -239,8 +243,9 @@ class Settings(BaseModel):
         InputError
             If a name is unknown or a value is outside its range.
         """
-        preset = PRESETS.get(changes.get("preset", "interactive"), {})
-        method = METHODS.get(changes.get("method", "dim"), {})
+        # str(): what comes from a file may be no name at all; it is refused below.
+        preset = PRESETS.get(str(changes.get("preset", "interactive")), {})
+        method = METHODS.get(str(changes.get("method", "dim")), {})
         values = {**preset, **method, **changes}
         try:
             return cls(**values)
@@ -305,6 +310,10 @@ METHODS: dict[str, dict[str, Any]] = {
 """What each method changes."""
 
 
+LARGEST_FILE = 16 * 2**20
+"""Bytes of a settings file or record."""
+
+
 def read_settings_file(path: Path) -> dict[str, Any]:
     """Read setting names and values from a TOML or JSON file.
 
@@ -313,6 +322,9 @@ def read_settings_file(path: Path) -> dict[str, Any]:
     InputError
         If the file can't be read or is not a table of settings.
     """
+    with suppress(OSError):
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError("the settings are too large a file", where=path)
     try:
         text = path.read_text(encoding="utf-8")
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)

@@ -245,7 +245,7 @@ def test_options_win_over_the_file_and_the_preset(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one child")
 @pytest.mark.parametrize(("budget", "code"), [("10m", 1), ("until-stopped", 0)])
-def test_ctrl_c_keeps_the_run(cohort, small, tmp_path, budget, code):
+def test_ctrl_c_keeps_the_run(cli, cohort, small, tmp_path, budget, code):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "napari_dim.cli", "fit", str(cohort), "--out", str(run),
                "--budget", budget, "--config", str(small), "--json"]  # fmt: skip
@@ -277,6 +277,20 @@ def test_ctrl_c_keeps_the_run(cohort, small, tmp_path, budget, code):
 
     model = Model.load(run)
     assert model.classes == (1, 2)
+
+    assert f"--resume {run}" in complaint or code == 0
+    refused = cli("fit", cohort, "--resume", run, "--seed", 3)
+    assert refused.code == 2
+    assert "--seed" in refused.complaint
+    more = events[-1]["steps"] + 1
+    done = cli("fit", cohort, "--resume", run, "--steps", more)
+    assert done.code == 0
+    assert "Going on from step" in done.err
+    assert f"Trained {more} steps" in done.err.replace(",", "")
+    assert "changed" not in done.err
+    again = cli("fit", cohort, "--resume", run)
+    assert again.code == 2
+    assert "no checkpoint" in again.complaint
 
 
 def test_an_interrupt_while_reading_writes_nothing(cli, cohort, small, tmp_path, monkeypatch):

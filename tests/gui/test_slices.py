@@ -200,7 +200,7 @@ def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, 
     from napari_dim.gui.training import plan_from_layers
 
     plan = plan_from_layers(session.image, session.annotation, [], Settings(), None)
-    (case,) = plan.load()
+    (case,) = plan.load(lambda: None)
     assert case.states[1] == P
     assert set(np.unique(case.mask[1])) == {0, 1}
     assert case.painted[1, 5, 5]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_dim.cli.console import about, check_folder, parse_budget
 from napari_dim.config import Device, Divergence, Method, Preset, Settings
 from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_dim.engine.checkpoint import Checkpoint
 
 UNTIL_STOPPED = "until-stopped"
 """The ``--budget`` of a training that Ctrl-C ends."""
@@ -19,7 +22,9 @@ def fit(
     cohort: Annotated[
         Path, typer.Argument(metavar="COHORT.csv", help="Table of image,labels,slices,site,split.")
     ],
-    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for the trained run.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Folder for the trained run. [needed]")
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="How long to train: 60s, 3m, until-stopped. [180s]"),
@@ -34,6 +39,10 @@ def fit(
         Path | None,
         typer.Option("--from", metavar="RUN", help="Go on from the weights of an earlier run."),
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a stopped run, as if it had not stopped."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Settings as TOML or JSON; the options above win."),
@@ -43,22 +52,50 @@ def fit(
     """Train on the labelled and unlabelled slices of a cohort.
 
     Ctrl-C stops after the current step and keeps what was learnt; with `--budget
-    until-stopped` that is how it ends.
+    until-stopped` that is how it ends. With `--resume RUN` it goes on to the result that it
+    would have had.
     """
     from napari_dim.cli.training import check_run_folder, train_cohort
 
-    settings = fit_settings(
-        config,
-        length_options(budget, steps),
-        method=method,
-        preset=preset,
-        divergence=divergence,
-        device=device,
-        seed=seed,
-    )
+    length = length_options(budget, steps)
+    options = {
+        "method": method,
+        "preset": preset,
+        "divergence": divergence,
+        "device": device,
+        "seed": seed,
+    }
+    if resume is not None:
+        others = {"out": out, "from": start, "config": config, **options}
+        checkpoint = checkpoint_of(resume, others)
+        settings = Settings.make(**{**checkpoint.model.settings.model_dump(), **length})
+        train_cohort(cohort, resume, settings, resume=checkpoint, as_json=json)
+        return
+    if out is None:
+        raise InputError("--out is missing", hint="Name the folder that the run goes to")
+    settings = fit_settings(config, length, **options)
     check_run_folder(out)
     check_folder(out)
     train_cohort(cohort, out, settings, start=start, as_json=json)
+
+
+def checkpoint_of(run: Path, others: dict[str, Any]) -> Checkpoint:
+    """The checkpoint of a run that is to go on.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one of the other options was given: the run has its own.
+    """
+    from napari_dim.engine.checkpoint import Checkpoint
+
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise InputError(
+            f"--{given[0]} and --resume exclude each other",
+            hint="A resumed run keeps its folder and settings; --budget or --steps may change",
+        )
+    return Checkpoint.load(run)
 
 
 def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from napari_dim.config import Settings
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
+    from napari_dim.engine.checkpoint import Checkpoint
     from napari_dim.engine.events import Event, Finished
     from napari_dim.project.cohort import Cohort
 
@@ -45,6 +46,7 @@ def train_cohort(
     settings: Settings,
     *,
     start: Path | None = None,
+    resume: Checkpoint | None = None,
     as_json: bool = False,
 ) -> Finished:
     """Train on a cohort's training cases, showing progress; Ctrl-C stops and keeps the run.
@@ -59,6 +61,8 @@ def train_cohort(
         How to train.
     start
         An earlier run to go on from.
+    resume
+        The checkpoint in `run` to go on from.
     as_json
         Write events as JSON lines to standard output instead of progress for people.
 
@@ -81,8 +85,9 @@ def train_cohort(
     from napari_dim.data.load import load_training
     from napari_dim.engine.control import Control
     from napari_dim.engine.events import Failed
+    from napari_dim.engine.isolate import run as events_of
     from napari_dim.engine.model import WEIGHTS, Model
-    from napari_dim.engine.train import Job, train
+    from napari_dim.engine.train import Job
     from napari_dim.io import hash_file
     from napari_dim.project.cohort import read_cohort
 
@@ -94,20 +99,31 @@ def train_cohort(
         known = provenance(cohort)
         if start is not None:
             known["start"] = hash_file(start / WEIGHTS)
-        job = Job(cases, settings, run=run, provenance=known, start=earlier)
+        if resume is not None and (begun := resume.model.record.get("start")) is not None:
+            known["start"] = begun
+        job = Job(cases, settings, run=run, provenance=known, start=earlier, resume=resume)
     notes = tuple(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)
+    if resume is not None and any(resume.model.record.get(k) != v for k, v in known.items()):
+        notes += ("The cohort or its files have changed since; the result will differ",)
     control = Control()
-    watchers = (JsonWatcher() if as_json else person_watcher(console), LogWatcher(run / LOG))
+    log_watcher = LogWatcher(run / LOG, append=resume is not None)
+    watchers = (JsonWatcher() if as_json else person_watcher(console), log_watcher)
     with stop_on_interrupt(control.stop):
-        last = follow(_with_notes(train(job, control), notes), watchers)
+        last = follow(_with_notes(events_of(job, control), notes), watchers)
+    go_on = f"go on with `napari-dim fit {path.name} --resume {run}`"
     if isinstance(last, Failed):
         problem = f"{last.problem}. {last.hint}" if last.hint else last.problem
         if last.bad_input:
             raise InputError(problem)
         log = f" The log is {run / LOG}" if (run / LOG).exists() else ""
-        raise Failure(problem + log, details=last.details)
+        more = f" To {go_on}." if last.run is not None else ""
+        raise Failure(problem + log + more, details=last.details)
+    for note in last.notes:
+        console.print(note)
+    if last.run is None:
+        raise Failure(f"{finished_line(last)}, but the run could not be saved in {run}")
     if last.reason == "stopped" and not settings.until_stopped:
-        raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}")
+        raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}; {go_on}")
     console.print(f"{finished_line(last)}; the run is in {run}")
     return last
 

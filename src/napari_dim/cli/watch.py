@@ -25,6 +25,8 @@ from napari_dim.engine.events import (
     Failed,
     Finished,
     Preview,
+    Recovered,
+    Relabelled,
     Started,
     StepDone,
 )
@@ -36,6 +38,8 @@ _EVENT_NAMES = {
     Started: "started",
     StepDone: "step",
     Checkpointed: "checkpoint",
+    Recovered: "recovered",
+    Relabelled: "relabelled",
     Finished: "finished",
     Failed: "failed",
 }
@@ -116,6 +120,8 @@ class BarWatcher:
                 for line in started_lines(event):
                     self._console.print(line)
                 self._bar.start()
+            case Recovered():
+                self._console.print(recovered_line(event))
             case StepDone():
                 self._bar.update(self._task, completed=event.progress)
                 self._bar.tasks[0].fields.update(_step_texts(event))
@@ -138,6 +144,8 @@ class PlainWatcher:
             case Started():
                 for line in started_lines(event):
                     self._say(line)
+            case Recovered():
+                self._say(recovered_line(event))
             case StepDone():
                 now = time.monotonic()
                 if now - self._last >= PLAIN_EVERY:
@@ -170,8 +178,9 @@ class LogWatcher:
     The file is opened when training starts, so input that turns out bad leaves none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, append: bool = False) -> None:
         self._path = path
+        self._mode = "a" if append else "w"
         self._file: IO[str] | None = None
         self._plain = PlainWatcher(self._write)
 
@@ -179,7 +188,7 @@ class LogWatcher:
         """Log one event."""
         if isinstance(event, Started):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("w", encoding="utf-8", buffering=1)
+            self._file = self._path.open(self._mode, encoding="utf-8", buffering=1)
         self._plain.event(event)
         match event:
             case Finished():
@@ -212,6 +221,11 @@ def started_lines(event: Started) -> list[str]:
         f"{rows} x {columns}, on {event.device}",
         *(f"Note      {note}" for note in event.notes),
     ]
+
+
+def recovered_line(event: Recovered) -> str:
+    """What went wrong, and what was done about it."""
+    return f"Note      {event.problem}; {event.remedy}"
 
 
 def finished_line(event: Finished) -> str:

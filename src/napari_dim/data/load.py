@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -65,8 +66,10 @@ def load_case(row: CohortCase) -> Case:
     return Case(volume, mask, states, site=row.site, name=row.name)
 
 
-def load_cases(cohort: Cohort, split: str) -> list[Case]:
+def load_cases(cohort: Cohort, split: str, check: Callable[[], None] | None = None) -> list[Case]:
     """Read all cases of a split (``"train"``, ``"test"`` or ``"all"``).
+
+    `check` is called before each; what it raises ends the work.
 
     Raises
     ------
@@ -74,13 +77,17 @@ def load_cases(cohort: Cohort, split: str) -> list[Case]:
         If the split has no case, one can't be read, or they don't have the same channels.
     """
     rows = cohort.split(split)
-    cases = [load_case(row) for row in rows]
+    cases = []
+    for row in rows:
+        if check is not None:
+            check()
+        cases.append(load_case(row))
     _check_alike(rows, cases)
     return cases
 
 
-def load_training(cohort: Cohort) -> list[Case]:
-    """Read the training cases; at least one slice must be labelled.
+def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> list[Case]:
+    """Read the training cases; at least one slice must be labelled; `check` as above.
 
     Raises
     ------
@@ -91,7 +98,7 @@ def load_training(cohort: Cohort) -> list[Case]:
     hint = "List the labelled slices of at least one training case"
     if not any(row.slices for row in rows):
         raise InputError("no slice is labelled", where=cohort.path, hint=hint)
-    cases = load_cases(cohort, "train")
+    cases = load_cases(cohort, "train", check)
     if not any(case.mask is not None and case.mask.any() for case in cases):
         raise InputError("the labelled slices hold background alone", where=cohort.path, hint=hint)
     return cases

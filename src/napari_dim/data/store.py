@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +58,7 @@ class SliceStore:
         with_labelled: bool = True,
         unlabelled: Sequence[np.ndarray] | None = None,
         neighbours: int = 0,
+        check: Callable[[], None] | None = None,
     ) -> SliceStore:
         """Bring cases onto the working grid and the device.
 
@@ -78,6 +79,8 @@ class SliceStore:
             slices are kept, and those in `Case.guessed` are drawn.
         neighbours
             How many slices on each side of a wanted one are kept too.
+        check
+            Called after every few slices; what it raises ends the work.
         """
         wanted = [case.guessed for case in cases] if unlabelled is None else unlabelled
         rows, columns = np.max([grid.shape(case.volume) for case in cases], axis=0)
@@ -100,7 +103,7 @@ class SliceStore:
             if not numbers.size:
                 continue
             shape = grid.shape(case.volume)
-            stack = normalised(case.volume, shape, numbers)
+            stack = normalised(case.volume, shape, numbers, check)
             images.append(_cornered(stack, canvas))
             sizes += [shape] * len(numbers)
             owner += [number_of_case] * len(numbers)

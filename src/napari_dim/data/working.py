@@ -6,7 +6,8 @@ every case. Pictures have no length; their longer sides are taken to show as muc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ from napari_dim.volume import Volume
 
 CHUNK = 8
 """Slices that are read at once."""
+LONGEST = 8192
+"""Pixels along a side of a slice that a network could ever see."""
 MULTIPLE = 16
 """The networks halve a slice four times."""
 
@@ -90,17 +93,29 @@ class WorkingGrid:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`."""
-        rows, columns = values["patch"]
-        return cls(
-            float(values["pixel"]),
-            int(values["side"]),
-            (int(rows), int(columns)),
-            int(values["largest"]),
+        """The inverse of `to_dict`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the values are not those of a grid.
+        """
+        rows, columns = (int(n) for n in values["patch"])
+        grid = cls(
+            float(values["pixel"]), int(values["side"]), (rows, columns), int(values["largest"])
         )
+        lengths = (grid.side, rows, columns, grid.largest)
+        if not 0 < grid.pixel < math.inf or not all(1 <= n <= LONGEST for n in lengths):
+            raise ValueError("the working grid is out of all proportion")
+        return grid
 
 
-def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None = None) -> Tensor:
+def normalised(
+    volume: Volume,
+    shape: tuple[int, int],
+    slices: np.ndarray | None = None,
+    check: Callable[[], None] | None = None,
+) -> Tensor:
     """Slices of a volume as the network sees them.
 
     Each channel of a volume is clipped to its 0.5 and 99.5 % and scaled to mean 0 and
@@ -114,6 +129,8 @@ def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None
         Rows and columns wanted.
     slices
         Numbers of the slices; all by default.
+    check
+        Called after every few slices; what it raises ends the work.
 
     Returns
     -------
@@ -137,6 +154,8 @@ def normalised(volume: Volume, shape: tuple[int, int], slices: np.ndarray | None
         # Scaling after resampling is the same, and there are fewer pixels then.
         x = resized(x, shape).sub_(mean).div_(spread).nan_to_num_()
         out[start : start + CHUNK] = x
+        if check is not None:
+            check()
     return out
 
 

@@ -20,6 +20,7 @@ def adapted(
     targets: Targets,
     settings: Settings,
     autocast: Callable[[], AbstractContextManager[object]],
+    check: Callable[[], None] | None = None,
 ) -> nn.Module:
     """A copy of `net`, fitted to a scan by equation (7).
 
@@ -31,11 +32,15 @@ def adapted(
         The scan's slices in batches, ``(n, channel, row, column)``.
     targets, settings, autocast
         As in training. E_0, ρ, θ~ and the number of steps come from the settings.
+    check
+        Called before every step; what it raises ends the work.
     """
     net = copy.deepcopy(net).requires_grad_(True).train()
     parameters = adaptable(net, settings.adapt_subset)
     optimiser = torch.optim.SGD(parameters, lr=settings.adapt_rate, momentum=0.9)
     for step in range(settings.adapt_steps):
+        if check is not None:
+            check()
         x = views[step % len(views)]
 
         def forward(x: Tensor = x) -> Tensor:

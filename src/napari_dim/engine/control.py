@@ -9,11 +9,16 @@ if TYPE_CHECKING:
     from napari_dim.data.case import Case
 
 
+class StoppedError(Exception):
+    """Ends a phase between two steps' worth of work; never leaves the stream."""
+
+
 class Control:
     """Stop, pause, preview requests and new labels for one training."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
+        self._cancel = threading.Event()
         self._go = threading.Event()
         self._go.set()
         self._lock = threading.Lock()
@@ -21,9 +26,14 @@ class Control:
         self._cases: dict[int, Case] = {}
 
     def stop(self) -> None:
-        """End the training after the current step; it yields ``Finished``."""
+        """End the training after the current step; it predicts once more before ``Finished``."""
         self._stop.set()
         self._go.set()
+
+    def cancel(self) -> None:
+        """End at once: as `stop`, but nothing more is predicted."""
+        self._cancel.set()
+        self.stop()
 
     def pause(self) -> None:
         """Hold the training after the current step; the clock of the budget stands still."""
@@ -35,8 +45,35 @@ class Control:
 
     @property
     def stopped(self) -> bool:
-        """Whether `stop` was called."""
+        """Whether `stop` or `cancel` was called."""
         return self._stop.is_set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancel.is_set()
+
+    def check_stop(self) -> None:
+        """Leave a phase that is of no use once the training is to stop.
+
+        Raises
+        ------
+        StoppedError
+            If `stop` or `cancel` was called.
+        """
+        if self.stopped:
+            raise StoppedError
+
+    def check_cancel(self) -> None:
+        """Leave a phase that ends a training well.
+
+        Raises
+        ------
+        StoppedError
+            If `cancel` was called.
+        """
+        if self.cancelled:
+            raise StoppedError
 
     @property
     def paused(self) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import platform
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +72,22 @@ def memory_for_slices(device: torch.device) -> int:
         free, _ = torch.cuda.mem_get_info(device)
         return int(free) // 4
     return int(psutil.virtual_memory().available) // 4
+
+
+def release_memory(*, thorough: bool = False) -> None:
+    """Give memory that is no longer used back to the device and to the system.
+
+    `thorough` looks for reference cycles among all objects, which takes a while in a window.
+    """
+    if thorough:
+        gc.collect()
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):  # another C library than glibc
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def describe_devices() -> list[DeviceInfo]:

@@ -1,7 +1,7 @@
 """What the engine says while it works: one typed stream for window, command line and tests.
 
 `train` yields ``Started``, then any number of ``StepDone``, ``Preview``,
-``Relabelled`` and ``Checkpointed``, then exactly one of ``Finished`` and ``Failed``.
+``Relabelled``, ``Recovered`` and ``Checkpointed``, then exactly one of ``Finished`` and ``Failed``.
 Nothing follows that.
 """
 
@@ -99,14 +99,29 @@ class Checkpointed:
 
 
 @dataclass(frozen=True)
+class Recovered:
+    """Something went wrong and was mended; the training goes on.
+
+    `problem` and `remedy` are what happened and what was done, for the user.
+    """
+
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Finished:
-    """The last event of a training that ended well, stopped ones included."""
+    """The last event of a training that ended well, stopped ones included.
+
+    `run` is None if nothing was saved; `notes` say what did not go as it should.
+    """
 
     model: Model
     reason: Literal["budget", "steps", "stopped"]
     steps: int
     seconds: float
     run: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,13 +129,17 @@ class Failed:
     """The last event of a training that could not go on.
 
     `problem` is one sentence for the user, `hint` what to do, `details` the
-    traceback for a bug report. `bad_input` tells the user's data from our bug.
+    traceback for a bug report. `bad_input` tells the user's data from our bug;
+    `stopped` that the user ended it before anything was learnt. `run` is a folder whose
+    last checkpoint the training can go on from.
     """
 
     problem: str
     hint: str = ""
     details: str = field(default="", repr=False)
     bad_input: bool = False
+    stopped: bool = False
+    run: Path | None = None
 
 
-Event = Started | StepDone | Preview | Relabelled | Checkpointed | Finished | Failed
+Event = Started | StepDone | Preview | Relabelled | Recovered | Checkpointed | Finished | Failed

@@ -15,6 +15,7 @@ from napari_dim.data.case import Case
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
+    from napari_dim.engine.checkpoint import Checkpoint
     from napari_dim.engine.model import Model
 
 
@@ -39,6 +40,8 @@ class Job:
     start
         A model to go on from: its weights, its grid, and a schedule that skips the time
         it would spend on what the model knows (`config.Settings.resume_at`).
+    resume
+        A checkpoint of this training to go on from, to the result that it would have had.
     """
 
     cases: Sequence[Case]
@@ -48,6 +51,7 @@ class Job:
     preview_every: float = 10.0
     provenance: Mapping[str, Any] = field(default_factory=dict)
     start: Model | None = None
+    resume: Checkpoint | None = None
 
 
 def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:

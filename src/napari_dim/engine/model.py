@@ -14,9 +14,13 @@ from torch import Tensor, nn
 from napari_dim import nets
 from napari_dim.config import Settings, read_settings_file
 from napari_dim.data.working import WorkingGrid
+from napari_dim.engine.tensors import Spec, read_about, read_tensors, write_tensors
 from napari_dim.errors import InputError
-from napari_dim.io.atomic import atomic_path, write_text_atomically
+from napari_dim.io.atomic import write_text_atomically
 from napari_dim.method.targets import Targets
+
+MOST_CLASSES, MOST_CHANNELS = 250, 64
+"""More are no classes or channels of an image."""
 
 WEIGHTS = "weights.safetensors"
 SETTINGS = "settings.json"
@@ -68,8 +72,12 @@ class Model:
         context: int,
         grid: WorkingGrid,
         record: Mapping[str, Any],
+        device: str = "cpu",
     ) -> Self:
-        """A model with fresh weights, the same for the same seed; the teacher starts as a copy."""
+        """A model with fresh weights, the same for the same seed; the teacher starts as a copy.
+
+        On the device ``"meta"`` it has shapes and takes no memory.
+        """
         targets = make_targets(settings, classes)
 
         def build() -> nn.Module:
@@ -80,7 +88,7 @@ class Model:
                 width=settings.width,
             )
 
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), torch.device(device):
             torch.manual_seed(settings.seed)
             student = build()
             teacher = build() if settings.method == "dim" else None
@@ -135,84 +143,170 @@ class Model:
         return make_targets(self.settings, self.classes)
 
     def save(self, run: Path) -> None:
-        """Write weights, settings and record into a run folder, each whole or not at all."""
-        from safetensors.torch import save
+        """Write weights, settings and record into a run folder, each whole or not at all.
 
-        run.mkdir(parents=True, exist_ok=True)
-        with atomic_path(run / WEIGHTS) as temporary:
-            temporary.write_bytes(save(self._tensors()))
+        The weights alone make the model again; settings and record are for people, so a
+        moment in which the three are of different checkpoints does no harm.
+        """
+        make_run_folder(run)
+        write_tensors(run / WEIGHTS, self.tensors(), self.description())
+        self.save_record(run)
+
+    def save_record(self, run: Path) -> None:
+        """Write settings and record alone."""
+        make_run_folder(run)
         settings = self.settings.model_dump_json(indent=2)
         write_text_atomically(run / SETTINGS, settings + "\n")
-        record = {
-            **self.record,
-            "model": {
-                "classes": self.classes,
-                "channels": self.channels,
-                "context": self.context,
-                "grid": self.grid.to_dict(),
-                "pieces": self.pieces,
-            },
-        }
+        record = {**self.record, "model": self._shape()}
         write_text_atomically(run / RECORD, json.dumps(record, indent=2) + "\n")
 
     @classmethod
     def load(cls, run: Path) -> Self:
-        """Read a run folder.
+        """Read a run folder; shapes and types are checked before a tensor is read.
 
         Raises
         ------
         InputError
             If it is not a whole run folder of napari-dim.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
         for name in (WEIGHTS, SETTINGS, RECORD):
             if not (run / name).is_file():
-                raise InputError(
-                    f"not a run folder: {name} is missing",
-                    where=run,
-                    hint="Give the folder that `napari-dim fit --out` wrote",
-                )
-        settings = Settings.from_file(run / SETTINGS)
+                hint = "Give the folder that `napari-dim fit --out` wrote"
+                if name == WEIGHTS and (run / RECORD).is_file():
+                    hint = "The training ended before its first checkpoint; train again"
+                raise InputError(f"not a run folder: {name} is missing", where=run, hint=hint)
         record = read_settings_file(run / RECORD)
-        try:
-            shape = record.pop("model")
-            model = cls.new(
-                settings,
-                tuple(int(i) for i in shape["classes"]),
-                int(shape["channels"]),
-                int(shape["context"]),
-                WorkingGrid.from_dict(shape["grid"]),
-                record,
-            )
-            model._fill(load_file(run / WEIGHTS))
-            pieces = tuple(int(i) for i in shape["pieces"])
-        except (
-            KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, SafetensorError,
-        ) as error:  # fmt: skip
-            raise InputError(
-                f"the run can't be read: {error}", where=run, hint="Train again"
-            ) from error
-        return replace(model, pieces=pieces)
+        shape = record.pop("model", None)
+        # A run of before 0.3 has no description beside its weights.
+        about = read_about(run / WEIGHTS) or {
+            "settings": read_settings_file(run / SETTINGS), "model": shape,
+        }  # fmt: skip
+        return cls.from_file(run / WEIGHTS, about, record)
 
-    def _tensors(self) -> dict[str, Tensor]:
-        parts = {"student": self.student, "teacher": self.teacher}
-        return {
-            f"{part}.{name}": tensor.detach().cpu().contiguous()
-            for part, net in parts.items()
-            if net is not None
-            for name, tensor in net.state_dict().items()
-        }
+    @classmethod
+    def from_file(
+        cls,
+        path: Path,
+        about: Mapping[str, Any],
+        record: Mapping[str, Any],
+        others: Mapping[str, Spec] | None = None,
+        into: dict[str, Tensor] | None = None,
+    ) -> Self:
+        """The model that a file of tensors holds.
 
-    def _fill(self, tensors: Mapping[str, Tensor]) -> None:
-        for part, net in (("student", self.student), ("teacher", self.teacher)):
-            if net is None:
-                continue
+        Parameters
+        ----------
+        path
+            The file.
+        about
+            What `description` gave; from a file, so nothing of it is trusted.
+        record
+            The run's record.
+        others
+            Further tensors that the file must hold.
+        into
+            Takes those.
+
+        Raises
+        ------
+        InputError
+            If the description or a tensor is not as it must be.
+        """
+        # Shapes without memory: they are only claimed so far.
+        shell = cls.described(about, record, path, "meta")
+        tensors = read_tensors(path, {**shell.specs(), **(others or {})})
+        model = cls.described(about, record, path)
+        if not all(bool(torch.isfinite(t).all()) for t in tensors.values()):
+            raise InputError("it holds weights that are not numbers", where=path)
+        for name in others or {}:
+            assert into is not None
+            into[name] = tensors.pop(name)
+        for part, net in model._parts().items():
             start = f"{part}."
             net.load_state_dict(
                 {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
             )
+        return model
+
+    def description(self) -> dict[str, Any]:
+        """What makes a model of its tensors again, as plain values."""
+        return {"settings": self.settings.model_dump(mode="json"), "model": self._shape()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the networks, by name."""
+        return {
+            f"{part}.{name}": tensor
+            for part, net in self._parts().items()
+            for name, tensor in net.state_dict().items()
+        }
+
+    def specs(self) -> dict[str, Spec]:
+        """Their shapes and types."""
+        return {name: Spec.of(tensor) for name, tensor in self.tensors().items()}
+
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = {"student": self.student, "teacher": self.teacher}
+        return {part: net for part, net in parts.items() if net is not None}
+
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "classes": self.classes,
+            "channels": self.channels,
+            "context": self.context,
+            "grid": self.grid.to_dict(),
+            "pieces": self.pieces,
+        }
+
+    @classmethod
+    def described(
+        cls, about: Mapping[str, Any], record: Mapping[str, Any], where: Path, device: str = "cpu"
+    ) -> Self:
+        """A model of the shape that `description` told, with fresh weights.
+
+        Raises
+        ------
+        InputError
+            If that is no shape of a model.
+        """
+        try:
+            settings, shape = about["settings"], about["model"]
+            classes = tuple(_whole(i, 1, 2**31) for i in shape["classes"])
+            pieces = tuple(_whole(i, 1, 2**31) for i in shape["pieces"])
+            channels = _whole(shape["channels"], 1, MOST_CHANNELS)
+            context = _whole(shape["context"], 0, 2)
+            grid = WorkingGrid.from_dict(shape["grid"])
+            if not 0 < len(classes) <= MOST_CLASSES or len({*classes}) != len(classes):
+                raise ValueError("the classes are not 1 to 250 ids")
+            if not {*pieces} <= {*classes}:
+                raise ValueError("a class is named that it does not have")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"what describes the model is damaged: {error}", where=where, hint="Train again"
+            ) from error
+        if not isinstance(settings, dict):
+            raise InputError("what describes the model is damaged", where=where)
+        model = cls.new(Settings.make(**settings), classes, channels, context, grid, record, device)
+        return replace(model, pieces=pieces)
+
+
+def make_run_folder(run: Path) -> None:
+    """Make a run folder.
+
+    Raises
+    ------
+    InputError
+        If the system refuses.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder can't be made: {error.strerror}", where=run) from error
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{str(value)[:40]} is not between {low} and {high}")
+    return value
 
 
 def make_targets(settings: Settings, classes: tuple[int, ...]) -> Targets:

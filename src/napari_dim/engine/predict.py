@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from napari_dim.data.slices import LazySlices
 from napari_dim.data.working import normalised, padded
 from napari_dim.engine.adapt import adapted
-from napari_dim.engine.device import pick_device
+from napari_dim.engine.device import pick_device, release_memory
+from napari_dim.engine.faults import is_out_of_memory
 from napari_dim.engine.model import Model
 from napari_dim.engine.pieces import main_pieces
 from napari_dim.engine.precision import autocast_for, use_threads
@@ -78,7 +79,7 @@ def predict(
         Numbers of the slices wanted; the others stay 0. All by default: only then are
         neighbouring slices averaged and stray pieces dropped (`engine.pieces`).
     progress
-        Called with the share done, in [0, 1].
+        Called with the share done, in [0, 1], every few slices; what it raises ends the work.
 
     Raises
     ------
@@ -93,12 +94,13 @@ def predict(
     use_threads(threads)
     target_device = pick_device(device)
     numbers = np.arange(volume.array.shape[0]) if slices is None else np.asarray(slices, dtype=int)
-    stack = normalised(volume, model.grid.shape(volume))
+    check = None if progress is None else lambda: progress(0.0)
+    stack = normalised(volume, model.grid.shape(volume), check=check)
     predictor = Predictor(model, target_device)
     if adapt:
         views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)))]
         predictor.net = adapted(
-            predictor.net, views, predictor.targets, model.settings, predictor.autocast
+            predictor.net, views, predictor.targets, model.settings, predictor.autocast, check
         )
     if slices is None:
         found = predictor.whole(volume, stack, progress)
@@ -148,30 +150,53 @@ class Predictor:
         return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
 
     @torch.no_grad()
-    def disagreement(self, stack: Tensor | LazySlices) -> np.ndarray:
+    def disagreement(
+        self, stack: Tensor | LazySlices, progress: Callable[[float], None] | None = None
+    ) -> np.ndarray:
         """Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
 
-        0 where there is one network alone.
+        0 where there is one network alone. `progress` is called with the share done.
         """
         found = np.zeros(len(stack), dtype=np.float32)
         nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
         if len(nets) < 2:
             return found
         kept = self.net
-        for part in _chunks(np.arange(len(stack))):
-            said = []
-            for net in nets:
-                self.net = net.to(self.device)
-                said.append(self._probability(stack, part)[0].argmax(1))
-            found[part] = (said[0] != said[1]).float().mean((1, 2)).cpu().numpy()
-        self.net = kept
+        try:
+            for part in _chunks(np.arange(len(stack))):
+                said = []
+                for net in nets:
+                    self.net = net.to(self.device)
+                    said.append(self._probability(stack, part)[0].argmax(1))
+                found[part] = (said[0] != said[1]).float().mean((1, 2)).cpu().numpy()
+                if progress is not None:
+                    progress((part[-1] + 1) / len(stack))
+        finally:
+            self.net = kept
         return found
 
     @torch.no_grad()
     def _probability(
         self, stack: Tensor | LazySlices, numbers: np.ndarray
     ) -> tuple[Tensor, np.ndarray]:
-        """Of each class on the working grid, ``(n, class, row, column)``, and entropies."""
+        """Of each class on the working grid, ``(n, class, row, column)``, and entropies.
+
+        Where the memory does not suffice for all slices at once, they are halved.
+        """
+        try:
+            return self._forward(stack, numbers)
+        except Exception as error:
+            if len(numbers) < 2 or not is_out_of_memory(error):
+                raise
+        # Outside of the handler, which holds on to what filled the memory.
+        release_memory(thorough=True)
+        middle = len(numbers) // 2
+        halves = [self._probability(stack, part) for part in (numbers[:middle], numbers[middle:])]
+        return torch.cat([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
+
+    def _forward(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray
+    ) -> tuple[Tensor, np.ndarray]:
         rows, columns = stack.shape[-2:]
         was_training = self.net.training
         self.net.eval()

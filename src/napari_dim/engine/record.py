@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
@@ -45,16 +46,26 @@ def record_of(job: Job, device: torch.device) -> dict[str, Any]:
 
 
 class LossLog:
-    """losses.csv: step, t/T, seconds and the parts of equation (10)."""
+    """losses.csv: step, t/T, seconds and the parts of equation (10).
+
+    Parameters
+    ----------
+    run
+        The run folder; None keeps nothing.
+    after
+        Rows of an earlier part of this training are kept up to this step.
+    """
 
     COLUMNS = ("supervised", "inner", "outer", "symmetric", "align", "entropy", "total")
 
-    def __init__(self, run: Path | None) -> None:
+    def __init__(self, run: Path | None, after: int = 0) -> None:
         self._file: IO[str] | None = None
         if run is not None:
+            kept = _rows_until(run / LOSSES, after) if after else []
             self._file = (run / LOSSES).open("w", newline="", encoding="utf-8")
             self._writer = csv.writer(self._file)
             self._writer.writerow(("step", "progress", "seconds", *self.COLUMNS))
+            self._writer.writerows(kept)
 
     def write(
         self, step: int, progress: float, seconds: float, losses: Mapping[str, float]
@@ -62,9 +73,20 @@ class LossLog:
         """Add a row; a part that did not run stays empty."""
         if self._file is not None:
             values = [f"{losses[name]:.6g}" if name in losses else "" for name in self.COLUMNS]
-            self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
+            with suppress(OSError):  # A full disk ends no training.
+                self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
 
     def close(self) -> None:
         """Close the file."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
+
+
+def _rows_until(path: Path, step: int) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        return [row for row in rows if int(row[0]) <= step]
+    except (OSError, ValueError, IndexError, csv.Error):
+        return []

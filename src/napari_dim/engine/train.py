@@ -4,40 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from napari_dim.config import Settings
-from napari_dim.data.case import Case
-from napari_dim.data.detail import sufficient_side
-from napari_dim.data.store import SliceStore
-from napari_dim.data.stream import Stream, slice_bytes
-from napari_dim.data.working import MULTIPLE, WorkingGrid, normalised
-from napari_dim.engine.control import Control
-from napari_dim.engine.device import memory_for_slices, pick_device
+from napari_dim.engine.checkpoint import forget_checkpoints, has_checkpoint
+from napari_dim.engine.control import Control, StoppedError
+from napari_dim.engine.device import release_memory
 from napari_dim.engine.events import (
     Checkpointed,
     Event,
     Failed,
     Finished,
-    Relabelled,
-    Started,
+    Recovered,
     StepDone,
 )
-from napari_dim.engine.job import Job, class_ids, common_channels, late_classes, per_site
-from napari_dim.engine.model import Model
-from napari_dim.engine.parts import training_method
-from napari_dim.engine.pieces import single_pieces
-from napari_dim.engine.precision import use_threads
-from napari_dim.engine.predict import Predictor
-from napari_dim.engine.previews import Previews
-from napari_dim.engine.record import LossLog, record_of
+from napari_dim.engine.faults import failure_of, is_out_of_memory
+from napari_dim.engine.job import Job, class_ids
+from napari_dim.engine.model import make_run_folder
+from napari_dim.engine.record import LossLog
 from napari_dim.engine.schedule import Clock
+from napari_dim.engine.trainer import Trainer
 from napari_dim.errors import InputError
 
 __all__ = ["Job", "class_ids", "train"]
@@ -46,6 +33,12 @@ REPORT_EVERY = 0.1
 """Seconds between two StepDone."""
 CHECKPOINT_EVERY = 30.0
 """Seconds between two checkpoints."""
+FIRST_CHECKPOINT = 5.0
+"""Seconds until the first one."""
+GOOD_EVERY = 5.0
+"""Seconds between two states that a training goes back to when its weights blow up."""
+MOST_RETURNS = 5
+"""So often a training goes back before it gives up."""
 
 
 def train(job: Job, control: Control | None = None) -> Iterator[Event]:
@@ -56,170 +49,249 @@ def train(job: Job, control: Control | None = None) -> Iterator[Event]:
     """
     control = control or Control()
     try:
-        yield from _training(job, control)
-    except InputError as error:
-        yield Failed(str(error), bad_input=True)
-    except torch.OutOfMemoryError:
-        yield Failed(
-            "The device has no memory left for this training",
-            "Close other programs, or lower the batch sizes or the largest slice size",
-            traceback.format_exc(),
-        )
-    except Exception as error:
-        text = str(error).strip().split("\n")[0] or type(error).__name__
-        yield Failed(
-            f"Training stopped by an unexpected error: {text}",
-            "The last checkpoint and all labels are kept; please report the details",
-            traceback.format_exc(),
-        )
+        last = yield from _guarded(job, control)
+    finally:
+        release_memory()
+    yield last
 
 
-def _training(job: Job, control: Control) -> Iterator[Event]:
-    settings = job.settings
-    cases = list(job.cases)
-    channels = common_channels(cases)
-    classes = class_ids(cases)
-    device = pick_device(settings.device)
-    use_threads(settings.threads)
-    volumes = [case.volume for case in cases]
-    usual = min(settings.usual_size, settings.max_size)
-    sides = [*range(usual, settings.max_size, 2 * MULTIPLE), settings.max_size]
-    side = sufficient_side(cases, sides, settings.detail)
-    grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
-    flat = all(len(case.states) == 1 or case.volume.separate for case in cases)
-    context = 0 if flat else settings.context
-    record = record_of(job, device)
-    model = Model.new(settings, classes, channels, context, grid, record)
-    notes: tuple[str, ...] = ()
-    skipped = 0.0
-    if job.start is not None:
-        if why := model.misfit(job.start):
-            notes = (f"Starting anew: the last training had {why}",)
-        else:
-            model = replace(model, grid=job.start.grid)
-            model.take_weights(job.start)
-            skipped = settings.resume_at
-            grid = model.grid
-    semi = settings.method == "dim" and any(case.guessed.size for case in cases)
-    limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
-    fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
-    indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
-
-    def stored() -> SliceStore:
-        unlabelled = None if semi and fits else [np.empty(0, dtype=int)] * len(cases)
-        return SliceStore.build(
-            cases, grid, indices, device, unlabelled=unlabelled, neighbours=context
-        )
-
-    store = stored()
-    stream = None
-    if semi and not fits:
-        stream = Stream(cases, grid, device, limit=limit, neighbours=context, seed=settings.seed)
-        notes += ("The unlabelled slices don't fit into memory; they are read as they are needed",)
-    method, sampler = training_method(model, store, device, stream, experienced=skipped > 0)
-    predictor = Predictor(model, device)
-
-    def whole(case: Case) -> np.ndarray:
-        volume = case.volume
-        return predictor.whole(volume, normalised(volume, grid.shape(volume))).mask
-
-    preview = Previews(job, predictor) if job.preview_case is not None else None
-
-    yield Started(
-        device=str(device),
-        labelled=per_site(cases, labelled=True),
-        unlabelled=per_site(cases, labelled=False) if semi else {},
-        classes=classes,
-        patch=grid.patch,
-        parameters=sum(p.numel() for p in model.student.parameters()),
-        notes=notes,
-    )
-    if job.run is not None:
-        model.save(job.run)
-    log = LossLog(job.run)
-    again = settings.resume_at if settings.until_stopped else None
-    # Set-up is not taken from the budget.
-    clock = Clock(settings.budget, settings.steps, skipped, again=again)
-    step = 0
-    last_report = -math.inf
-    last_checkpoint = last_preview = clock.elapsed
-    model.student.train()
-    if model.teacher is not None:
-        model.teacher.train()
+def _guarded(job: Job, control: Control) -> Generator[Event, None, Finished | Failed]:
+    """All events but the last, which is returned: the memory is free before it is told."""
+    trainer: Trainer | None = None
+    loop: _Loop | None = None
     try:
-        while not (control.stopped or clock.over(step)):
-            progress = clock.progress(step)
-            _set_learning_rate(method.optimiser, settings, progress)
-            wants = settings.method == "dim" and semi
-            batch = sampler.draw(
-                with_unlabelled=wants, with_strong=method.uses_unlabelled(progress)
-            )
-            losses = method.step(batch, progress, step)
-            step += 1
+        trainer = Trainer(job, control)
+        loop = _Loop(job, control, trainer)
+        yield trainer.started()
+        yield from loop.events()
+        return loop.end
+    except StoppedError:
+        return _nothing_learnt()
+    except Exception as error:
+        return failure_of(error) if loop is None else loop.failed(error)
+    finally:
+        if loop is not None:
+            loop.close()
+        elif trainer is not None:
+            trainer.close()
+
+
+def _nothing_learnt() -> Failed:
+    return Failed("Stopped before anything was learnt", "Nothing was changed", stopped=True)
+
+
+class _DivergedError(Exception):
+    """The weights blew up again and again."""
+
+
+class _Loop:
+    """Steps, and what goes on between them.
+
+    Attributes
+    ----------
+    end
+        The last event, once `events` is through.
+    """
+
+    def __init__(self, job: Job, control: Control, trainer: Trainer) -> None:
+        settings = job.settings
+        self._job, self._control, self._trainer = job, control, trainer
+        if job.run is not None:
+            make_run_folder(job.run)
+            trainer.model.save_record(job.run)
+            if job.resume is None:
+                forget_checkpoints(job.run)
+        self._log = LossLog(job.run, after=trainer.step)
+        self._clock = Clock(
+            settings.budget,
+            settings.steps,
+            trainer.skipped,
+            again=settings.resume_at if settings.until_stopped else None,
+            spent=0.0 if job.resume is None else job.resume.seconds,
+        )  # Made here: set-up is not taken from the budget.
+        now = self._clock.elapsed
+        self._reported = -math.inf
+        self._previewed = self._good = now
+        self._saved = now + FIRST_CHECKPOINT - CHECKPOINT_EVERY
+        self._returns = 0
+        self._full = False  # whether the last checkpoint could not be written
+        self.end: Finished | Failed = _nothing_learnt()
+
+    def events(self) -> Iterator[Event]:
+        """Train to the end; `end` is set then."""
+        trainer, control, clock = self._trainer, self._control, self._clock
+        trainer.networks(True)
+        while not (control.stopped or clock.over(trainer.step)):
+            progress = clock.progress(trainer.step)
+            shortage = ""
+            try:
+                losses = trainer.learn(progress)
+            except Exception as error:
+                if not is_out_of_memory(error) or not (shortage := trainer.shrink()):
+                    raise
+            if shortage:
+                yield Recovered("The device ran out of memory", shortage)
+                continue
             now = clock.elapsed
-            if now - last_report >= REPORT_EVERY or clock.over(step):
-                last_report = now
+            if now - self._reported >= REPORT_EVERY or clock.over(trainer.step):
+                self._reported = now
                 values = {name: float(value) for name, value in losses.items()}
                 if not math.isfinite(values["total"]):
-                    yield _diverged(step)
-                    return
-                log.write(step, clock.progress(step), now, values)
-                yield StepDone(step, clock.progress(step), now, clock.time_left(step), values)
-            if job.run is not None and now - last_checkpoint >= CHECKPOINT_EVERY:
-                model.save(job.run)
-                last_checkpoint = clock.elapsed
-                yield Checkpointed(job.run, step)
-            if given := control.take_cases():
-                newest = [given.get(place, case) for place, case in enumerate(cases)]
-                if any(case.labelled.size for case in newest):  # else the last labels stay
-                    cases[:] = newest
-                    if semi and fits:
-                        sampler.store = sampler.store.relabelled(cases, grid, indices)
-                    else:
-                        sampler.store = stored()
-                    yield Relabelled(per_site(cases, labelled=True), late_classes(cases, classes))
-            request = control.take_preview()
-            if preview is not None and (request or now - last_preview >= job.preview_every):
-                yield from preview.events(step, request[1] if request else None)
-                last_preview = clock.elapsed
-            if control.paused:
-                held = time.monotonic()
-                control.wait_while_paused()
-                clock.hold(time.monotonic() - held)
-        if not _finite(model.student.parameters()):
-            yield _diverged(step)
+                    yield self._go_back()
+                    continue
+                progress = clock.progress(trainer.step)
+                self._log.write(trainer.step, progress, now, values)
+                left = clock.time_left(trainer.step)
+                yield StepDone(trainer.step, progress, now, left, values)
+            yield from self._between(now)
+        yield from self._finish()
+
+    def _between(self, now: float) -> Iterator[Event]:
+        """What is due between two steps."""
+        trainer, control, job = self._trainer, self._control, self._job
+        request = control.take_preview()
+        preview = trainer.previews is not None and (
+            request is not None or now - self._previewed >= job.preview_every
+        )
+        save = job.run is not None and now - self._saved >= CHECKPOINT_EVERY
+        if preview or save or now - self._good >= GOOD_EVERY:
+            if not trainer.sound():
+                yield self._go_back()
+                return
+            trainer.keep()
+            self._good = now
+        if save:
+            yield from self._save()
+        if given := control.take_cases():
+            with suppress(StoppedError):
+                relabelled = trainer.relabel(given)
+                if relabelled is not None:
+                    yield relabelled
+        if preview:
+            yield from self._preview(request[1] if request else None)
+        if control.paused:
+            held = time.monotonic()
+            control.wait_while_paused()
+            self._clock.hold(time.monotonic() - held)
+
+    def _preview(self, first: int | None) -> Iterator[Event]:
+        trainer = self._trainer
+        assert trainer.previews is not None
+        try:
+            yield from trainer.previews.events(trainer.step, first)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            yield Recovered("There was no memory for a preview", "the training goes on without it")
+        self._previewed = self._clock.elapsed
+
+    def _go_back(self) -> Recovered:
+        """To the last good state, with half the learning rate."""
+        step = self._trainer.step
+        self._returns += 1
+        self._trainer.go_back()
+        if self._returns > MOST_RETURNS:
+            raise _DivergedError(f"the last time after step {step:,}")
+        self._trainer.rate /= 2
+        return Recovered(
+            f"The weights were no numbers any more after step {step:,}",
+            "it went back to the last good ones and halved the learning rate",
+        )
+
+    def _save(self) -> Iterator[Event]:
+        """Write a checkpoint; that it can't be written ends no training."""
+        run, trainer = self._job.run, self._trainer
+        assert run is not None
+        self._saved = self._clock.elapsed
+        try:
+            self._write()
+        except InputError as error:
+            if not self._full:
+                yield Recovered(
+                    f"The checkpoint could not be saved: {error}",
+                    "the training goes on, and will try again",
+                )
+            self._full = True
             return
-        model = replace(model, pieces=single_pieces(cases, classes, whole))
-        if job.run is not None:
-            model.save(job.run)
-            yield Checkpointed(job.run, step)
-        if preview is not None:
-            yield from preview.last(step, model.pieces)
-        model.student.eval()
-        if model.teacher is not None:
-            model.teacher.eval()
-        reason = "stopped" if control.stopped else "budget" if settings.steps is None else "steps"
-        yield Finished(model, reason, step, clock.elapsed, job.run)  # type: ignore[arg-type]
-    finally:
-        log.close()
-        if stream is not None:
-            stream.close()
+        self._full = False
+        yield Checkpointed(run, trainer.step)
 
+    def _write(self) -> None:
+        run, trainer = self._job.run, self._trainer
+        assert run is not None
+        trainer.checkpoint(self._clock.elapsed).save(run)
+        trainer.model.save(run)
 
-def _set_learning_rate(
-    optimiser: torch.optim.Optimizer, settings: Settings, progress: float
-) -> None:
-    rate = settings.learning_rate * (1 - progress) ** settings.decay_power
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+    def _finish(self) -> Iterator[Event]:
+        """The way out after the last step."""
+        trainer, control, job = self._trainer, self._control, self._job
+        if trainer.step == 0 and job.start is None:
+            return  # Fresh weights are no result.
+        if not trainer.sound():
+            yield self._go_back()
+        stopped = control.stopped
+        if job.run is not None:  # before the rest, which takes time
+            yield from self._save()
+        last = None
+        settled = False
+        notes: tuple[str, ...] = ()
+        try:
+            control.check_cancel()
+            trainer.settle()
+            settled = True
+            if trainer.previews is not None:
+                last = trainer.previews.last(trainer.step, trainer.model.pieces)
+        except StoppedError:
+            pass
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            notes = ("There was no memory left to predict once more",)
+        saved = job.run
+        if job.run is not None and (settled or self._full):
+            try:
+                trainer.model.save(job.run)
+                if not stopped:
+                    forget_checkpoints(job.run)
+            except InputError as error:
+                saved = None
+                notes += (f"The model could not be saved: {error}",)
+            else:
+                yield Checkpointed(job.run, trainer.step)
+        if last is not None:
+            yield last
+        trainer.networks(False)
+        reason = "stopped" if stopped else "budget" if job.settings.steps is None else "steps"
+        self.end = Finished(
+            trainer.model,
+            reason,  # type: ignore[arg-type]
+            trainer.step,
+            self._clock.elapsed,
+            saved,
+            notes,
+        )
 
+    def failed(self, error: Exception) -> Failed:
+        """How it ended, with the last good state saved if that can still be done."""
+        run, trainer = self._job.run, self._trainer
+        if isinstance(error, _DivergedError):
+            failed = Failed(
+                f"Training stopped: the weights were no numbers again and again ({error})",
+                "The last good ones are kept; lower the learning rate, or look for odd images",
+            )
+        else:
+            failed = failure_of(error)
+        if run is None:
+            return failed
+        if trainer.step > 0:
+            with suppress(Exception):  # A lost device can't give its weights back.
+                trainer.go_back()
+                self._write()
+        return replace(failed, run=run) if has_checkpoint(run) else failed
 
-def _finite(tensors: Iterator[Tensor]) -> bool:
-    return all(bool(torch.isfinite(t).all()) for t in tensors)
-
-
-def _diverged(step: int) -> Failed:
-    return Failed(
-        f"Training diverged: the loss is not a number after step {step}",
-        "The last checkpoint is kept; try a lower learning rate",
-    )
+    def close(self) -> None:
+        """End what runs in the background and let go of the memory."""
+        self._log.close()
+        self._trainer.close()
+        self._trainer.method.optimiser.zero_grad(set_to_none=True)
+        del self._trainer

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QS
 from napari_dim.config import Settings
 
 ADVANCED = (
-    "method", "device", "divergence", "context", "max_size", "width", "labelled_batch",
+    "method", "device", "apart", "divergence", "context", "max_size", "width", "labelled_batch",
     "unlabelled_batch", "learning_rate", "sharpness", "align_weight", "entropy_weight",
     "confidence", "strength", "seed",
 )  # fmt: skip

@@ -15,6 +15,7 @@ class Preferences:
     device: str = "auto"
     threads: int = 0
     run_folder: str = ""
+    apart: bool = False
 
     @property
     def runs(self) -> Path:
@@ -37,5 +38,9 @@ def preferences() -> Preferences:
         # Too old a napari, or run without the plugin's manifest.
         return Preferences()
     return Preferences(
-        float(chosen.budget), str(chosen.device), int(chosen.threads), str(chosen.run_folder)
+        float(chosen.budget),
+        str(chosen.device),
+        int(chosen.threads),
+        str(chosen.run_folder),
+        bool(chosen.apart),
     )

@@ -54,6 +54,8 @@ class Session:
     ----------
     model, run
         The last trained model and the folder it is saved in.
+    resumable
+        The run folder of a training that broke off and can go on.
     predictions
         Layers that the machine filled, by the image layer they belong to.
     history
@@ -90,6 +92,7 @@ class Session:
         self.history: list[StepDone] = []
         self.model: Model | None = None
         self.run: Path | None = None
+        self.resumable: Path | None = None
         self.predictions: weakref.WeakKeyDictionary[Layer, PredictionLayer] = (
             weakref.WeakKeyDictionary()
         )
@@ -205,6 +208,8 @@ class Session:
 
             logging.getLogger("napari_dim").error("%s\n%s", failed.problem, failed.details)
         self.say(text, Activity.IDLE)
+        if failed.stopped:
+            return  # The user's own wish needs no alarm.
         (show_warning if failed.bad_input else show_error)(text)
 
     def panel_opened(self) -> None:

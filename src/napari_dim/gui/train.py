@@ -124,7 +124,7 @@ class TrainTab(QWidget):
         form_time = QFormLayout()
         captioned(form_time, "train for", time_row)
 
-        self.form = SettingsForm(start={"device": chosen.device})
+        self.form = SettingsForm(start={"device": chosen.device, "apart": chosen.apart})
         self.runs = PathPicker(folder=True)
         self.runs.path = chosen.runs
         self.runs.setToolTip("Each training saves its model in a folder of its own in here")
@@ -205,11 +205,13 @@ class TrainTab(QWidget):
             changes["device"],
             preferences().threads,
         )
+        broken = self.session.resumable if self.go_on.isChecked() else None
         if self.source.currentText() == COHORT:
             if self.cohort.path is None:
                 raise InputError("no cohort file is chosen", hint="Browse for its .csv file")
-            run = new_run(folder, self.cohort.path.stem) if folder else None
-            return replace(plan_from_cohort(self.cohort.path, settings, run), start=start)
+            run = broken or (new_run(folder, self.cohort.path.stem) if folder else None)
+            plan = plan_from_cohort(self.cohort.path, settings, run)
+            return replace(plan, start=start, resume=broken is not None)
         image, annotation = self.session.image, self.session.annotation
         if image is None:
             raise InputError("no scan is open", hint="Open one, or use File > Open Sample")
@@ -217,13 +219,13 @@ class TrainTab(QWidget):
             raise InputError(
                 "there is no labels layer", hint="Press New in Annotate and paint some slices"
             )
-        run = new_run(folder, image.name) if folder else None
+        run = broken or (new_run(folder, image.name) if folder else None)
         site = self.site.text().strip()
         plan = plan_from_layers(image, annotation, self.others.chosen(), settings, run, site)
-        return replace(plan, start=start)
+        return replace(plan, start=start, resume=broken is not None)
 
     def _on_button(self) -> None:
-        if self.session.activity is Activity.TRAINING:
+        if self.session.activity in (Activity.TRAINING, Activity.STOPPING):
             self.stop()
         elif not self.session.busy:
             self.start()
@@ -258,6 +260,12 @@ class TrainTab(QWidget):
     def _on_model(self) -> None:
         """Offer to go on from a model; it is what one wants if it was trained on this scan."""
         model, image = self.session.model, self.session.image
+        if self.session.resumable is not None:
+            self.go_on.setText("go on from the last checkpoint")
+            self.go_on.setVisible(True)
+            self.go_on.setChecked(True)
+            return
+        self.go_on.setText("go on from the last training")
         self.go_on.setVisible(model is not None)
         known = [] if model is None else [case["name"] for case in model.record.get("cases", [])]
         self.go_on.setChecked(image is not None and image.name in known)
@@ -276,11 +284,11 @@ class TrainTab(QWidget):
             {
                 Activity.IDLE: "Start training",
                 Activity.TRAINING: "Stop",
-                Activity.STOPPING: "Stopping…",
+                Activity.STOPPING: "Stop now",
                 Activity.PREDICTING: "Predicting…",
             }[activity]
         )
-        self.button.setEnabled(activity in (Activity.IDLE, Activity.TRAINING))
+        self.button.setEnabled(activity is not Activity.PREDICTING)
         self.pause.setVisible(activity is Activity.TRAINING)
         self.pause.setText("Go on" if training is not None and training.paused else "Pause")
         self.curves.setVisible(bool(self.session.history))

@@ -21,6 +21,7 @@ from napari_dim.engine.events import (
     Failed,
     Finished,
     Preview,
+    Recovered,
     Relabelled,
     Started,
     StepDone,
@@ -60,7 +61,8 @@ class Plan:
     Attributes
     ----------
     load
-        Gives the cases; runs in the background thread, must not touch layers.
+        Gives the cases; runs in the background thread, must not touch layers. It calls its
+        argument now and then, which raises when the training is to stop.
     settings, run
         How, and where the model is saved.
     image
@@ -71,15 +73,18 @@ class Plan:
         What is trained on, for people.
     start
         The model to go on from; None starts anew.
+    resume
+        Whether `run` holds a checkpoint that this training goes on from, with its settings.
     """
 
-    load: Callable[[], Sequence[Case]]
+    load: Callable[[Callable[[], None]], Sequence[Case]]
     settings: Settings
     run: Path | None
     image: Layer | None = None
     labels: Layer | None = None
     name: str = ""
     start: Model | None = None
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def plan_from_layers(
         other = layer_volume(layer)
         untouched = np.full(other.array.shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
         cases.append(Case(other, None, untouched, site=where or layer.name, name=layer.name))
-    return Plan(lambda: cases, settings, run, image, annotation.layer, image.name)
+    return Plan(lambda check: cases, settings, run, image, annotation.layer, image.name)
 
 
 def case_of(image: Layer, annotation: Annotation, site: str = "") -> Case:
@@ -164,11 +169,11 @@ def case_of(image: Layer, annotation: Annotation, site: str = "") -> Case:
 def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
     """A plan that learns from the training cases of a cohort file."""
 
-    def load() -> Sequence[Case]:
+    def load(check: Callable[[], None]) -> Sequence[Case]:
         from napari_dim.data.load import load_training
         from napari_dim.project.cohort import read_cohort
 
-        return load_training(read_cohort(path))
+        return load_training(read_cohort(path), check)
 
     return Plan(load, settings, run, name=path.stem)
 
@@ -213,7 +218,7 @@ class Training:
             training._work,
             on_event=training._on_event,
             on_end=training._on_end,
-            stop=training._control.stop,
+            stop=training._control.cancel,
         )
         if plan.image is not None:
             training._show(plan.image, layer_source(plan.image))
@@ -222,7 +227,9 @@ class Training:
         return training
 
     def stop(self) -> None:
-        """End after the current step; what was learnt until then is used."""
+        """End after the current step, and predict once more; a second time, end at once."""
+        if self._session.activity is Activity.STOPPING:
+            self._control.cancel()
         if self._session.activity is Activity.TRAINING:
             self._session.say("Stopping, then predicting all slices", Activity.STOPPING)
         self._control.stop()
@@ -280,30 +287,34 @@ class Training:
     def _work(self, emit: Emit) -> None:
         """In the background thread."""
         plan, control = self._plan, self._control
-        import monai.networks.nets  # noqa: F401  Takes seconds, which the budget must not pay.
+        if not plan.settings.apart:
+            import monai.networks.nets  # noqa: F401  Takes seconds: the budget must not pay.
 
-        from napari_dim.engine.train import Job, train
+        from napari_dim.engine.checkpoint import Checkpoint
+        from napari_dim.engine.control import StoppedError
+        from napari_dim.engine.isolate import run
+        from napari_dim.engine.job import Job
 
         emit("Reading the slices")
-        cases = plan.load()
+        try:
+            cases = plan.load(control.check_stop)
+        except StoppedError:
+            emit(Failed("Stopped before anything was learnt", stopped=True))
+            return
+        resume = Checkpoint.load(plan.run) if plan.resume and plan.run else None
         shown = next((i for i, case in enumerate(cases) if case.labelled.size), 0)
         emit(_Loaded(cases, shown))
         job = Job(
             cases,
-            plan.settings,
+            plan.settings if resume is None else resume.model.settings,
             plan.run,
             preview_case=shown,
             preview_every=math.inf,
-            start=plan.start,
+            start=None if resume is not None else plan.start,
+            resume=resume,
         )
-        events = train(job, control)
-        try:
-            for event in events:
-                emit(event)
-                if self._task is None or self._task.abandoned:
-                    return  # Nobody waits for the last predictions.
-        finally:
-            events.close()  # type: ignore[attr-defined]
+        for event in run(job, control):
+            emit(event)
 
     def _on_event(self, event: object) -> None:
         session = self._session
@@ -322,6 +333,8 @@ class Training:
                 notes = "".join(f". {note}" for note in event.notes)
                 count = sum(event.labelled.values())
                 session.note = f"{count} labelled slices now{notes}"
+            case Recovered():
+                session.note = f"{event.problem}; {event.remedy}"
             case Checkpointed():
                 pass
             case Finished():
@@ -329,7 +342,9 @@ class Training:
             case Failed():
                 self._over = True
                 session.task = None
+                session.resumable = event.run
                 session.fail(event)
+                session.model_changed.emit()
 
     def _on_end(self) -> None:
         if not self._over:
@@ -387,6 +402,7 @@ class Training:
         self._over = True
         session = self._session
         session.model, session.run = event.model, event.run
+        session.resumable = None
         session.task = None
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
         text += f"{clock(event.seconds)} and {event.steps} steps"
@@ -398,6 +414,7 @@ class Training:
                 # The user removed it meanwhile; the result is still theirs to keep.
                 add_layer(session.viewer, layer)
             text += f"; all slices are in “{layer.name}”"
+            text += "".join(f". {note}" for note in event.notes)
             session.predicted.emit(layer)
         renew_suggestions(session)
         session.say(f"{text}. Look at them in Review.", Activity.IDLE, 1.0)
