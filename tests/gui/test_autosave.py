@@ -245,3 +245,16 @@ def test_a_first_stroke_that_is_undone_at_once_is_not_kept(viewer, session, save
     labels.undo()
     project = saved()
     assert not project.recover("mine").array.any()
+
+
+def test_labels_in_a_file_are_not_read_whole(viewer, session, saved, tmp_path):
+    path = tmp_path / "labels.raw"
+    data = np.memmap(path, np.uint8, "w+", shape=(12, 48, 40))
+    data[5] = 1
+    labels = viewer.add_labels(data, name="mine")
+    assert session.autosave.flush()
+    assert session.autosave.text == ""
+    labels.paint((7, 20, 20), 2)
+    found = saved().recover("mine").array
+    np.testing.assert_array_equal(found[7], data[7])
+    assert not found[5].any()

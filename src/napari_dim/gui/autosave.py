@@ -283,7 +283,7 @@ class Autosave:
         project.begin(case, name, empty, note)
         kept.project, kept.case, kept.name = project, case, name
         if whole is None:
-            kept.watch.restart()  # nothing is kept yet: all that is painted follows
+            kept.watch.restart(planes)  # nothing is kept yet: all that is painted follows
         if project is self._open.recovery:
             self._open.alone.add((case, name))
         return True

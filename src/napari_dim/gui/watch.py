@@ -3,7 +3,8 @@
 napari tells of strokes, fills and polygons (`events.paint`), but not of undo, redo, `data=`
 or writing into the array. So what a slice held when it was last looked at is remembered as
 a checksum; slices that an event or the undo history points at are looked at first, and the
-others in turn.
+others in turn. Of data that lie in a file (a memory map, Zarr) only the former are looked at:
+reading all of it now and then would be too much.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import time
 import weakref
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,17 @@ class LayerWatch:
         layer.events.paint.connect(self._on_paint)
         layer.events.set_data.connect(self._on_data)
 
-    def restart(self) -> None:
-        """Find all that is not 0 once more."""
+    def restart(self, wanted: Iterable[int] = ()) -> None:
+        """Find all that is not 0 once more; of data in a file, only what is `wanted`."""
         layer = self._layer()
         if layer is None:
             return
         data = planes_of(layer)
         self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
-        self._sums = [_sum(np.zeros(self.shape[1:], self.dtype))] * len(data)
-        self._wanted = set(range(len(data)))
+        self._filed = not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
+        empty = -1 if self._filed else _sum(np.zeros(self.shape[1:], self.dtype))
+        self._sums = [empty] * len(data)
+        self._wanted = set(wanted) if self._filed else set(range(len(data)))
         self._next = 0
         self._mark()
 
@@ -103,8 +106,8 @@ class LayerWatch:
             self._look(data, self._wanted.pop(), found)
             if time.monotonic() > end:
                 return found
-        if seconds < float("inf") and not isinstance(data, np.ndarray):
-            return found  # reading all of a file now and then is too much
+        if self._filed:
+            return found
         for _ in range(len(data)):
             self._look(data, self._next, found)
             self._next = (self._next + 1) % len(data)
