@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_dim.data.working import WorkingGrid, normalised
 from napari_dim.engine.evaluate import METRICS, evaluate
 from napari_dim.errors import InputError
 from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
@@ -61,6 +62,29 @@ def test_perfect_predictions(cohort, tmp_path):
     assert report["mean"]["nulls"] == 2
     assert report["by_site"]["B"]["classes"]["2"]["hd95_mm"] is None
     assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_oblong_pixels_reach_the_network_and_the_metrics(tmp_path):
+    """Columns three times as far apart as rows: a network's pixel is square, distances in mm."""
+    affine = np.diag([1.5, 0.5, 4.0, 1.0])
+    mask = np.zeros((20, 60, 5), np.uint8)
+    mask[6:12, 18:36, 1:4] = 1
+    nib.Nifti1Image(mask.astype(np.int16) * 50, affine).to_filename(tmp_path / "a.nii")
+    nib.Nifti1Image(mask, affine).to_filename(tmp_path / "m.nii")
+    (tmp_path / "cohort.csv").write_text(HEADER + "a.nii,m.nii,,A,test\n")
+    cohort = read_cohort(tmp_path / "cohort.csv")
+    volume = read_volume(tmp_path / "a.nii")
+    assert volume.spacing == (4.0, 0.5, 1.5)
+    grid = WorkingGrid.fit([volume], min_size=16, max_size=64)
+    rows, columns = grid.shape(volume)
+    assert rows == columns  # 30 mm x 30 mm
+    shape = normalised(volume, (rows, columns))[2, 0] > 0
+    inside = np.argwhere(shape.numpy())
+    assert np.ptp(inside[:, 0]) == pytest.approx(np.ptp(inside[:, 1]), abs=1.5)
+    for axis, step in ((1, 0.5), (2, 1.5)):
+        moved = predict(cohort, tmp_path / f"p{axis}", lambda _, m, a=axis: np.roll(m, 1, axis=a))
+        scores = evaluate(cohort, moved)["cases"][0]["classes"]["1"]
+        assert scores["hd95_mm"] == pytest.approx(step)
 
 
 def test_means_are_those_of_the_cases(cohort, tmp_path):

@@ -63,8 +63,8 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
             continue  # Another slice of a series that came with the first.
         for part in choose_parts(one, list_parts(one)):
             volume = read_volume(one, part=part.key if part else "")
-            for warning in volume.warnings:
-                show_warning(f"{one.name}: {warning}")
+            if volume.warnings:
+                show_warning("\n".join(f"{one.name}: {text}" for text in volume.warnings))
             layers += layers_of(volume, f"{file_stem(one)} ({part.key})" if part else "")
     # napari takes this for "read, and nothing to show".
     return layers or [(None,)]  # type: ignore[list-item]

@@ -61,7 +61,9 @@ def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int
         except (InputError, MemoryError):
             raise
         except Exception as error:
-            raise InputError(f"the pixels can't be read: {_reason(error)}", where=file) from error
+            raise InputError(
+                f"the pixels can't be read: {_reason(error)}", where=file, hint=_might_help(file)
+            ) from error
 
 
 def _reason(error: Exception) -> str:
@@ -70,6 +72,19 @@ def _reason(error: Exception) -> str:
     if len(lines) > 1:
         lines = lines[1:]
     return "; ".join(lines)[:300] or type(error).__name__
+
+
+def _might_help(file: Any) -> str:
+    """Further decoders that could be installed, where pixels are compressed and none managed."""
+    import pydicom
+    from pydicom.pixels import get_decoder
+
+    try:
+        data = pydicom.dcmread(file, force=True, stop_before_pixels=True)
+        wanted = get_decoder(data.file_meta.TransferSyntaxUID).missing_dependencies
+    except Exception:
+        return ""
+    return f"Another decoder may manage: {'; '.join(wanted)}" if wanted else ""
 
 
 def _opened(file: Any) -> Any:
