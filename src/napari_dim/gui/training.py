@@ -301,12 +301,16 @@ class Training:
         except StoppedError:
             emit(Failed("Stopped before anything was learnt", stopped=True))
             return
-        resume = Checkpoint.load(plan.run) if plan.resume and plan.run else None
+        settings, resume = plan.settings, None
+        if plan.resume and plan.run is not None:
+            resume = Checkpoint.load(plan.run)
+            here = {name: getattr(settings, name) for name in ("device", "threads", "apart")}
+            settings = resume.model.settings.model_copy(update=here)
         shown = next((i for i, case in enumerate(cases) if case.labelled.size), 0)
         emit(_Loaded(cases, shown))
         job = Job(
             cases,
-            plan.settings if resume is None else resume.model.settings,
+            settings,
             plan.run,
             preview_case=shown,
             preview_every=math.inf,
