@@ -145,7 +145,7 @@ class Stall:
         tab.form.set_value("apart", apart)
         tab.set_budget(3600)
         tab.button.click()
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while len(self.session.history) < 5 and time.monotonic() < deadline:
             self.process(0.1)
         assert self.session.history, self.session.message
