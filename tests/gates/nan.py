@@ -20,7 +20,7 @@ from tests.faults import in_forward, poisoning
 PROMISE = "NaN is never saved or promoted: roll back, then stop with a reason"
 FULL, QUICK = 100, 4
 
-STEPS = 16
+STEPS = 8
 LAYERS = 30
 """Convolutions a step, about: where in a run the NaN appears."""
 SMALL = {
@@ -32,7 +32,7 @@ SMALL = {
 def run(count: int) -> str:
     """Poison so many trainings, each at a random layer of a random step, once or for good."""
     # Often enough that saving and previewing meet the NaN before it is noticed elsewhere.
-    loop.CHECKPOINT_EVERY = loop.FIRST_CHECKPOINT = 0.02
+    loop.CHECKPOINT_EVERY = loop.FIRST_CHECKPOINT = 0.1
     chance = random.Random(0)
     mended = ended = saved = 0
     for trial in range(count):
