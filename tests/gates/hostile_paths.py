@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 PROMISE = "A project folder from anyone reads and writes nothing outside itself"
-FULL, QUICK = 60, 60
+FULL, QUICK = 60, 12
 SECRET = b"secret: the file of somebody else"
 
 TEXTS = (
@@ -32,12 +32,13 @@ TEXTS = (
 
 
 def run(count: int) -> str:
-    """At least `count` folders; nothing outside may be named, read or changed."""
+    """At least `count` folders of all sorts; nothing outside may be named, read or changed."""
     trials: list[tuple[str, Callable[[Path, Path], None]]] = [
         (f"path {text[:30]!r}", lambda root, out, text=text: _image(root, text)) for text in TEXTS
     ]
     trials += [(trick.__name__, trick) for trick in TRICKS]
-    assert len(trials) >= min(count, 60)
+    assert len(trials) >= count
+    trials = trials[:: len(trials) // count]
     refused = 0
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_DATA_HOME"] = str(Path(home) / "user")

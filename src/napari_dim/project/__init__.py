@@ -3,7 +3,8 @@
 from napari_dim.project.local import forget_project, recent_projects, remember
 from napari_dim.project.lock import Holder
 from napari_dim.project.model import Case, Note, ProjectClass
-from napari_dim.project.project import Project, Recovered
+from napari_dim.project.project import Project
+from napari_dim.project.strokes import Recovered
 
 __all__ = [
     "Case",

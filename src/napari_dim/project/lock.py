@@ -23,7 +23,7 @@ from napari_dim.io.atomic import write_text_atomically
 from napari_dim.project.paths import inside, read_capped
 
 LOCK, HOLDER = "lock", "holder.json"
-SIGNED = 1.0
+SIGNED = 3.0
 """Seconds in which a new holder has surely written who it is."""
 ALIVE = 120.0
 """Seconds after which a holder on another machine that gave no sign is taken for dead."""

@@ -50,50 +50,21 @@ this user's machine alone (`local`), so that the folder can be handed on.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
 from napari_dim.errors import InputError
-from napari_dim.io import hash_file
-from napari_dim.io.atomic import atomic_path, write_text_atomically
-from napari_dim.project import local
+from napari_dim.project import local, scans
+from napari_dim.project.contents import FILE, PREVIOUS, checked, load, save
 from napari_dim.project.lock import Holder, Lock
 from napari_dim.project.model import VERSION, Case, Contents, Note, ProjectClass
-from napari_dim.project.paths import inside, read_capped, relative_to, slug
-from napari_dim.project.store import Store
+from napari_dim.project.paths import relative_to, slug
+from napari_dim.project.strokes import Recovered, Strokes, fields_of
 from napari_dim.project.writer import Writer
 from napari_dim.volume import file_stem
-
-FILE, PREVIOUS = "project.json", "project.previous.json"
-_CAP = 64 * 2**20
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """One annotation layer as it was kept.
-
-    Attributes
-    ----------
-    array
-        Class ids, ``(slice, row, column)``.
-    note
-        What is known beside them.
-    damaged
-        Places of its journal that could not be read.
-    """
-
-    array: np.ndarray
-    note: Note
-    damaged: int = 0
 
 
 class Project:
@@ -118,7 +89,8 @@ class Project:
         self._contents = contents
         self._lock = lock
         self._writer = Writer(lock.sign) if lock is not None else None
-        self._stores: dict[tuple[str, str], Store] = {}
+        self._strokes = Strokes(folder, self._writer)
+        self._before: Contents | None = None
 
     @classmethod
     def create(cls, folder: Path, name: str = "", classes: Iterable[ProjectClass] = ()) -> Project:
@@ -145,9 +117,8 @@ class Project:
         try:
             if holder is not None or (folder / FILE).exists():
                 raise InputError("there is a project already", where=folder, hint="Open it")
-            contents = _checked(
-                Contents, name=name or folder.resolve().name, classes=tuple(classes)
-            )
+            name = name or folder.resolve().name
+            contents = checked(Contents, name=name, classes=tuple(classes))
             project = cls(folder, contents, lock)
             project.save()
         except BaseException:
@@ -185,12 +156,13 @@ class Project:
             except InputError as error:  # a folder that can only be read
                 notes.append(str(error))
         try:
-            contents, note = _load(folder)
+            contents, note = load(folder)
         except BaseException:
             if lock is not None:
                 lock.release()
             raise
         project = cls(folder, contents, lock if lock and lock.held else None, holder)
+        project._before = contents
         project.notes = (*notes, *([note] if note else []))
         if not project.read_only and not local.is_recovery(folder):
             local.remember(folder)
@@ -297,19 +269,19 @@ class Project:
             raise InputError(f"there is a case {name!r} already", where=self.folder)
         folder = self._free_folder(slug(name))
         if image is not None and copy:
-            image = self._copied(Path(image), folder)
-        made = _checked(
+            image = scans.copied(self.folder, Path(image), folder)
+        made = checked(
             Case,
             name=name,
             folder=folder,
             site=site,
             image=None if image is None else relative_to(self.folder, Path(image)),
-            sha256=_digest(Path(image)) if image is not None and digest else "",
+            sha256=scans.digest(Path(image)) if image is not None and digest else "",
             slice_axis=slice_axis,
             part=part,
         )
         if image is not None and made.image is None:
-            self._refer(made, Path(image))
+            scans.refer(self._contents.id, made, Path(image))
         self._change(cases=(*self.cases, made))
         return made
 
@@ -325,7 +297,7 @@ class Project:
         fields = old.model_dump()
         free = ("name", "site", "slice_axis", "part")
         fields.update((key, changes[key]) for key in free if key in changes)
-        new = _checked(Case, **fields)
+        new = checked(Case, **fields)
         current = new.name if self.current == name else self.current
         self._change(cases=tuple(new if c is old else c for c in self.cases), current=current)
         return new
@@ -340,23 +312,10 @@ class Project:
         """
         self._require_writable()
         case = self.case(name)
-        self._wait()
-        for key in [key for key in self._stores if key[0] == case.folder]:
-            self._stores.pop(key).close()
+        self._strokes.wait()
         current = "" if self.current == name else self.current
         self._change(cases=tuple(c for c in self.cases if c is not case), current=current)
-        source = inside(self.folder, f"cases/{case.folder}")
-        if not source.is_dir():
-            return None
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S-%f")
-        target = inside(self.folder, f"removed/{case.folder}-{stamp}")
-        try:
-            target.parent.mkdir(exist_ok=True)
-            source.rename(target)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"it can't be moved: {reason}", where=source) from error
-        return target
+        return self._strokes.set_aside(case.folder)
 
     def set_classes(self, classes: Iterable[ProjectClass]) -> None:
         """Change the classes.
@@ -378,17 +337,7 @@ class Project:
         InputError
             If it isn't where it was: let the user `locate` it.
         """
-        case = self.case(name)
-        if case.image is not None:
-            path = inside(self.folder, case.image)
-        else:
-            found = local.references(self._contents.id).get(case.folder)
-            if found is None and not case.sha256:
-                return None
-            path = found or Path()
-        if not path.name or not path.exists():
-            raise InputError("its scan is not where it was", where=name, hint="Choose the file")
-        return path
+        return scans.path_of(self.folder, self._contents.id, self.case(name))
 
     def locate(self, name: str, image: Path, *, anyway: bool = False) -> None:
         """Say where the scan of a case lies now.
@@ -404,24 +353,20 @@ class Project:
             If it is another file.
         """
         case, image = self.case(name), Path(image)
-        digest = _digest(image)
+        digest = scans.digest(image)
         if case.sha256 and digest != case.sha256 and not anyway:
             raise InputError("this is not the scan that was annotated", where=image)
         relative = relative_to(self.folder, image)
         if relative is None:
-            self._refer(case, image)
+            scans.refer(self._contents.id, case, image)
         if not self.read_only and (relative != case.image or digest != case.sha256):
             fields = {**case.model_dump(), "image": relative, "sha256": digest}
-            new = _checked(Case, **fields)
+            new = checked(Case, **fields)
             self._change(cases=tuple(new if c is case else c for c in self.cases))
 
     def layers(self, name: str) -> tuple[str, ...]:
         """The annotation layers that are kept of a case."""
-        folder = inside(self.folder, f"cases/{self.case(name).folder}")
-        if not folder.is_dir():
-            return ()
-        found = sorted(entry.name for entry in folder.iterdir() if slug(entry.name) == entry.name)
-        return tuple(layer for layer in found if self._store(name, layer).generations())
+        return self._strokes.layers(self.case(name).folder)
 
     def recover(self, name: str, layer: str = "labels") -> Recovered | None:
         """An annotation layer as it is kept; None if none is.
@@ -431,17 +376,11 @@ class Project:
         InputError
             If it is damaged beyond repair, or too large for the memory.
         """
-        self._wait()
-        found = self._store(name, layer).read()
-        if found is None:
-            return None
-        return Recovered(found.array(), Note.model_validate(found.note), found.damaged)
+        return self._strokes.recover(self.case(name).folder, layer)
 
     def note(self, name: str, layer: str = "labels") -> Note | None:
         """What is kept of a layer beside its voxels; None if nothing is."""
-        self._wait()
-        found = self._store(name, layer).read()
-        return None if found is None else Note.model_validate(found.note)
+        return self._strokes.note(self.case(name).folder, layer)
 
     def states(self, name: str, layer: str = "labels") -> np.ndarray:
         """One `SliceState` a slice, ``(slice,)`` uint8; empty where nothing is annotated."""
@@ -456,9 +395,8 @@ class Project:
         array
             ``(slice, ...)``; not copied, must not change any more.
         """
-        store = self._store(name, layer)
-        whole = note.model_dump(mode="json", exclude_unset=True)
-        return self._require_writable().put(store, note=whole, whole=array)
+        store = self._strokes.store(self.case(name).folder, layer)
+        return self._require_writable().put(store, note=fields_of(note), whole=array)
 
     def put(
         self,
@@ -476,8 +414,8 @@ class Project:
         note
             Fields of `Note`.
         """
-        known = Note.model_validate(note or {}).model_dump(mode="json", exclude_unset=True)
-        return self._require_writable().put(self._store(name, layer), planes, known)
+        store = self._strokes.store(self.case(name).folder, layer)
+        return self._require_writable().put(store, planes, fields_of(note))
 
     @property
     def acknowledged(self) -> int:
@@ -507,11 +445,8 @@ class Project:
             If it can't be written; the one before stays.
         """
         self._require_writable()
-        path = inside(self.folder, FILE)
-        if path.is_file():
-            before = read_capped(path, _CAP).decode("utf-8", "replace")
-            write_text_atomically(inside(self.folder, PREVIOUS), before)
-        write_text_atomically(path, self._contents.model_dump_json(indent=1) + "\n")
+        save(self.folder, self._contents, self._before)
+        self._before = self._contents
 
     def close(self, timeout: float = 3.0) -> bool:
         """Write what waits and let go of the lock; returns whether all is on the disk."""
@@ -524,14 +459,6 @@ class Project:
             self._lock = None
         return done
 
-    def _wait(self) -> None:
-        for _ in range(50):
-            if self.flush(0.2):
-                return
-            if self.fault is not None:
-                raise self.fault
-        raise InputError("the disk is too slow", where=self.folder)
-
     def _require_writable(self) -> Writer:
         if self._writer is None:
             why = f"{self.holder} has it" if self.holder else "it was opened to look at"
@@ -541,21 +468,12 @@ class Project:
     def _change(self, **changes: Any) -> None:
         self._require_writable()
         before = self._contents
-        self._contents = _checked(Contents, **{**dict(before), "version": VERSION, **changes})
+        self._contents = checked(Contents, **{**dict(before), "version": VERSION, **changes})
         try:
             self.save()
         except InputError:
             self._contents = before
             raise
-
-    def _store(self, name: str, layer: str) -> Store:
-        folder = self.case(name).folder
-        if slug(layer) != layer:
-            raise InputError(f"{layer!r} can't be the name of a layer's folder")
-        key = folder, layer
-        if key not in self._stores:
-            self._stores[key] = Store(self.folder, f"cases/{folder}/{layer}")
-        return self._stores[key]
 
     def free_name(self, wanted: str) -> str:
         """A name that no case has: the one that is wanted, or that with a number."""
@@ -568,70 +486,3 @@ class Project:
         taken = {case.folder for case in self.cases}
         names = (f"{wanted}-{n}" if n else wanted for n in range(len(taken) + 10**6))
         return next(n for n in names if n not in taken and not (self.folder / "cases" / n).exists())
-
-    def _copied(self, image: Path, folder: str) -> Path:
-        if not image.is_file():
-            raise InputError("only a file can be copied into a project", where=image)
-        target = inside(self.folder, f"images/{folder}{image.name[len(file_stem(image)) :]}")
-        target.parent.mkdir(exist_ok=True)
-        with atomic_path(target) as temporary:
-            shutil.copyfile(image, temporary)
-        return target
-
-    def _refer(self, case: Case, image: Path) -> None:
-        known = local.references(self._contents.id)
-        known[case.folder] = image.resolve()
-        local.keep_references(self._contents.id, known)
-
-
-def _load(folder: Path) -> tuple[Contents, str]:
-    """What the project's file says, or the one before it; and what had to be mended."""
-    try:
-        return _read(inside(folder, FILE)), ""
-    except InputError as first:
-        if first.problem.startswith("it was made by"):
-            raise
-        try:
-            contents = _read(inside(folder, PREVIOUS))
-        except InputError:
-            raise first from None
-        return contents, "The list of cases was damaged; the one before its last change was used"
-
-
-def _read(path: Path) -> Contents:
-    text = read_capped(path, _CAP)
-    try:
-        contents = Contents.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(
-            f"this is no file of a project: {field}: {first['msg']}"[:300], where=path
-        ) from error
-    if contents.version > VERSION:
-        raise InputError(
-            "it was made by a later version of napari-dim", where=path, hint="Update napari-dim"
-        )
-    return contents
-
-
-def _checked(kind: type[_Model], **fields: Any) -> _Model:
-    """A model made of what the user gave."""
-    try:
-        return kind(**fields)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or kind.__name__.lower()
-        raise InputError(f"the {field} can't be used: {first['msg']}") from error
-
-
-def _digest(image: Path) -> str:
-    """The SHA-256 of a scan: of a file's bytes, or of all files of a folder."""
-    if not image.is_dir():
-        return hash_file(image)
-    import hashlib
-
-    digest = hashlib.sha256()
-    for path in sorted(p for p in image.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(image).as_posix()}\0{hash_file(path)}\n".encode())
-    return digest.hexdigest()
