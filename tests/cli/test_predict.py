@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 from PIL import Image
@@ -198,3 +199,43 @@ def test_evaluate_refuses_in_one_line(cli, cohort, tmp_path, fault):
     assert refused.code == 2
     assert "there is no" in refused.complaint
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_other_formats(cli, cohort, run, tmp_path):
+    image = cohort.parent / "three.nii.gz"
+    plain = tmp_path / "plain"
+    assert cli("predict", run, image, "--out", plain).code == 0
+    expected = np.asanyarray(nib.load(plain / "three_dim.nii.gz").dataobj)
+    names = {"nrrd": "three_dim.seg.nrrd", "csv": "three_dim.csv", "tiff": "three_dim.tif"}
+    for form, name in names.items():
+        done = cli("predict", run, image, "--out", tmp_path / form, "--format", form)
+        assert done.code == 0, done.err
+        assert (tmp_path / form / name).is_file()
+    data, _ = nrrd.read(str(tmp_path / "nrrd" / "three_dim.seg.nrrd"))
+    np.testing.assert_array_equal(data, expected)
+    done = cli("predict", run, image, "--out", tmp_path / "x", "--format", "docx")
+    assert done.code == 2
+    assert "can't be written as docx" in done.complaint
+
+
+def test_labels_into_an_ome_zarr_image(cli, cohort, run, tmp_path):
+    """Block by block, and by way of a file: the same as in memory."""
+    from napari_dim.io import read_mask, read_volume, write_image
+    from napari_dim.volume import Grid, Volume
+
+    grid = Grid((24, 28, 6), np.diag([-1.2, -1.2, 3.0, 1.0]), 2)
+    array = np.asanyarray(nib.load(cohort.parent / "three.nii.gz").dataobj)
+    volume = Volume(np.ascontiguousarray(array.transpose(2, 0, 1)), grid)
+    store = write_image(tmp_path / "scan.zarr", volume)
+    lying = write_image(tmp_path / "scan.nii.gz", volume)
+    done = cli("predict", run, lying, "--out", tmp_path / "n")
+    assert done.code == 0, done.err
+    done = cli("predict", run, store, "--out", store / "labels", "--format", "zarr")
+    assert done.code == 0, done.err
+    expected = read_mask(tmp_path / "n" / "scan_dim.nii.gz", read_volume(lying))
+    np.testing.assert_array_equal(read_mask(store / "labels" / "dim", read_volume(store)), expected)
+    assert expected.any()
+    done = cli("predict", run, store, "--out", tmp_path / "o", "--format", "nifti")
+    assert done.code == 0, done.err
+    found = read_mask(tmp_path / "o" / "scan_dim.nii.gz", read_volume(lying))
+    np.testing.assert_array_equal(found, expected)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import block_reduce
 
-from napari_dim.engine.pieces import main_pieces, single_pieces
+from napari_dim.engine.pieces import main_pieces, single_pieces, thinned
 from tests.cases import case
 
 
@@ -107,3 +107,15 @@ def test_large_masks_are_cleaned_as_blocks_of_voxels_are():
         here = mask == class_id
         expected[here & (pieces != np.bincount(pieces[here]).argmax())] = 0
     assert np.array_equal(main_pieces(mask, (1, 2)), expected)
+
+
+def test_of_a_large_case_the_labelled_slices_and_some_others_are_looked_at():
+    whole = case((0, 4, 5), shape=(30, 20, 16), spacing=(2.0, 1.0, 1.0))
+    assert thinned(whole) is whole
+    thin = thinned(whole, 10 * 20 * 16)
+    numbers = np.union1d(np.arange(0, 30, 3), (0, 4, 5))
+    np.testing.assert_array_equal(thin.volume.array, whole.volume.array[numbers])
+    np.testing.assert_array_equal(thin.mask, whole.mask[numbers])
+    np.testing.assert_array_equal(np.flatnonzero(np.isin(numbers, (0, 4, 5))), thin.labelled)
+    assert thin.volume.grid.shape == (12, 20, 16)
+    assert thin.volume.spacing[0] == 5.0

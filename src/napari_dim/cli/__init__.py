@@ -14,6 +14,7 @@ import typer
 
 from napari_dim import __version__
 from napari_dim.cli.console import BAD_INPUT, DONE, FAILED, Failure, messages, output
+from napari_dim.cli.convert import convert
 from napari_dim.cli.demo import demo
 from napari_dim.cli.doctor import doctor
 from napari_dim.cli.evaluate import evaluate
@@ -32,7 +33,7 @@ app = typer.Typer(
 _TYPER_INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 
-for _command in (demo, fit, predict, evaluate, info, doctor):
+for _command in (demo, fit, predict, evaluate, convert, info, doctor):
     app.command()(_command)
 
 

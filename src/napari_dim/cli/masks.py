@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,11 @@ from napari_dim.cli.console import Failure, Split, count, messages, output
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_dim.engine.model import Model
     from napari_dim.project.cohort import CohortCase
+    from napari_dim.volume import Volume
 
 SUMMARY = "predictions.json"
 
@@ -73,8 +77,12 @@ def _files(rows: Iterable[CohortCase]) -> list[Path]:
     return [path for row in rows for path in (row.image, *row.channels)]
 
 
-def plan(rows: Sequence[CohortCase], out: Path, keep: Iterable[Path] = ()) -> list[Target]:
-    """Where each mask goes.
+def plan(
+    rows: Sequence[CohortCase], out: Path, keep: Iterable[Path] = (), form: str = ""
+) -> list[Target]:
+    """Where each mask goes, and in which format; by default the image's own kind.
+
+    In the ``labels`` of an OME-Zarr image it is called after the method alone.
 
     Raises
     ------
@@ -82,13 +90,15 @@ def plan(rows: Sequence[CohortCase], out: Path, keep: Iterable[Path] = ()) -> li
         If two images would give the same file, or a mask would overwrite an input.
     """
     from napari_dim.io import prediction_name
+    from napari_dim.io.ome_zarr import is_zarr
 
+    inside = form == "zarr" and out.name == "labels" and is_zarr(out.parent)
     inputs = {path.resolve() for path in keep}
     taken: dict[str, Path] = {}
     targets = []
     for row in rows:
         image = row.image
-        name = prediction_name(image)
+        name = "dim" if inside else prediction_name(image, form=form)
         # Case alone doesn't tell files apart on every disk.
         other = taken.setdefault(name.lower(), image)
         if other is not image:
@@ -126,9 +136,17 @@ def check_images(targets: Sequence[Target], model: Model) -> None:
 
 
 def predict_all(
-    model: Model, targets: Sequence[Target], *, adapt: bool = False, as_json: bool = False
+    model: Model,
+    targets: Sequence[Target],
+    *,
+    adapt: bool = False,
+    as_json: bool = False,
+    form: str = "",
 ) -> None:
     """Segment each image and write its mask, whole or not at all, and a summary beside them.
+
+    `form` is the `io.formats.Format.key` of the masks' format; by default their names' ends
+    say it. A summary is not put among the labels of an OME-Zarr image.
 
     Raises
     ------
@@ -139,8 +157,7 @@ def predict_all(
     """
     from napari_dim.cli.watch import FileProgress, write_json_line
     from napari_dim.data.load import load_image
-    from napari_dim.engine.predict import predict as segment
-    from napari_dim.io import hash_file, write_mask
+    from napari_dim.io import hash_file
 
     console = messages()
     folder = targets[0].mask.parent
@@ -153,14 +170,15 @@ def predict_all(
                 volume = load_image(target.row)
                 for text in volume.warnings:
                     console.print(f"Note      {target.image.name}: {text}")
-                result = segment(model, volume, adapt=adapt, progress=progress.part)
-                write_mask(target.mask, result.mask, volume)
+                entropy = write_prediction(
+                    target.mask, model, volume, form=form, adapt=adapt, progress=progress.part
+                )
                 entry = {
                     "image": target.image.name,
                     "sha256": hash_file(target.image),
                     "mask": target.mask.name,
                     "seconds": round(time.monotonic() - start, 2),
-                    "entropy": [round(float(value), 4) for value in result.entropy],
+                    "entropy": [round(float(value), 4) for value in entropy],
                 }
                 done.append(entry)
                 progress.end()
@@ -170,11 +188,59 @@ def predict_all(
         raise Failure(
             f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}"
         ) from None
-    _write_summary(folder, model, done, adapt=adapt)
+    if folder.name != "labels" or form != "zarr":
+        _write_summary(folder, model, done, adapt=adapt)
     if as_json:
         write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
     else:
         output().print(f"Wrote {count(len(done), 'mask')} to {folder}")
+
+
+def write_prediction(
+    path: Path,
+    model: Model,
+    volume: Volume,
+    *,
+    form: str = "",
+    adapt: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Segment a volume and write its mask; a large one block by block, in bounded memory.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean entropy of each slice, ``(slice,)``.
+
+    Raises
+    ------
+    InputError
+        If the mask can't be written.
+    """
+    import numpy as np
+
+    from napari_dim.engine.blocks import LARGE, predict_into
+    from napari_dim.engine.predict import predict as segment
+    from napari_dim.io import LabelClass, write_mask
+
+    how: Any = {"adapt": adapt, "progress": progress}
+    classes = [LabelClass(class_id) for class_id in model.classes]
+    dtype = np.min_scalar_type(max(model.classes, default=0))
+    if volume.array.size <= LARGE and isinstance(volume.array, np.ndarray):
+        found = segment(model, volume, **how)
+        write_mask(path, found.mask, volume, classes=classes, form=form)
+        return found.entropy
+    if form == "zarr" or path.suffix == ".zarr":
+        from napari_dim.io.ome_zarr_write import zarr_mask
+
+        with zarr_mask(path, volume, dtype, classes) as out:
+            return predict_into(out, model, volume, **how)
+    # Other formats are written from a file that holds the plain voxels meanwhile.
+    with tempfile.TemporaryFile(dir=path.parent) as file:
+        mask = np.memmap(file, dtype, "w+", shape=volume.array.shape[:3])
+        entropy = predict_into(mask, model, volume, **how)
+        write_mask(path, mask, volume, classes=classes, form=form)
+        return entropy
 
 
 def _write_summary(folder: Path, model: Model, cases: list[dict[str, Any]], *, adapt: bool) -> None:

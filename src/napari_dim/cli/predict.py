@@ -31,16 +31,25 @@ def predict(
     slice_axis: Annotated[
         str, typer.Option(help="axial, coronal, sagittal, or a file axis from 0.")
     ] = "",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="nifti, nrrd, dicom-seg, png, tiff, zarr, stl, stl-smooth or csv. "
+            "[nifti; png for a picture]",
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
-    """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or IMAGE_dim.png."""
+    """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
     from napari_dim.cli.masks import check_images, chosen_images, plan, predict_all
     from napari_dim.engine.model import Model
 
     rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
-    targets = plan(rows, out, keep)
+    targets = plan(rows, out, keep, form)
     check_folder(out)
     model = Model.load(run)
     check_images(targets, model)
     make_folder(out)
-    predict_all(model, targets, adapt=adapt, as_json=json)
+    predict_all(model, targets, adapt=adapt, as_json=json, form=form)

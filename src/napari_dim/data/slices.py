@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,9 +53,14 @@ class LazySlices:
         return found.view(*places.shape, *found.shape[1:])
 
 
-def slices_of(volume: Volume, shape: tuple[int, int]) -> Tensor | LazySlices:
-    """The normalised slices of a volume: all at once if they are at most `MOST` bytes."""
+def slices_of(
+    volume: Volume, shape: tuple[int, int], check: Callable[[], None] | None = None
+) -> Tensor | LazySlices:
+    """The normalised slices of a volume: all at once if they are at most `MOST` bytes.
+
+    `check` is called after every few slices; what it raises ends the work.
+    """
     pixels = volume.array.shape[0] * volume.channels * shape[0] * shape[1]
     if 2 * pixels > MOST:
         return LazySlices(volume, shape)
-    return normalised(volume, shape)
+    return normalised(volume, shape, check=check)

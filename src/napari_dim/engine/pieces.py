@@ -8,6 +8,7 @@ no agreement with the annotator, or less than the stray pieces on other slices w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -15,6 +16,7 @@ from skimage.measure import block_reduce
 
 from napari_dim.data.case import Case
 from napari_dim.project.states import SliceState
+from napari_dim.volume import Grid
 
 SURE = 0.001
 """Dice on the labelled slices whose loss makes no class several pieces."""
@@ -24,6 +26,8 @@ BLOCKS = 64
 """Blocks along each side of a volume."""
 MOST_CASES = 12
 """Labelled cases looked at; more would only take longer."""
+LARGEST = 2**28
+"""Voxels of a volume above which only some of its slices are looked at."""
 OTHERS = 4
 """Unlabelled cases looked at where the labelled ones leave it open."""
 
@@ -132,6 +136,7 @@ def single_pieces(
     predict
         Gives a case's whole mask, ``(slice, row, column)``, not cleaned.
     """
+    cases = [thinned(case) for case in cases]
     labelled = sorted((c for c in cases if c.labelled.size), key=lambda c: -c.labelled.size)
     others = [c for c in cases if not c.labelled.size]
     raw = np.zeros((2, len(classes)))  # twice the overlap, and the sizes' sum
@@ -156,6 +161,37 @@ def single_pieces(
     elsewhere = sizes[1] / np.maximum(sizes[0], 1)
     one = lost <= np.clip(elsewhere / 2, SURE, MOST)
     return tuple(class_id for class_id, single in zip(classes, one, strict=True) if single)
+
+
+def thinned(case: Case, most: int = LARGEST) -> Case:
+    """A case itself, or of one with more voxels than `most` its labelled slices and some between.
+
+    Pieces are found on blocks of slices: that some are left out hardly parts them.
+    """
+    volume = case.volume
+    count, rows, columns = volume.array.shape[:3]
+    if count * rows * columns <= most:
+        return case
+    step = -(-count // max(1, most // (rows * columns)))
+    numbers = np.union1d(np.arange(0, count, step), case.labelled).astype(int)
+    array = np.stack([np.asarray(volume.array[int(number)]) for number in numbers])
+    grid = volume.grid
+    shape = list(grid.file_shape)
+    shape[grid.slice_axis] = len(numbers)
+    affine = grid.file_affine.copy()
+    affine[:, grid.slice_axis] *= count / len(numbers)
+    placed = Grid((shape[0], shape[1], shape[2]), affine, grid.slice_axis, grid.unit)
+
+    def some(of: np.ndarray | None) -> np.ndarray | None:
+        return None if of is None else np.stack([np.asarray(of[int(n)]) for n in numbers])
+
+    return replace(
+        case,
+        volume=replace(volume, array=array, grid=placed),
+        mask=some(case.mask),
+        states=case.states[numbers],
+        painted=some(case.painted),
+    )
 
 
 def _agreement(case: Case, mask: np.ndarray, classes: Sequence[int]) -> np.ndarray:

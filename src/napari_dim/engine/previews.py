@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from torch import Tensor
 
 from napari_dim.data.case import Case
-from napari_dim.data.working import normalised
+from napari_dim.data.slices import slices_of
 from napari_dim.engine.control import Control
 from napari_dim.engine.events import Preview
 from napari_dim.engine.job import Job
 from napari_dim.engine.pieces import main_pieces
 from napari_dim.engine.predict import BATCH, Prediction, Predictor
+
+LARGE = 2**30
+"""Voxels above which no mask is made in one piece."""
 
 
 class Previews:
@@ -37,7 +39,8 @@ class Previews:
         self._predictor = predictor
         self._control = control
         grid = predictor.model.grid
-        self._stack: Tensor = normalised(volume, grid.shape(volume), check=control.check_stop)
+        self._stack = slices_of(volume, grid.shape(volume), control.check_stop)
+        self.large = volume.array.size > LARGE
         self._whole: Prediction | None = None
 
     def events(self, step: int, first: int | None) -> Iterator[Preview]:

@@ -239,7 +239,9 @@ class _Loop:
             control.check_cancel()
             trainer.settle()
             settled = True
-            if trainer.previews is not None:
+            if trainer.previews is not None and trainer.previews.large:
+                yield from trainer.previews.events(trainer.step, None)
+            elif trainer.previews is not None:
                 last = trainer.previews.last(trainer.step, trainer.model.pieces)
         except StoppedError:
             pass

@@ -24,6 +24,7 @@ from napari_dim.gui.parts import LayerPicker, captioned, large_button, note, whi
 from napari_dim.gui.saving import save_array, save_labels, suggested_path
 from napari_dim.gui.session import Session
 from napari_dim.io import hash_file, write_text_atomically
+from napari_dim.io.formats import FORMATS, mask_format
 from napari_dim.project.states import LABELLED, SliceState
 
 CONFIRMED, FILLED, LAYER = (
@@ -50,6 +51,15 @@ class ExportTab(QWidget):
         self.include.setToolTip("Which slices the mask holds")
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The layer to write")
+        self.format = QComboBox()
+        for one in FORMATS:
+            if one.write_mask:
+                self.format.addItem(one.name, one.key)
+        self.format.setToolTip(
+            "NIfTI, NRRD and OME-Zarr keep the exact place; DICOM-SEG also belongs to the series "
+            "it was drawn on, patient's name included. Colours and names of classes are kept by "
+            "NRRD, DICOM-SEG, OME-Zarr, PNG and TIFF (colours). STL and CSV are for other uses"
+        )
         self.text = note()
         self.button = large_button("Export…")
         self.button.setToolTip(
@@ -60,6 +70,7 @@ class ExportTab(QWidget):
         form = QFormLayout()
         captioned(form, "write", self.include)
         captioned(form, "layer", self.layer)
+        captioned(form, "as", self.format)
         self._row = form
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
@@ -68,6 +79,7 @@ class ExportTab(QWidget):
         column.addWidget(self.button)
         column.addStretch(1)
         self.include.currentTextChanged.connect(lambda _: self.refresh())
+        self.format.currentTextChanged.connect(lambda _: self.refresh())
         while_alive(self, session.slices_changed, self.refresh)
         while_alive(self, session.case_changed, self.refresh)
         while_alive(self, session.layers_changed, self.refresh)
@@ -83,12 +95,42 @@ class ExportTab(QWidget):
             ready = self.layer.layer is not None if whole else True
         except InputError as error:
             text, ready = str(error), False
+        if ready and (why := self._unfit()):
+            text, ready = why, False
         self.text.setText(text)
         self.text.setVisible(bool(text))
         self.button.setEnabled(ready)
 
-    def export(self, path: Path) -> bool:
-        """Write the mask and its record; says where, or why not."""
+    @property
+    def form(self) -> str:
+        """The key of the chosen format."""
+        return str(self.format.currentData())
+
+    def _target(self) -> Labels | None:
+        """The layer in whose place the mask lies."""
+        if self.include.currentText() == LAYER:
+            return self.layer.layer
+        return self.session.labels or self.session.image
+
+    def _unfit(self) -> str:
+        """Why the chosen format can't hold a mask of this scan; empty if it can."""
+        layer = self._target()
+        if layer is None:
+            return ""
+        source = layer_source(layer)
+        if self.form == "dicom-seg" and not source.header.get("instances"):
+            return "A DICOM-SEG needs a scan that was opened from DICOM. Choose NIfTI or NRRD."
+        if self.form == "png" and source.grid.shape[0] != 1:
+            return "A PNG holds one slice. Choose TIFF, or NIfTI."
+        if self.form in ("stl", "stl-smooth") and source.grid.unit != "mm":
+            return "A picture without a physical size has no surface in mm. Choose PNG or TIFF."
+        return ""
+
+    def export(self, path: Path, form: str = "") -> bool:
+        """Write the mask and its record; says where, or why not.
+
+        Without `form`, the end of the name says the format.
+        """
         from napari.utils.notifications import show_info, show_warning
 
         try:
@@ -96,11 +138,11 @@ class ExportTab(QWidget):
                 layer = self.layer.layer
                 if layer is None:
                     raise InputError("there is no labels layer")
-                written = save_labels(layer, path)
+                written = save_labels(layer, path, form)
                 states = None
             else:
                 mask, _, layer, states = exported(self.session, self.include.currentText())
-                written = save_array(mask, layer, path)
+                written = save_array(mask, layer, path, form)
             record = record_of(self.session, layer, written, states)
             beside = written.with_name(written.name.split(".")[0] + ".json")
             write_text_atomically(beside, json.dumps(record, indent=2) + "\n")
@@ -115,17 +157,16 @@ class ExportTab(QWidget):
         self.layer.pick(layer)
 
     def _on_export(self) -> None:
-        whole = self.include.currentText() == LAYER
-        layer = self.layer.layer if whole else self.session.labels or self.session.image
+        chosen = mask_format(Path("mask"), self.form)
         path, _ = QFileDialog.getSaveFileName(
             self,
             "Export the mask",
-            str(suggested_path(layer)),
-            "NIfTI (*.nii.gz *.nii);;PNG (*.png)",
+            str(suggested_path(self._target(), self.form)),
+            f"{chosen.name} ({' '.join(f'*{end}' for end in chosen.written)})",
         )
         if path:
-            known = path.lower().endswith((".nii", ".nii.gz", ".png"))
-            self.export(Path(path if known else f"{path}.nii.gz"))
+            named = path.lower().endswith(chosen.written) or Path(path).parent.name == "labels"
+            self.export(Path(path if named else f"{path}{chosen.written[0]}"), self.form)
 
 
 def exported(session: Session, include: str) -> tuple[np.ndarray, str, Labels, np.ndarray]:

@@ -90,11 +90,11 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
         return [(array, {**common, "name": name, "rgb": True}, "image")]
     return [
         (
-            array[..., channel],
+            _channel(array, channel),
             {
                 **common,
                 "name": f"{name} (channel {channel + 1})",
-                "contrast_limits": contrast(array[..., channel]),
+                "contrast_limits": contrast(_channel(array, channel)),
                 "visible": channel == 0,
             },
             "image",
@@ -229,6 +229,12 @@ def contrast(array: np.ndarray) -> tuple[float, float]:
     if low == high:
         low, high = float(array.min()), float(array.max())
     return (low, high) if low < high else (low, low + 1.0)
+
+
+def _channel(array: Any, channel: int) -> Any:
+    if isinstance(array, LazyArray):
+        return array.channel(channel)
+    return array[..., channel]
 
 
 def _thinned(array: np.ndarray) -> np.ndarray:

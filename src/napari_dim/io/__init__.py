@@ -186,13 +186,15 @@ def write_image(path: Path, volume: Volume) -> Path:
     return written
 
 
-def prediction_name(image: Path, kind: Kind | None = None) -> str:
+def prediction_name(image: Path, kind: Kind | None = None, form: str = "") -> str:
     """The name of the predicted mask's file.
 
     ``<stem>_dim.nii.gz`` for a volume, ``<stem>_dim.png`` for a picture, ``<stem>_dim.tif``
-    for a TIFF of many pages.
+    for a TIFF of many pages; or with the end of the format whose `formats.Format.key` is `form`.
     """
     image = Path(image)
+    if form:
+        return f"{file_stem(image)}_dim{mask_format(image, form).written[0]}"
     suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
     if image.suffix.lower() in (".tif", ".tiff"):
         from napari_dim.io.pictures import is_stack

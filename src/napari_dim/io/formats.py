@@ -148,6 +148,7 @@ FORMATS = (
         "volume",
         read="ome_zarr:read_ome_zarr",
         read_mask="ome_zarr:read_ome_zarr_mask",
+        classes="ome_zarr:classes_of",
         key="zarr",
         written=(".zarr",),
         write="ome_zarr_write:write_zarr",

@@ -67,6 +67,11 @@ class LazyArray:
         """Bytes that the whole would take in memory."""
         return self.size * self.dtype.itemsize
 
+    def channel(self, number: int) -> LazyArray:
+        """One channel, ``(slice, row, column)``, which stays on the disk too."""
+        fixed = {**self._fixed, self._axes[3]: number}
+        return LazyArray(self._source, self._axes[:3], fixed, self._flipped)
+
     def __len__(self) -> int:
         return self.shape[0]
 

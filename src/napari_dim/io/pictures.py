@@ -176,6 +176,29 @@ def write_picture(path: Path, volume: Volume) -> Path:
     return path
 
 
+def palette_of(path: Path) -> list[LabelClass]:
+    """The ids that an indexed PNG or TIFF holds, in the colours of its palette; else none.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    with _one_line(path), Image.open(path) as picture:
+        if picture.mode != "P":
+            return []
+        _check_size(picture.width * picture.height, path)
+        table = np.zeros((256, 3), np.uint8)
+        colours = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+        table[: len(colours)] = colours
+        found: set[int] = set()
+        for number in range(getattr(picture, "n_frames", 1)):
+            picture.seek(number)
+            found.update(np.unique(np.asarray(picture)).tolist())
+        found.discard(0)
+        return [LabelClass(i, "", "#{:02X}{:02X}{:02X}".format(*table[i])) for i in sorted(found)]
+
+
 def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, Any]) -> None:
     """Pages of an array ``(slice, row, column[, channel])``, one at a time."""
     if volume.grid.unit == "mm":

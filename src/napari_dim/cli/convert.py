@@ -1,0 +1,76 @@
+"""``napari-dim convert``: an image or a mask in another format, in the same place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_dim.cli.console import messages, output
+from napari_dim.errors import InputError
+
+PALETTES = (".png", ".tif", ".tiff")
+"""Ends of the names of files whose palette shows the classes' colours."""
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="An image or a mask.")],
+    target: Annotated[Path, typer.Argument(metavar="DST", help="Its end says the format.")],
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Of a mask, as for predict.")
+    ] = "",
+    mask: Annotated[
+        bool | None,
+        typer.Option("--mask/--image", help="What SRC holds, if its format doesn't say."),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="The image that a mask lies on (DICOM-SEG needs it)."),
+    ] = None,
+    part: Annotated[str, typer.Option(help="Which image of several in SRC.")] = "",
+) -> None:
+    """Write an image or a mask in another format, its place, names and colours kept."""
+    from napari_dim.io import read_classes, read_volume, write_image, write_mask
+    from napari_dim.io.formats import image_format, mask_format
+    from napari_dim.io.ome_zarr import is_zarr
+
+    if target.resolve() == source.resolve():
+        raise InputError("source and target are the same", where=target)
+    if not form and target.parent.name == "labels" and is_zarr(target.parent.parent):
+        form = "zarr"
+    classes = read_classes(source)
+    as_mask = bool(classes or form or like) if mask is None else mask
+    try:
+        if not as_mask:
+            image_format(target)
+    except InputError:
+        if mask is False:
+            raise
+        mask_format(target, form)  # STL, CSV and DICOM-SEG are for masks alone
+        as_mask = True
+    if as_mask:
+        import numpy as np
+
+        from napari_dim.io import read_mask
+        from napari_dim.io.labels import as_labels
+        from napari_dim.io.pictures import palette_of
+
+        mask_format(target, form)
+        if like is not None:
+            volume = read_volume(like, part=part)
+            labels = read_mask(source, volume)
+        else:
+            volume = read_volume(source, part=part)
+            if volume.channels > 1:
+                raise InputError("a mask has one channel, this image several", where=source)
+            labels = as_labels(np.asarray(volume.array), where=source)
+        if not classes and source.is_file() and source.name.lower().endswith(PALETTES):
+            classes = palette_of(source)
+        written = write_mask(target, labels, volume, classes=classes, form=form)
+    else:
+        volume = read_volume(source, part=part)
+        written = write_image(target, volume)
+    for text in volume.warnings:
+        messages().print(f"Note      {source.name}: {text}")
+    output().print(f"Wrote {written}")

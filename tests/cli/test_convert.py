@@ -1,0 +1,95 @@
+"""Images and masks from format to format: ids, place, names and colours kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dim.cli import main
+from napari_dim.io import (
+    LabelClass,
+    read_classes,
+    read_mask,
+    read_volume,
+    write_image,
+    write_mask,
+)
+from napari_dim.volume import Grid, Volume
+from tests.dicoms import write_series
+from tests.test_volume import affine_of
+
+CLASSES = (LabelClass(1, "left atrium", "#FF8000"), LabelClass(4, "wall", "#0040C0"))
+
+
+def scan(tilt=(0, 0, 0)):
+    grid = Grid((9, 8, 7), affine_of((0, 1, 2), (-1, -1, 1), (0.8, 0.9, 2.5), tilt), 2)
+    array = np.random.default_rng(0).integers(0, 900, grid.shape).astype(np.int16)
+    mask = np.zeros(grid.shape, np.uint8)
+    mask[2:5, 1:4, 2:6] = 1
+    mask[3, 3:5, 4:7] = 4
+    return Volume(array, grid), mask
+
+
+def test_a_mask_goes_round_all_formats_that_hold_its_place(tmp_path, capsys):
+    volume, mask = scan()
+    series = np.ascontiguousarray(np.transpose(volume.array, (2, 1, 0)))
+    write_series(tmp_path / "series", series, volume.grid.file_affine)
+    start = write_mask(tmp_path / "m.seg.nrrd", mask, volume, classes=CLASSES)
+    names = ["a.dcm", "b.zarr", "c.seg.nrrd"]
+    for name in names:
+        # A DICOM-SEG is laid on its series; by itself it leaves out empty slices.
+        seg = "a.dcm" in (name, start.name)
+        more = ["--like", str(tmp_path / "series")] if seg else []
+        assert main(["convert", str(start), str(tmp_path / name), *more]) == 0, capsys.readouterr()
+        start = tmp_path / name
+        named = read_classes(start)
+        assert [(item.id, item.name) for item in named] == [(1, "left atrium"), (4, "wall")]
+        for got, given in zip(named, CLASSES, strict=True):
+            assert np.abs(np.subtract(got.rgb, given.rgb)).max() <= 3
+    assert main(["convert", str(start), str(tmp_path / "z.nii.gz")]) == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "z.nii.gz", volume), mask)
+
+
+def test_images_keep_values_and_place(tmp_path):
+    volume, _ = scan((10, -20, 5))
+    start = write_image(tmp_path / "a.nii.gz", volume)
+    for name in ("b.nrrd", "c.nii"):
+        assert main(["convert", str(start), str(tmp_path / name)]) == 0
+        start = tmp_path / name
+        again = read_volume(start)
+        assert again.array.dtype == np.int16
+        np.testing.assert_array_equal(again.array, volume.array)
+        assert again.grid.matches(volume.grid)
+
+
+def test_a_mask_becomes_surfaces_and_a_table(tmp_path, capsys):
+    volume, mask = scan()
+    start = write_mask(tmp_path / "m.nii.gz", mask, volume)
+    assert main(["convert", str(start), str(tmp_path / "m.csv")]) == 0
+    assert (tmp_path / "m.csv").read_text(encoding="utf-8").startswith("id,class,slice")
+    assert main(["convert", str(start), str(tmp_path / "m.stl"), "--format", "stl-smooth"]) == 0
+    assert sorted(p.name for p in tmp_path.glob("*.stl")) == ["m_class-1.stl", "m_class-4.stl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["m.nii.gz", "m.docx"], "are written as"),
+        (["m.nii.gz", "m.dcm"], "did not come from DICOM"),
+        (["m.nii.gz", "m.nii.gz"], "the same"),
+        (["no.nii.gz", "m.nrrd"], "no such file"),
+        (["m.nii.gz", "m.nrrd", "--format", "word"], "can't be written as word"),
+        (["m.nii.gz", "m.png"], "one slice"),
+    ],
+)
+def test_what_cannot_be_converted_is_said_in_one_line(
+    tmp_path, capsys, monkeypatch, arguments, text
+):
+    volume, mask = scan()
+    write_mask(tmp_path / "m.nii.gz", mask, volume)
+    monkeypatch.chdir(tmp_path)
+    assert main(["convert", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert text in said
+    assert said.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["m.nii.gz"]
