@@ -228,3 +228,13 @@ def test_stored_axes_of_a_turned_grid():
     grid = Grid((6, 7, 10), affine_of((2, 0, 1), (1, 1, 1)), 2)
     axes, _ = stored_axes(grid)
     assert sorted(axes) == [0, 1, 2]
+
+
+def test_info_tells_of_a_store_without_reading_it(tmp_path, capsys):
+    from napari_dim.cli import main
+
+    path = store(tmp_path / "a.zarr", RAMP, scale=[2000.0, 500.0, 250.0])
+    assert main(["info", str(path)]) == 0
+    said = capsys.readouterr().out
+    assert "10 of 7 x 6" in said
+    assert "0 to 419 in 9 of its slices" in said

@@ -78,9 +78,9 @@ def describe(volume: Volume) -> list[tuple[str, str]]:
     lines += [
         ("spacing", f"{spacing} {grid.unit} ({' x '.join(axes)})"),
         ("type", str(volume.header.get("stored", array.dtype))),
-        ("range", f"{array.min():g} to {array.max():g}"),
+        ("range", _range(volume)),
     ]
-    if array.dtype.kind in "iu" and array.ndim == 3:
+    if isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.ndim == 3:
         labels = np.unique(array)
         if labels.size <= _MOST_LABELS:
             lines.append(("values", " ".join(str(label) for label in labels)))
@@ -100,6 +100,19 @@ def _classes(volume: Volume) -> list[str]:
     if volume.path is None or not volume.path.is_file():
         return []
     return [f"{item.id}: {item.name}" for item in read_classes(volume.path)]
+
+
+def _range(volume: Volume) -> str:
+    """Lowest and highest value; of a volume that lies on the disk, those of some slices."""
+    import numpy as np
+
+    array = volume.array
+    if isinstance(array, np.ndarray):
+        return f"{array.min():g} to {array.max():g}"
+    numbers = np.unique(np.linspace(0, len(array) - 1, 9).round().astype(int))
+    planes = [array[int(number)] for number in numbers]
+    low, high = min(plane.min() for plane in planes), max(plane.max() for plane in planes)
+    return f"{low:g} to {high:g} in {len(planes)} of its slices"
 
 
 def _channels(count: int) -> str:
