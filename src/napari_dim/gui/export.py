@@ -93,10 +93,10 @@ class ExportTab(QWidget):
         try:
             text = "" if whole else exported(self.session, self.include.currentText())[1]
             ready = self.layer.layer is not None if whole else True
+            if ready and (why := self._unfit()):
+                text, ready = why, False
         except InputError as error:
             text, ready = str(error), False
-        if ready and (why := self._unfit()):
-            text, ready = why, False
         self.text.setText(text)
         self.text.setVisible(bool(text))
         self.button.setEnabled(ready)
