@@ -155,13 +155,14 @@ def drive(args: argparse.Namespace, series: Path) -> dict[str, object]:
 
 def drop(viewer, folder: Path) -> None:
     """Drop a folder onto the window, as from a file manager."""
-    from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+    from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
     from qtpy.QtGui import QDragEnterEvent, QDropEvent
     from qtpy.QtWidgets import QApplication
 
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(folder))])
     target = viewer.window._qt_viewer
+    QTimer.singleShot(500, choose_reader)
     how = (
         Qt.DropAction.CopyAction,
         mime,
@@ -174,6 +175,21 @@ def drop(viewer, folder: Path) -> None:
     while not viewer.layers and time.monotonic() < end:
         process(0.1)
     assert viewer.layers, "nothing was opened"
+
+
+def choose_reader() -> None:
+    """Answer napari's question which plugin reads a folder, as the annotator would."""
+    from qtpy.QtCore import QTimer
+    from qtpy.QtWidgets import QApplication, QDialog, QRadioButton
+
+    dialog = QApplication.activeModalWidget()
+    if not isinstance(dialog, QDialog):
+        QTimer.singleShot(500, choose_reader)
+        return
+    for button in dialog.findChildren(QRadioButton):
+        if button.text() == "napari-dim":
+            button.click()
+    dialog.accept()
 
 
 def onto(mask: np.ndarray, grid, other) -> np.ndarray:

@@ -64,6 +64,16 @@ def test_a_mask_comes_back_with_names_colours_and_ids(tmp_path):
     assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["m.dcm"]
 
 
+def test_one_class_alone_and_one_slice_alone(tmp_path):
+    volume = scan(tmp_path / "series")
+    for number, keep in enumerate((slice(None), slice(3, 4))):
+        mask = np.zeros(volume.grid.shape, np.uint8)
+        mask[keep] = some_mask(volume.grid.shape)[keep] == 3
+        path = write_dicom_seg(tmp_path / f"{number}.dcm", mask, volume)
+        np.testing.assert_array_equal(read_dicom_seg(path, volume), mask)
+        assert np.count_nonzero(np.asarray(open_dicom_seg(path).array)) == mask.sum()
+
+
 def test_it_belongs_to_its_series(tmp_path):
     volume = scan(tmp_path / "series")
     mask = some_mask(volume.grid.shape)

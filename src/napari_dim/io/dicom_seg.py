@@ -337,10 +337,12 @@ def _segments(data: Any) -> dict[int, LabelClass]:
 
 
 def _numbers(data: Any) -> list[int]:
-    """The segment that each frame belongs to."""
+    """The segment that each frame belongs to; where there is one alone, all frames share it."""
+    shared = data.SharedFunctionalGroupsSequence[0]
+    name = "SegmentIdentificationSequence"
     return [
-        int(frame.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        for frame in data.PerFrameFunctionalGroupsSequence
+        int((own if name in own else shared)[name].value[0].ReferencedSegmentNumber)
+        for own in data.PerFrameFunctionalGroupsSequence
     ]
 
 
