@@ -121,14 +121,14 @@ def write_dicom_cohort(folder: Path, canaries: Canaries) -> Path:
     """A DICOM series with names, numbers and dates, its mask, and a cohort file."""
     import pydicom
 
-    from tests.io.dicom_series import write_series
+    from tests.dicoms import write_series
 
     mark = canaries.mark
     folder = folder / mark("folder of the series")
     folder.mkdir()
     volume, mask = ellipsoid((5, 28, 24))
-    scan = type(volume)(volume.array.astype(np.int16), volume.grid)
-    series = write_series(folder / "series", scan)
+    scan = volume.grid.to_file(volume.array).astype(np.int16)
+    series = write_series(folder / "series", scan, volume.grid.file_affine)
     texts = {
         field: mark(f"DICOM {field}")
         for field in (

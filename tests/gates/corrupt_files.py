@@ -7,6 +7,7 @@ that one in this process and shows all that it says.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ PROMISE = """Whatever is wrong with a file, opening it gives one exception type 
 FULL, QUICK = 10_000, 150
 LIMIT = 5400
 
+_APART = 125
 _BATCH = 2500
 _HANG = 60
 """Seconds that one mutant may take before its process is ended and the mutant counted a hang."""
@@ -55,7 +57,9 @@ def _batch(first: int, last: int, report: Path) -> list[dict[str, Any]]:
     """What came of mutants `first` to `last`; after a crash or a hang, those up to it."""
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "tests.gates.corrupt_files", str(first), str(last)]
-    child = subprocess.Popen([*command, str(report)], stderr=subprocess.PIPE, text=True)
+    words = report.with_suffix(".said")
+    with words.open("w") as said:  # no pipe: libraries warn more than one can hold
+        child = subprocess.Popen([*command, str(report)], stderr=said)
     size, changed = 0, time.monotonic()
     hung = False
     while child.poll() is None:
@@ -69,7 +73,7 @@ def _batch(first: int, last: int, report: Path) -> list[dict[str, Any]]:
             elif time.monotonic() - changed > _HANG + (120 if not size else 0):
                 hung = True
                 child.kill()
-    complaint = child.stderr.read() if child.stderr else ""
+    complaint = words.read_text(errors="replace")
     results: list[dict[str, Any]] = []
     started: dict[str, Any] | None = None
     for text in report.read_text().splitlines() if report.is_file() else ():
@@ -91,12 +95,13 @@ def _batch(first: int, last: int, report: Path) -> list[dict[str, Any]]:
 def _open(first: int, last: int, report: Path) -> None:
     """What a child does: each mutant in turn, a line before it and a line after it."""
     from napari_dim.errors import InputError
-    from tests.gates.seeds import seeds
+    from tests.gates.seeds import apart, seeds
 
-    known = seeds()
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
+    known, others = seeds(), apart()
     with tempfile.TemporaryDirectory() as folder, report.open("w", buffering=1) as out:
         for number in range(first, last):
-            seed = known[number % len(known)]
+            seed = _chosen(number, known, others)
             entry = {"number": number, "seed": seed.name}
             out.write(json.dumps(entry) + "\n")
             place = _write(number, seed, Path(folder))
@@ -115,6 +120,13 @@ def _open(first: int, last: int, report: Path) -> None:
             out.write(json.dumps({**entry, "end": end, "line": line, "seconds": seconds}) + "\n")
 
 
+def _chosen(number: int, known: list[Any], others: list[Any]) -> Any:
+    """The seed of a mutant; one in `_APART` is read in a process of its own."""
+    if others and number % _APART == _APART - 1:
+        return others[number // _APART % len(others)]
+    return known[number % len(known)]
+
+
 def _write(number: int, seed: Any, folder: Path) -> Path:
     """The files of a mutant, in a folder of their own."""
     from tests.gates.mutants import damage
@@ -130,10 +142,9 @@ def _write(number: int, seed: Any, folder: Path) -> Path:
 
 
 def _show(number: int) -> None:
-    from tests.gates.seeds import seeds
+    from tests.gates.seeds import apart, seeds
 
-    known = seeds()
-    seed = known[number % len(known)]
+    seed = _chosen(number, seeds(), apart())
     place = _write(number, seed, Path(tempfile.mkdtemp()))
     print(seed.name, "in", place)
     seed.open(place)

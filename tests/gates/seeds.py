@@ -8,11 +8,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nibabel as nib
 import numpy as np
 
+from napari_dim.volume import Volume
 from tests.cases import case, ellipsoid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +49,30 @@ class Seed:
 
 
 def seeds() -> list[Seed]:
-    """All seeds, in a fixed order."""
+    """The seeds that are opened in this process, in a fixed order."""
     return [
-        *images(), *masks(), *cohorts(), *settings(), *runs(),
+        *images(), *dicom(), *zarr(), *masks(), *cohorts(), *settings(), *runs(), *projects(),
     ]  # fmt: skip
+
+
+def apart() -> list[Seed]:
+    """Those that are opened in a process of their own, which takes its time to start."""
+    if find_spec("SimpleITK") is None:
+        return []
+    volume, _ = ellipsoid((3, 12, 10))
+    made = _written(volume, "one.nrrd")
+    import SimpleITK as sitk  # noqa: N813 - its own habit
+
+    image = sitk.GetImageFromArray(_voxels())
+    with TemporaryDirectory() as folder:
+        for name in ("packed.mha", "pair.mhd"):
+            sitk.WriteImage(image, str(Path(folder) / name), name == "packed.mha")
+        files = _files(Path(folder))
+    return [
+        _one("one.nrrd", made["one.nrrd"]),
+        _one("packed.mha", files.pop("packed.mha")),
+        Seed("image pair.mhd", files, ("pair.mhd",), _image("pair.mhd")),
+    ]
 
 
 def _image(name: str) -> Callable[[Path], None]:
@@ -136,6 +159,104 @@ def _made_pictures() -> Iterator[Seed]:
     stream = io.BytesIO()
     Image.fromarray(plane.astype(np.uint8)).save(stream, format="TIFF", compression="tiff_lzw")
     yield _one("lzw.tif", stream.getvalue())
+
+
+def dicom() -> Iterator[Seed]:
+    """Series, multi-frame files and segmentations; those that pydicom ships, as well."""
+    if find_spec("pydicom") is None:
+        return
+    import pydicom
+
+    from napari_dim.io import read_mask, read_volume, write_mask
+    from tests.dicoms import write_enhanced, write_series
+
+    ships = Path(pydicom.__file__).parent / "data" / "test_files"
+    small = [path for path in sorted(ships.glob("*.dcm")) if path.stat().st_size < _LARGEST // 4]
+    for path in small[::3]:
+        yield _one(path.name, path.read_bytes(), "shipped")
+    affine = np.diag([-1.0, -1.0, 3.0, 1.0])
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        write_series(folder / "series", _voxels()[:, :, :3], affine)
+        files = _files(folder)
+        yield Seed("image DICOM series", files, tuple(files), _image("series"))
+        path = write_enhanced(folder / "many.dcm", _voxels()[:, :, :3], affine)
+        yield _one("many.dcm", path.read_bytes())
+        if find_spec("highdicom") is None:
+            return
+        volume = read_volume(folder / "series")
+        mask = (volume.array > 128).astype(np.uint8)
+        written = write_mask(folder / "mask.dcm", mask, volume).read_bytes()
+
+    def open_(folder: Path) -> None:
+        read_mask(folder / "mask.dcm", volume)
+
+    yield Seed("mask DICOM-SEG", {"mask.dcm": written}, ("mask.dcm",), open_)
+
+
+def zarr() -> Iterator[Seed]:
+    """A group of OME-Zarr, each of its files damaged in turn."""
+    if find_spec("zarr") is None:
+        return
+    volume, _ = ellipsoid((3, 12, 10))
+    files = _written(volume, "one.zarr")
+    yield Seed("image one.zarr", files, tuple(files), _image_and_voxels("one.zarr"))
+
+
+def projects() -> Iterator[Seed]:
+    """A project with strokes, each of its files damaged in turn."""
+    from napari_dim.project import Project
+    from napari_dim.project.model import Note, ProjectClass
+
+    _, mask = ellipsoid((4, 20, 16))
+    classes = [ProjectClass(id=1, name="shell", colour="#e69f00")]
+    with TemporaryDirectory() as place:
+        folder = Path(place) / "project"
+        with Project.create(folder, classes=classes) as project:
+            project.add_case(name="one", site="north")
+            project.begin("one", "labels", mask, Note(name="labels", states="0101"))
+            for number in range(3):
+                project.put("one", "labels", {number: mask[number] + 1}, {"slice": number})
+        files = _files(folder)
+
+    def open_(folder: Path) -> None:
+        with Project.open(folder, recover=True) as project:
+            for case in project.cases:
+                for layer in project.layers(case.name):
+                    project.recover(case.name, layer)
+                    project.states(case.name, layer)
+
+    for name in files:
+        if files[name]:
+            yield Seed(f"project {Path(name).name}", files, (name,), open_)
+
+
+def _written(volume: Volume, name: str) -> dict[str, bytes]:
+    """The files that an image becomes."""
+    from napari_dim.io import write_image
+
+    with TemporaryDirectory() as folder:
+        write_image(Path(folder) / name, volume)
+        return _files(Path(folder))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _image_and_voxels(name: str) -> Callable[[Path], None]:
+    """As `_image`, for volumes whose voxels are read when they are needed."""
+
+    def open_(folder: Path) -> None:
+        from napari_dim.io import read_volume
+
+        np.asarray(read_volume(folder / name).array)
+
+    return open_
 
 
 def masks() -> Iterator[Seed]:
@@ -228,23 +349,24 @@ def runs() -> Iterator[Seed]:
 @cache
 def small_run() -> dict[str, bytes]:
     """The files of a run folder: two steps of a tiny network."""
-    from tempfile import TemporaryDirectory
-
     from napari_dim.config import Settings
     from napari_dim.engine.events import Finished
     from napari_dim.engine.train import Job, train
 
-    small = {"width": 4, "min_size": 32, "labelled_batch": 2, "unlabelled_batch": 1, "context": 0}
+    small = {
+        "threads": 1,
+        "width": 4,
+        "min_size": 32,
+        "labelled_batch": 2,
+        "unlabelled_batch": 1,
+        "context": 0,
+    }
     with TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         job = Job([case()], Settings.make(steps=2, budget=None, device="cpu", **small), run=run)
         *_, last = train(job)
         assert isinstance(last, Finished), last
-        return {
-            str(path.relative_to(run)): path.read_bytes()
-            for path in sorted(run.rglob("*"))
-            if path.is_file()
-        }
+        return _files(run)
 
 
 def _voxels() -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_dim.errors import InputError
+
 HELD = 256 * 2**20
 """Bytes of the slabs read last that are kept: neighbouring slices mostly lie in one chunk."""
 
@@ -118,12 +120,28 @@ class LazyArray:
         return plane
 
     def _read(self, start: int, end: int) -> np.ndarray:
-        """Slices `start` to `end`, all of each, in the order of the axes here."""
+        """Slices `start` to `end`, all of each, in the order of the axes here.
+
+        Raises
+        ------
+        InputError
+            If they can't be read.
+        """
         where: list[Any] = [slice(None)] * len(self._source.shape)
         for axis, index in self._fixed.items():
             where[axis] = index
         where[self._axes[0]] = slice(start, end)
-        found = np.asarray(self._source[tuple(where)])
+        try:
+            found = np.asarray(self._source[tuple(where)])
+        except MemoryError as error:
+            raise InputError(
+                f"there is not enough memory for slices {start} to {end - 1}"
+            ) from error
+        except Exception as error:
+            # Decoders raise many types on a damaged chunk; the user needs one.
+            raise InputError(
+                f"slices {start} to {end - 1} can't be read: {error}", hint="Copy the store again"
+            ) from error
         left = sorted(self._axes)
         found = np.transpose(found, [left.index(axis) for axis in self._axes])
         return plane_numbers(np.flip(found, self._flipped))
