@@ -70,7 +70,7 @@ def _batch(first: int, last: int, report: Path) -> list[dict[str, Any]]:
             if now != size:
                 size, changed = now, time.monotonic()
             # The first lines wait for the seeds: imports, and a training of two steps.
-            elif time.monotonic() - changed > _HANG + (120 if not size else 0):
+            elif time.monotonic() - changed > (_HANG if size else 20 * _HANG):
                 hung = True
                 child.kill()
     complaint = words.read_text(errors="replace")
