@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from typer.main import get_command
 
 from napari_dim.cli import app
@@ -38,13 +37,6 @@ def test_every_picture_of_the_docs_is_shown():
     assert [p.name for p in (DOCS / "images").iterdir() if p.name not in text] == []
 
 
-@pytest.mark.parametrize("folder", ["results", "decisions"])
-def test_every_page_is_in_the_list_of_its_folder(folder):
-    listed = page(f"{folder}/README.md")
-    pages = [path.name for path in (DOCS / folder).glob("*.md") if path.name != "README.md"]
-    assert [name for name in pages if f"({name})" not in listed] == []
-
-
 def test_the_keys_are_those_of_the_window():
     from napari_dim.gui.keys import KEYS
 
@@ -62,9 +54,6 @@ def test_the_command_line_has_every_command_and_option():
         for option in (text for item in command.params for text in item.opts):
             if option.startswith("--") and option != "--help":
                 assert f"`{option}" in section, f"{name} {option}"
-        for option in re.findall(r"`(--[a-z]+)", section):
-            known = {text for item in command.params for text in item.opts} | {"--version"}
-            assert option in known | {"--debug"}, f"{name} has no {option}"
 
 
 def test_the_formats_are_those_of_the_table():
