@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +19,7 @@ import torch
 
 from napari_dim.config import Settings
 from napari_dim.data.working import WorkingGrid
-from napari_dim.engine.checkpoint import LATEST, PREVIOUS, Checkpoint
+from napari_dim.engine.checkpoint import LATEST, PREVIOUS, Checkpoint, _keep_as_previous
 from napari_dim.engine.model import Model
 from napari_dim.errors import InputError
 from tests.gates.children import fork, kill
@@ -84,6 +85,11 @@ def _full_disk(run: Path) -> str:
     try:
         if mounted:
             subprocess.run(["cp", "-r", *map(str, run.iterdir()), str(disk)], check=True)
+            _keep_as_previous(disk)  # As after every checkpoint: no space comes free by another.
+            with (disk / "ballast").open("wb") as ballast, suppress(OSError):
+                while True:
+                    ballast.write(bytes(4096))
+                    ballast.flush()
             _must_fail(before, disk)
             kept = Checkpoint.load(disk)
             how = "a full file system"

@@ -170,7 +170,7 @@ def _missing_operator(folder: Path) -> _Seen:
     def act(number: int, layer: torch.nn.Module, output: torch.Tensor) -> None:
         if number >= 200:
             seen.mark()
-            torch.empty(1, device="meta").item()
+            torch.empty(1, device="meta").cpu()
 
     with in_forward(act):
         seen.follow(train(_job(folder)))
