@@ -22,6 +22,7 @@ from napari_dim.data.working import WorkingGrid
 from napari_dim.engine.checkpoint import LATEST, PREVIOUS, Checkpoint, _keep_as_previous
 from napari_dim.engine.model import Model
 from napari_dim.errors import InputError
+from napari_dim.io.atomic import sweep
 from tests.gates.children import fork, kill
 
 PROMISE = "the old or the new checkpoint always loads, and so does the model"
@@ -85,11 +86,11 @@ def _full_disk(run: Path) -> str:
     try:
         if mounted:
             subprocess.run(["cp", "-r", *map(str, run.iterdir()), str(disk)], check=True)
+            sweep(disk)  # Nothing may be left that the next write takes away.
             _keep_as_previous(disk)  # As after every checkpoint: no space comes free by another.
-            with (disk / "ballast").open("wb") as ballast, suppress(OSError):
+            with suppress(OSError), (disk / "ballast").open("wb", buffering=0) as ballast:
                 while True:
                     ballast.write(bytes(4096))
-                    ballast.flush()
             _must_fail(before, disk)
             kept = Checkpoint.load(disk)
             how = "a full file system"
