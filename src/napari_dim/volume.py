@@ -59,6 +59,8 @@ class Grid:
         # Relative to the spacing: a volume in metres or microns is no more singular.
         if not sizes.all() or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-6:
             raise InputError("the affine is singular: an axis has no direction of its own")
+        if min(self.file_shape) < 1:
+            raise InputError("the image is empty: it has no voxels along an axis")
         if self.slice_axis not in (0, 1, 2):
             raise InputError(f"slice axis {self.slice_axis} is not 0, 1 or 2")
         affine = affine.copy()

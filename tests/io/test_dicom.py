@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,3 +262,32 @@ def test_names_say_nothing_and_content_does(tmp_path):
     assert known_format(min(folder.iterdir())) is found
     check(read_volume(tmp_path / "a"), ramp(), AFFINE)
     assert read_volume(tmp_path / "a", slice_axis=0).array.shape[0] == 4
+
+
+def lossless_jpeg(folder):
+    """A real lossless JPEG of pydicom's own, which GDCM alone decompresses."""
+    from pydicom.data import get_testdata_file
+
+    name = get_testdata_file("SC_rgb_jpeg_gdcm.dcm", download=False)
+    assert name is not None
+    path = folder / "lossless.dcm"
+    path.write_bytes(Path(name).read_bytes())
+    return path
+
+
+def test_lossless_jpeg_is_decompressed_in_a_process_of_its_own(tmp_path):
+    pytest.importorskip("gdcm")
+    volume = read_volume(lossless_jpeg(tmp_path))
+    assert volume.array.max() > volume.array.min()
+    assert volume.array.shape == (1, 100, 100, 3)
+
+
+def test_a_decoder_that_dies_is_one_line(tmp_path, monkeypatch):
+    pytest.importorskip("gdcm")
+    from napari_dim.io import dicom_apart
+
+    child = tmp_path / "dies.py"
+    child.write_text("import os; os.abort()")
+    monkeypatch.setattr(dicom_apart, "_CHILD", child)
+    with pytest.raises(InputError, match="can't be decompressed"):
+        read_volume(lossless_jpeg(tmp_path))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.dicom_apart import decode_apart, decoders, planes_apart
 from napari_dim.io.dicom_files import Frame
 
 _TYPES = [np.dtype(name) for name in ("u1", "i2", "u2", "i4", "u4")]
@@ -51,19 +54,28 @@ def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int
         If a file is damaged, or compressed in a way that nothing installed can undo.
     """
     numbered = sorted(enumerate(frames), key=lambda one: (str(one[1].file), one[1].index))
-    for file, group in groupby(numbered, key=lambda one: one[1].file):
-        wanted = list(group)
-        try:
-            data = _opened(file)
-            planes = _planes(data, [frame.index for _, frame in wanted])
-            for (number, frame), plane in zip(wanted, planes, strict=True):
-                yield number, _real(plane, frame, data, dtype)
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:
-            raise InputError(
-                f"the pixels can't be read: {_reason(error)}", where=file, hint=_might_help(file)
-            ) from error
+    files = [(file, list(group)) for file, group in groupby(numbered, lambda one: one[1].file)]
+    with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
+        apart = False
+        for place, (file, wanted) in enumerate(files):
+            try:
+                data = _opened(file)
+                if decoders(data):
+                    planes = _planes(data, [frame.index for _, frame in wanted])
+                else:  # the rest of the series at once: a process takes its time to start
+                    if not apart:
+                        decode_apart(files[place:], place, Path(folder))
+                        apart = True
+                    planes = planes_apart(Path(folder), place, file)
+                for (number, frame), plane in zip(wanted, planes, strict=True):
+                    yield number, _real(_coloured(plane, data), frame, data, dtype)
+            except (InputError, MemoryError):
+                raise
+            except Exception as error:
+                raise InputError(
+                    f"the pixels can't be read: {_reason(error)}", where=file,
+                    hint=_might_help(file),
+                ) from error  # fmt: skip
 
 
 def _reason(error: Exception) -> str:
@@ -121,15 +133,33 @@ def _opened(file: Any) -> Any:
 
 
 def _planes(data: Any, indices: list[int]) -> Iterator[np.ndarray]:
-    from pydicom.pixels import apply_color_lut, iter_pixels
+    for index in indices:
+        yield _plane(data, index)
 
-    palette = str(data.get("PhotometricInterpretation", "")).startswith("PALETTE")
-    for plane in iter_pixels(data, indices=indices):
-        if palette:
-            colors = apply_color_lut(plane, data)[..., :3]
-            yield (colors >> 8).astype(np.uint8) if colors.dtype.itemsize > 1 else colors
-        else:
-            yield plane
+
+def _plane(data: Any, index: int) -> np.ndarray:
+    """One frame, by the first decoder that manages it."""
+    from pydicom.pixels import iter_pixels
+
+    said = []
+    for name in decoders(data):
+        try:
+            plane: np.ndarray = next(iter_pixels(data, indices=[index], decoding_plugin=name))
+            return plane
+        except Exception as error:
+            if not name:
+                raise
+            said.append(f"{name}: {_reason(error)}")
+    raise ValueError("; ".join(said))
+
+
+def _coloured(plane: np.ndarray, data: Any) -> np.ndarray:
+    from pydicom.pixels import apply_color_lut
+
+    if not str(data.get("PhotometricInterpretation", "")).startswith("PALETTE"):
+        return plane
+    colors: np.ndarray = apply_color_lut(plane, data)[..., :3]
+    return (colors >> 8).astype(np.uint8) if colors.dtype.itemsize > 1 else colors
 
 
 def _real(plane: np.ndarray, frame: Frame, data: Any, dtype: np.dtype[Any]) -> np.ndarray:

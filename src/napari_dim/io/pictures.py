@@ -287,6 +287,8 @@ def _is_tiff(path: Path) -> bool:
 
 
 def _check_size(pixels: int, path: Path) -> None:
+    if pixels < 1:
+        raise InputError("the picture is empty: it has no pixels along a side", where=path)
     if pixels > MAX_PIXELS:
         raise InputError(
             f"the picture has {pixels} pixels, more than the {MAX_PIXELS} that can be read",
