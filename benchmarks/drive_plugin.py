@@ -159,7 +159,7 @@ class Drive:
 
     def exported_dice(self) -> float:
         """Of the mask that Export would write now."""
-        from napari_dim.gui.export import FILLED, exported
+        from napari_dim.gui.masks import FILLED, exported
 
         return self.dice(exported(self.session, FILLED)[0])
 

@@ -7,10 +7,10 @@ Takes about four minutes: the masks in the pictures come from a real training.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,56 +21,87 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=180, help="how long to train")
     parser.add_argument("--out", type=Path, default=IMAGES)
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--every", action="store_true", help="every tab in every state, to look at")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as runs:
-        make(args.out, args.seconds, Path(runs))
+    with tempfile.TemporaryDirectory() as folder:
+        # The labels in the pictures are kept there, not among the user's own.
+        os.environ["XDG_DATA_HOME"] = folder
+        Pictures(args.out, args.theme, args.every).make(args.seconds, Path(folder))
 
 
-def make(out: Path, seconds: float, runs: Path) -> None:
-    import napari
+class Pictures:
+    """One pass through the workspace."""
 
-    from napari_dim.gui.layers import go_to_slice
+    def __init__(self, out: Path, theme: str, every: bool) -> None:
+        import napari
 
-    viewer = napari.Viewer(title="napari-dim")
-    viewer.window.resize(1366, 768)
-    _, workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
-    annotate, train, tabs = workspace.annotate, workspace.train, workspace.tabs
-    train.runs.path = runs
-    shoot(viewer, out / "empty.png")
+        self.out, self.theme, self.every = out, theme, every
+        self.viewer = napari.Viewer(title="napari-dim")
+        self.viewer.theme = theme
+        self.viewer.window.resize(1366, 768)
+        _, self.workspace = self.viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
 
-    layers = viewer.open_sample("napari-dim", "phantom")
-    labels = layers[-1]
-    image = next(layer for layer in layers[:-1] if layer.visible)
-    annotate.image.pick(image)
-    annotate.labels.pick(labels)
-    for layer in layers[:-1]:
-        if layer is not image:
-            train.others.tick(layer)
-    painted = np.flatnonzero(labels.data.any(axis=(1, 2)))
-    viewer.layers.selection.active = labels
-    labels.mode = "paint"
-    go_to_slice(viewer, image, int(painted[len(painted) // 2]))
-    viewer.reset_view()
-    shoot(viewer, out / "annotate.png")
+    def make(self, seconds: float, folder: Path) -> None:
+        """Go through the work and take the pictures."""
+        from napari_dim.gui import projects
+        from napari_dim.gui.layers import go_to_slice
 
-    tabs.setCurrentIndex(1)
-    train.set_budget(seconds)
-    train.button.click()
-    go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
-    while train.session.busy and train.session.share < 0.6:
-        process(0.2)
-    shoot(viewer, out / "plugin.png")
-    while train.session.busy:
-        process(0.2)
-    labels.visible = False
-    tabs.setCurrentIndex(2)
-    go_to_slice(viewer, image, workspace.session.suggestions[0].number)
-    shoot(viewer, out / "review.png")
-    workspace.review.accept.click()
-    tabs.setCurrentIndex(3)
-    shoot(viewer, out / "export.png")
-    viewer.close()
+        viewer, workspace = self.viewer, self.workspace
+        session, annotate, train = workspace.session, workspace.annotate, workspace.train
+        train.runs.path = folder / "runs"
+        self.shoot("empty", 0)
+
+        layers = viewer.open_sample("napari-dim", "phantom")
+        labels = layers[-1]
+        image = next(layer for layer in layers[:-1] if layer.visible)
+        annotate.image.pick(image)
+        annotate.labels.pick(labels)
+        for layer in layers[:-1]:
+            session.sites[layer] = layer.name.split("_")[1]
+            if layer is not image:
+                train.others.tick(layer)
+        projects.from_layers(session, folder / "phantoms")
+        painted = np.flatnonzero(labels.data.any(axis=(1, 2)))
+        viewer.layers.selection.active = labels
+        labels.mode = "paint"
+        go_to_slice(viewer, image, int(painted[len(painted) // 2]))
+        viewer.reset_view()
+        self.shoot("annotate", 0)
+
+        workspace.tabs.setCurrentIndex(1)
+        train.set_budget(seconds)
+        train.button.click()
+        go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
+        while session.busy and (session.share < 0.7 or not session.live):
+            process(0.2)
+        self.shoot("plugin", 1)
+        while session.busy:
+            process(0.2)
+        labels.visible = False
+        here = session.suggested_here or session.suggestions
+        go_to_slice(viewer, image, here[0].number)
+        self.shoot("review", 2)
+        workspace.review.accept.click()
+        self.shoot("export", 3)
+        workspace.header.solid.click()
+        self.shoot("solid", 2)
+        workspace.header.solid.click()
+        process(0.5)
+        session.autosave.close()
+        viewer.close()
+
+    def shoot(self, name: str, tab: int) -> None:
+        """Save a picture of the whole window, or one of each tab."""
+        tabs = self.workspace.tabs
+        for number in range(tabs.count()) if self.every else (tab,):
+            tabs.setCurrentIndex(number)
+            process(1.0)
+            ending = f"_{tabs.tabText(number).lower()}_{self.theme}" if self.every else ""
+            path = self.out / f"{name}{ending}.png"
+            self.viewer.screenshot(str(path), canvas_only=False, flash=False)
+        tabs.setCurrentIndex(tab)
 
 
 def process(seconds: float) -> None:
@@ -81,12 +112,6 @@ def process(seconds: float) -> None:
     while time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.005)
-
-
-def shoot(viewer: Any, path: Path) -> None:
-    """Save a picture of the whole window."""
-    process(1.0)
-    viewer.screenshot(str(path), canvas_only=False, flash=False)
 
 
 if __name__ == "__main__":

@@ -121,8 +121,8 @@ def nothing_left(qapp):
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert not [session for session in _SESSIONS.values() if session.task is not None]
-    panels = [w for w in qapp.allWidgets() if isinstance(w, Workspace)]
-    assert not panels, "a panel outlived its test"
+    ours = [w for w in qapp.allWidgets() if type(w).__module__.startswith("napari_dim.")]
+    assert not ours, f"widgets outlived their test: {ours}"
 
 
 def wait_idle(qtbot, session: Session, seconds: float = 120) -> None:

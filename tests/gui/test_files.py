@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -53,6 +55,9 @@ def test_labels_saved_by_napari_lie_exactly_on_their_scan(viewer, nifti, tmp_pat
     labels.data[2, 3, 4] = 300
     out = tmp_path / f"mine{suffix}"
     assert [str(path) for path in labels.save(str(out))] == [str(out)]
+    record = json.loads(out.with_name(f"{out.name.split('.')[0]}.json").read_text())
+    assert record["mask"]["file"] == out.name
+    assert len(record["image"]["sha256"]) == 64
     saved, source = nib.load(out), nib.load(nifti)
     np.testing.assert_array_equal(saved.affine, source.affine)
     assert saved.shape == source.shape

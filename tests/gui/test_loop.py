@@ -8,6 +8,7 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
+from napari.utils import progress
 
 from napari_dim.gui.layers import labels_array
 from napari_dim.gui.session import Activity
@@ -142,6 +143,8 @@ def test_unlabelled_images_of_another_site_join(viewer, panel, open_ball, qtbot)
     panel.button.click()
     wait_idle(qtbot, panel.session)
     assert any("3 labelled and 18 unlabelled" in line for line in text)
+    assert panel.session.prediction_of(other).said.all()  # segmented at the end
+    assert panel.session.message == "Predicted 1 of 1 scans"
 
 
 def test_nothing_painted_is_told_once(viewer, panel, open_ball, qtbot, notes):
@@ -224,6 +227,10 @@ def test_closing_while_training_ends_the_thread(viewer, workspace, panel, open_b
     session = panel.session
     qtbot.waitUntil(lambda: len(session.history) > 1, timeout=120_000)
     task = session.task
+    # napari shows it in its activity dock, and asks before it closes.
+    assert any(bar.desc.startswith("training on ball") for bar in progress._all_instances)
+    status = viewer.window._task_status_manager.get_status()
+    assert any("training on ball" in line for line in status)
     began = time.monotonic()
     if way == "viewer":
         viewer.close()
@@ -245,7 +252,7 @@ def test_a_cohort_trains_without_layers(viewer, workspace, panel, nifti, qtbot, 
     cohort.write_text(
         "image,labels,slices,site,split\nscan.nii.gz,reference.nii.gz,3;6;9,a,train\n"
     )
-    assert workspace.annotate.hint.isVisible()
+    assert workspace.annotate.welcome.isVisible()
     panel.source.setCurrentText("a cohort file")
     panel.cohort.path = cohort
     panel.button.click()

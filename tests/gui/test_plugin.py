@@ -53,12 +53,13 @@ def test_the_tabs_of_a_viewer_share_its_session(viewer):
 def test_empty_state_says_what_to_do(viewer, qtbot):
     workspace = Workspace(viewer)
     viewer.window.add_dock_widget(workspace)
-    assert "Open Sample" in workspace.annotate.hint.text()
-    qtbot.waitUntil(workspace.annotate.hint.isVisible)
+    welcome = workspace.annotate.welcome
+    qtbot.waitUntil(welcome.isVisible)
+    assert not workspace.guide.isVisible()
     import numpy as np
 
     viewer.add_image(np.zeros((4, 30, 30)))
-    assert not workspace.annotate.hint.isVisible()
+    assert not welcome.isVisible()
     assert "New" in workspace.train.plan_text.text()
     workspace.annotate.new.click()
     assert viewer.layers.selection.active.data.shape == (4, 30, 30)

@@ -9,8 +9,8 @@ from napari.layers import Labels
 from napari_dim.errors import InputError
 from napari_dim.gui import keys, slices
 from napari_dim.gui.annotation import Annotation
-from napari_dim.gui.export import CONFIRMED, FILLED, exported
 from napari_dim.gui.layers import layer_source
+from napari_dim.gui.masks import CONFIRMED, FILLED, exported
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.project.states import SliceState
 from tests.gui.conftest import tiny_image
@@ -197,9 +197,9 @@ def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, 
     labels.paint((1, 24, 20), 1)
     assert states(session)[1] == P
     from napari_dim.config import Settings
-    from napari_dim.gui.training import plan_from_layers
+    from napari_dim.gui.plans import Part, plan_from_layers
 
-    plan = plan_from_layers(session.image, session.annotation, [], Settings(), None)
+    plan = plan_from_layers([Part(session.image, session.annotation)], Settings(), None)
     (case,) = plan.load(lambda: None)
     assert case.states[1] == P
     assert set(np.unique(case.mask[1])) == {0, 1}
@@ -273,3 +273,17 @@ def test_the_score_says_when_more_labels_hardly_pay():
     assert "hardly pay" in verdict([0.5, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
     assert "still learns" in verdict([0.5, 0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.8])
     assert "pay" not in verdict([0.5])
+
+
+def test_a_stroke_through_many_slices_leaves_them_partial(viewer, session, qapp):
+    labels = session.labels
+    labels.mode = "paint"
+    labels.n_edit_dimensions = 3
+    labels.brush_size = 13  # of pixels; slices are three times as far apart
+    labels.paint((1, 20, 20), 1)
+    qapp.processEvents()
+    assert states(session)[:3] == [P, P, P]
+    assert states(session)[3] == C  # it was labelled before
+    slices.set_untouched(session)
+    labels.undo()
+    assert states(session)[:3] == [U, U, U]

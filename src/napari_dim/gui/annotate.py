@@ -19,10 +19,14 @@ from napari_dim.gui import slices
 from napari_dim.gui.classes import ClassTable, classes_of, set_classes
 from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers import add_layer, fits, labels_array, new_labels
-from napari_dim.gui.parts import HINT, LayerPicker, captioned, note, while_alive
+from napari_dim.gui.parts import LayerPicker, captioned, note, while_alive
 from napari_dim.gui.reslice import SliceAxisBox
 from napari_dim.gui.session import Session
+from napari_dim.gui.showing import show_alone
+from napari_dim.gui.welcome import Welcome
 from napari_dim.project.states import SliceState
+
+NO_LABELS = "none yet: press New"
 
 
 class AnnotateTab(QWidget):
@@ -37,11 +41,12 @@ class AnnotateTab(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.hint = note(HINT)
+        self.welcome = Welcome(session)
         self.image = LayerPicker(session, Image)
         self.image.setToolTip("The scan to segment")
+        self.image.activated.connect(self._on_chosen)
         self.plane = SliceAxisBox(session)
-        self.labels = LayerPicker(session, Labels, lambda layer: not session.is_prediction(layer))
+        self.labels = LayerPicker(session, Labels, self._can_be_painted, NO_LABELS)
         self.labels.setToolTip("The layer you paint in. Every slice you painted teaches the model")
         self.new = QPushButton("New")
         self.new.setToolTip("Make an empty labels layer for this scan and start painting")
@@ -115,39 +120,56 @@ class AnnotateTab(QWidget):
         column.addLayout(grid)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(6, 6, 6, 6)
-        whole.addWidget(self.hint)
+        whole.addWidget(self.welcome)
         whole.addWidget(self._box)
         whole.addStretch(1)
 
-        self.image.picked.connect(self._on_picked)
-        self.labels.picked.connect(self._on_picked)
+        self.image.picked.connect(self._on_image)
+        self.labels.picked.connect(self._on_labels)
+        while_alive(self, session.case_wanted, self._on_wanted)
         while_alive(self, session.layers_changed, self._on_layers)
         while_alive(self, session.slices_changed, self._say_slice)
         while_alive(self, session.viewer.dims.events.point, self._on_slice)
         self._on_layers()
 
-    def _on_layers(self) -> None:
-        self.hint.setVisible(self.image.layer is None)
-        self._box.setVisible(self.image.layer is not None)
-        self._on_picked()
+    def _can_be_painted(self, layer: Labels) -> bool:
+        image = self.image.layer
+        fitting = image is None or fits(layer, image)
+        return fitting and not self.session.is_prediction(layer)
 
-    def _on_picked(self, layer: Layer | None = None) -> None:
-        """Work on what is chosen; if the labels don't lie on the scan, on some that do."""
+    def _on_layers(self) -> None:
+        there = self.image.layer is not None
+        self.welcome.setVisible(not there)
+        self._box.setVisible(there)
+        if there and self.labels.layer is None:
+            self._on_image()
+        else:
+            self._on_labels()
+
+    def _on_image(self, layer: Layer | None = None) -> None:
+        """Work on the chosen scan, with the labels that belong to it."""
+        image = self.image.layer
+        self.labels.blockSignals(True)
+        self.labels.refresh()
+        self.labels.pick(None if image is None else self.session.guess_labels(image))
+        self.labels.blockSignals(False)
+        self._on_labels()
+
+    def _on_labels(self, layer: Layer | None = None) -> None:
         image, labels = self.image.layer, self.labels.layer
-        if image is not None and (labels is None or not fits(labels, image)):
-            fitting = (
-                layer
-                for layer in self.session.layers(Labels)
-                if fits(layer, image) and not self.session.is_prediction(layer)
-            )
-            found = next(fitting, None)
-            if found is not None and found is not labels:
-                self.labels.pick(found)  # comes back here
-                return
         if labels is not self.session.labels or image is not self.session.image:
             self.classes.show_layer(labels)
             self.session.show_case(image, labels)
         self._say_slice()
+
+    def _on_wanted(self, image: Layer) -> None:
+        self.image.pick(image)
+        show_alone(self.session, image)
+
+    def _on_chosen(self, index: int) -> None:
+        """A person chose another scan: don't let the last one lie over it."""
+        if self.image.layer is not None:
+            show_alone(self.session, self.image.layer)
 
     def _on_new(self) -> None:
         if self.image.layer is None:

@@ -24,6 +24,8 @@ MARKS = "napari_dim_states"
 BRUSH = "napari_dim_background"
 """Where they hold the id that paints background in partial slices."""
 
+_BRUSHES = ("paint", "fill", "polygon")
+
 
 class Annotation:
     """States and sizes of a labels layer's slices, kept up to date while it is painted.
@@ -192,6 +194,11 @@ class Annotation:
             for number in numbers:
                 if marks.get(number) == SliceState.PREDICTED:
                     del marks[number]
+            if len(numbers) > 1 and str(self.layer.mode) in _BRUSHES:
+                # A stroke in another plane, or with a brush of three dimensions, does not say
+                # that the rest of each slice is background.
+                new = [n for n in numbers if not self._areas[n] and n not in marks]
+                marks |= dict.fromkeys(new, SliceState.PARTIAL)
             self.layer.metadata[MARKS] = marks
 
     def _settle(self) -> None:

@@ -51,7 +51,11 @@ def open_case(session: Session, project: Project, name: str) -> str:
     if shown is not None:
         session.viewer.layers.selection.active = shown
     if image is not None:
+        session.sites[image] = project.case(name).site
+        if shown is not None:
+            session.pair(image, shown)
         session.show_case(image, shown)
+        session.case_wanted.emit(image)
     if not project.read_only:
         project.current = name
     return f"Opened {name}: " + ("; ".join(said) or "nothing is labelled yet")
@@ -68,6 +72,8 @@ def close_case(session: Session, name: str) -> bool:
     for layer in session.autosave.layers_of(name):
         if layer in viewer.layers:
             viewer.layers.remove(layer)
+    session.deleted = None  # all of it is in the project
+    session.changed.emit()
     return True
 
 

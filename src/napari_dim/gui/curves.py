@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
@@ -29,48 +30,65 @@ TITLES = {
 }
 MAIN = "supervised"
 POINTS = 400
+YOURS, BEFORE = "#D55E00", "#56B4E9"
 
 
 class LossCurves(QWidget):
-    """Draws the session's losses against time; a line of text where pyqtgraph is missing."""
+    """Draws the session's losses and live scores against time.
+
+    A line of text where pyqtgraph is missing.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
         self._plot: Any = None
+        self._scores: Any = None
         self._lines: dict[str, Any] = {}
         self._text: QLabel = note()
+        self._said: QLabel = note()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
         try:
             import pyqtgraph
         except ImportError:
-            self._text.setText("Curves need pyqtgraph: pip install napari-dim[plots]")
             column.addWidget(self._text)
+            column.addWidget(note("Curves need pyqtgraph: pip install napari-dim[plots]"))
         else:
             self._graph = pyqtgraph
-            self._plot = pyqtgraph.PlotWidget()
-            self._plot.setFixedHeight(150)
+            self._plot = _plot(130)
             self._plot.setToolTip(
                 "How far the model is from your slices (thick line), and from what it works out "
                 "for the others: lower is better. The others join as training goes on"
             )
-            self._plot.hideButtons()
-            self._plot.setMenuEnabled(False)
-            self._plot.setMouseEnabled(False, False)
+            self._scores = _plot(100)
+            self._scores.setYRange(0, 1)
+            self._scores.setToolTip(
+                "1 is perfect. Thick: how well the masks agree with the slices you labelled. "
+                "Thin: how little they changed since the last refresh; once it stays near 1, more "
+                "minutes hardly help"
+            )
             column.addWidget(self._plot)
             column.addWidget(self._text)
+            column.addWidget(self._scores)
             while_alive(self, session.viewer.events.theme, self._on_theme)
             self._restyle()
+        column.addWidget(self._said)
         while_alive(self, session.stepped, self._on_step)
         self.refresh()
 
+    @property
+    def text(self) -> str:
+        """What it says of the live scores."""
+        return str(self._said.text())
+
     def refresh(self) -> None:
         """Draw the whole history."""
+        self._refresh_scores()
         history = self._session.history
         if self._plot is None:
-            if history:
-                self._text.setText(f"loss: {history[-1].losses['total']:.3f}")
+            self._text.setText(f"loss: {history[-1].losses['total']:.3f}" if history else "")
             return
         every = max(1, len(history) // POINTS)
         shown = history[::every]
@@ -83,13 +101,22 @@ class LossCurves(QWidget):
             )
         for name in self._lines.keys() - set(names):
             self._lines[name].setData([], [])
-        self._text.setText(
-            " &nbsp; ".join(
-                f'<span style="color:{COLOURS[name]}">━</span>&nbsp;'
-                + TITLES[name].replace(" ", "&nbsp;")
-                for name in names
+        self._text.setText(_legend({TITLES[name]: COLOURS[name] for name in names}))
+
+    def _refresh_scores(self) -> None:
+        live = self._session.live
+        self._said.setVisible(bool(live))
+        if self._scores is not None:
+            self._scores.setVisible(bool(live))
+            times = [score.elapsed for score in live]
+            self._yours.setData(times, [score.yours for score in live])
+            self._before.setData(times, [score.before for score in live])
+        if live:
+            words = _legend({"with your slices": YOURS, "with the masks before": BEFORE})
+            last = live[-1]
+            self._said.setText(
+                f"Dice {words}<br>now {_number(last.yours)} and {_number(last.before)}"
             )
-        )
 
     def _on_step(self, event: StepDone) -> None:
         # Ten events a second come in; four drawings a second are seen as live.
@@ -115,7 +142,38 @@ class LossCurves(QWidget):
         """Take napari's colours."""
         self._plot.clear()
         self._lines.clear()
-        _style(self._plot, self._session, "seconds", "loss")
+        self._scores.clear()
+        how = {"symbol": "o", "symbolPen": None}
+        self._yours = self._scores.plot(
+            pen=self._graph.mkPen(YOURS, width=3), symbolBrush=YOURS, symbolSize=6, **how
+        )
+        self._before = self._scores.plot(
+            pen=self._graph.mkPen(BEFORE, width=1.2), symbolBrush=BEFORE, symbolSize=4, **how
+        )
+        _style(self._plot, self._session, "", "loss")
+        _style(self._scores, self._session, "seconds", "Dice")
+
+
+def _plot(height: int) -> Any:
+    import pyqtgraph
+
+    plot = pyqtgraph.PlotWidget()
+    plot.setFixedHeight(height)
+    plot.hideButtons()
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    return plot
+
+
+def _legend(colours: dict[str, str]) -> str:
+    return " &nbsp; ".join(
+        f'<span style="color:{colour}">━</span>&nbsp;' + title.replace(" ", "&nbsp;")
+        for title, colour in colours.items()
+    )
+
+
+def _number(dice: float) -> str:
+    return "not known yet" if math.isnan(dice) else f"{dice:.2f}"
 
 
 PAYS = 0.01
@@ -139,14 +197,10 @@ class ScoreCurve(QWidget):
         except ImportError:
             pass
         else:
-            self._plot = pyqtgraph.PlotWidget()
-            self._plot.setFixedHeight(120)
+            self._plot = _plot(120)
             self._plot.setToolTip(
                 "How right the model was on each slice that you then confirmed: 1 is perfect"
             )
-            self._plot.hideButtons()
-            self._plot.setMenuEnabled(False)
-            self._plot.setMouseEnabled(False, False)
             self._plot.setYRange(0, 1)
             self._line = self._plot.plot(
                 pen=pyqtgraph.mkPen(COLOURS["inner"], width=2),
@@ -178,18 +232,24 @@ class ScoreCurve(QWidget):
         _style(self._plot, self._session, "labelled slices", "Dice")
 
 
+def stopped_paying(dice: list[float]) -> bool:
+    """Whether more labels made the model no better of late, by the Dice of corrected slices."""
+    if len(dice) < 2 * RECENT:
+        return False
+    return sum(dice[-RECENT:]) - sum(dice[-2 * RECENT : -RECENT]) < PAYS * RECENT
+
+
 def verdict(dice: list[float]) -> str:
     """What the Dice of the corrected slices, in order, says to the annotator."""
     text = f"The model's Dice on the last slice you confirmed: {dice[-1]:.2f}."
     if len(dice) < 2 * RECENT:
         return text
-    late = sum(dice[-RECENT:]) / RECENT
-    early = sum(dice[-2 * RECENT : -RECENT]) / RECENT
-    if late - early < PAYS:
+    if stopped_paying(dice):
         return (
             f"{text} The last {RECENT} were no better than the {RECENT} before: "
             "more labels hardly pay."
         )
+    late, early = sum(dice[-RECENT:]) / RECENT, sum(dice[-2 * RECENT : -RECENT]) / RECENT
     return f"{text} It still learns: {late - early:+.2f} over the last {RECENT}."
 
 
@@ -205,4 +265,5 @@ def _style(plot: Any, session: Session, bottom: str, left: str) -> None:
         axis = item.getAxis(side)
         axis.setPen(foreground)
         axis.setTextPen(foreground)
-        item.setLabel(side, text, color=foreground)
+        if text:
+            item.setLabel(side, text, color=foreground)

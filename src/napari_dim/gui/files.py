@@ -134,7 +134,28 @@ def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     from napari_dim.gui.saving import save_labels
 
     known = {k: v for k, v in attributes.items() if k in _PLACE}
-    return [str(save_labels(Labels(data, **known), Path(path)))]
+    layer = Labels(data, **known)
+    written = save_labels(layer, Path(path))
+    _write_record(data, layer, written)
+    return [str(written)]
+
+
+def _write_record(data: Any, layer: Any, written: Path) -> None:
+    """Say beside a mask how it came about, as far as the window that it is from knows."""
+    from napari import current_viewer
+
+    from napari_dim.gui.record import write_record
+    from napari_dim.gui.session import session_of
+
+    viewer = current_viewer()
+    if viewer is None:
+        return
+    session = session_of(viewer)
+    own = next((one for one in session.layers(type(layer)) if one.data is data), None)
+    states = None
+    if own is not None and not session.is_prediction(own):
+        states = session.annotation_of(own).states
+    write_record(session, own or layer, written, states)
 
 
 def write_several(path: str, layers: list[LayerTuple]) -> list[str]:

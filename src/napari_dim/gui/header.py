@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_dim.gui import solid
+from napari_dim.gui.keys import do
+from napari_dim.gui.menu import ProjectButton
 from napari_dim.gui.parts import StateLine, while_alive
 from napari_dim.gui.session import Activity, Session
 
@@ -13,6 +16,7 @@ DOTS = {
     Activity.TRAINING: "#009E73",
     Activity.STOPPING: "#E69F00",
     Activity.PREDICTING: "#56B4E9",
+    Activity.EXPORTING: "#56B4E9",
 }
 MEMORY_EVERY = 2000
 """Milliseconds between two looks at the memory."""
@@ -32,20 +36,38 @@ class Header(QWidget):
         self.saved = QLabel()
         self.saved.setToolTip("“saved”: every stroke is on the disk, a crash can't take it away")
         self.state = StateLine(session)
+        self.solid = QPushButton("3D")
+        self.solid.setCheckable(True)
+        self.solid.setToolTip(
+            "Show the mask as a surface that can be turned, with the slice on the screen in it; "
+            "once more goes back"
+        )
+        self.solid.clicked.connect(self._on_solid)
+        self.back = QPushButton()
+        self.back.setToolTip("These labels were deleted from the layer list; put them back")
+        self.back.clicked.connect(self._on_back)
+        self.project = ProjectButton(session)
         row = QHBoxLayout()
+        row.addWidget(self.project)
         row.addWidget(self.case, 1)
-        row.addWidget(self.saved)
-        row.addWidget(self.dot)
-        row.addWidget(self.memory)
+        row.addWidget(self.solid)
+        below = QHBoxLayout()
+        below.addWidget(self.dot)
+        below.addStretch(1)
+        below.addWidget(self.saved)
+        below.addWidget(self.memory)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 2, 4, 0)
         column.setSpacing(2)
         column.addLayout(row)
+        column.addLayout(below)
         column.addWidget(self.state)
+        column.addWidget(self.back)
         self._tick = QTimer(self, interval=MEMORY_EVERY)
         self._tick.timeout.connect(self._say_memory)
         self._tick.start()
-        while_alive(self, session.case_changed, self.refresh)
+        while_alive(self, session.case_changed, self._on_case)
+        while_alive(self, session.viewer.dims.events.ndisplay, self._on_ndisplay)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.changed, self.refresh)
         while_alive(self, session.autosave.changed, self._say_saved)
@@ -56,8 +78,17 @@ class Header(QWidget):
         """Show the session as it is."""
         image = self.session.image
         name = "no scan" if image is None else image.name
+        site = "" if image is None else self.session.site_of(image)
+        if site:
+            name = f"{name} · {site}"
         self.case.setText(self.case.fontMetrics().elidedText(name, _right(), 170))
         self.case.setToolTip(name)
+        self._show_solid()
+        deleted = self.session.deleted
+        there = deleted is not None and deleted not in self.session.viewer.layers
+        self.back.setVisible(there)
+        if there and deleted is not None:
+            self.back.setText(f"Bring back “{deleted.name}”")
         activity = self.session.activity
         where = self.session.device or "CPU"
         words = {Activity.IDLE: "idle", Activity.TRAINING: f"training on {where}"}
@@ -71,6 +102,30 @@ class Header(QWidget):
         self.saved.setText('<b style="color:#D55E00">NOT SAVED</b>' if fault else text)
         if fault:
             self.saved.setToolTip(text)
+
+    def _on_solid(self) -> None:
+        do(self.session, solid.toggle)
+        self._show_solid()
+
+    def _on_back(self) -> None:
+        do(self.session, lambda session: session.bring_back())
+        self.refresh()
+
+    def _on_case(self) -> None:
+        """Another scan: the surface of the last one is not left behind."""
+        if self.session.solid is not None:
+            solid.leave(self.session)
+        self.refresh()
+
+    def _on_ndisplay(self, event: object = None) -> None:
+        """Napari's own button leaves the 3D view, too."""
+        if self.session.viewer.dims.ndisplay == 2 and self.session.solid is not None:
+            solid.leave(self.session)
+        self._show_solid()
+
+    def _show_solid(self) -> None:
+        self.solid.setChecked(self.session.solid is not None)
+        self.solid.setEnabled(self.session.image is not None)
 
     def _say_memory(self) -> None:
         from psutil import Process, virtual_memory

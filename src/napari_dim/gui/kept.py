@@ -28,6 +28,9 @@ def case_of(session: Session, layer: Layer) -> Image | None:
             return image if isinstance(image, Image) else None
     if layer is session.labels and session.image is not None:
         return session.image if fits(layer, session.image) else None
+    owner = session.owner_of(layer)
+    if isinstance(owner, Image):
+        return owner
     source = layer.metadata.get(KEY)
     on_it = [image for image in session.layers(Image) if fits(layer, image)]
     same = [i for i in on_it if source is not None and i.metadata.get(KEY) is source]

@@ -200,6 +200,12 @@ def fits(labels: Layer, image: Layer) -> bool:
     return _shape_or_none(labels) == _shape_or_none(image) is not None
 
 
+def layer_path(layer: Layer) -> Path | None:
+    """The file that a layer was read from, if it is known."""
+    source = layer.metadata.get(KEY)
+    return source.path if isinstance(source, Source) else None
+
+
 def current_slice(viewer: Any, layer: Layer) -> int:
     """The number of the slice of `layer` that the viewer shows."""
     if layer.ndim < 3:

@@ -10,6 +10,7 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -26,17 +27,12 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QCollapsible
 
 from napari_dim.gui.session import Session
 
 WIDTH = 330
 """Least width of a panel, in pixels; it grows where the font needs it."""
-
-HINT = (
-    "<b>No scan is open.</b><br>Drop a scan (NIfTI, DICOM folder, NRRD, MHA) or a picture on the "
-    "window, "
-    "or choose <i>File ▸ Open Sample ▸ napari-dim</i> to try it on a phantom."
-)
 
 
 def while_alive(owner: QObject, signal: Any, slot: Callable[..., None]) -> None:
@@ -68,6 +64,8 @@ class LayerPicker(QComboBox):
         `Image` or `Labels`.
     keep
         Which of these are offered; all by default.
+    none
+        What stands for no layer; without it there is always one chosen, if there is any.
     """
 
     picked = Signal(object)
@@ -77,10 +75,11 @@ class LayerPicker(QComboBox):
         session: Session,
         kind: type[Image] | type[Labels],
         keep: Callable[[Any], bool] = lambda layer: True,
+        none: str = "",
     ) -> None:
         super().__init__()
-        self._session, self._kind, self._keep = session, kind, keep
-        self._shown: list[Layer] = []
+        self._session, self._kind, self._keep, self._none = session, kind, keep, none
+        self._shown: list[Layer | None] = []
         # A long name must not push the panel beyond the screen.
         self.setMinimumContentsLength(8)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -95,7 +94,7 @@ class LayerPicker(QComboBox):
         index = self.currentIndex()
         return self._shown[index] if 0 <= index < len(self._shown) else None
 
-    def pick(self, layer: Layer) -> None:
+    def pick(self, layer: Layer | None) -> None:
         """Choose a layer, if it is open."""
         if layer in self._shown:
             self.setCurrentIndex(self._shown.index(layer))
@@ -103,12 +102,14 @@ class LayerPicker(QComboBox):
     def refresh(self) -> None:
         """Read the open layers anew; the choice stays if its layer is still open."""
         before = self.layer
-        self._shown = [layer for layer in self._session.layers(self._kind) if self._keep(layer)]
+        offered = [layer for layer in self._session.layers(self._kind) if self._keep(layer)]
+        self._shown = [*offered, None] if self._none else offered
         self.blockSignals(True)
         self.clear()
         for layer in self._shown:
-            self.addItem(layer.name)
-            self.setItemData(self.count() - 1, layer.name, Qt.ItemDataRole.ToolTipRole)
+            name = self._none if layer is None else layer.name
+            self.addItem(name)
+            self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
         if before in self._shown:
             self.setCurrentIndex(self._shown.index(before))
         self.blockSignals(False)
@@ -218,6 +219,22 @@ def large_button(text: str) -> QPushButton:
     font.setBold(True)
     button.setFont(font)
     return button
+
+
+class Folded(QCollapsible):  # type: ignore[misc]
+    """A part that is folded away until its title is clicked."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._title = title
+        self.toggleButton().setStyleSheet("text-align: left; padding-left: 6px;")
+        self.setDuration(120)
+        self.toggled.connect(self._on_toggled)
+        self._on_toggled(False)
+
+    def _on_toggled(self, on: bool) -> None:
+        # An icon of the toolkit's own colour would not be seen on a dark window.
+        self.setText(f"{'▾' if on else '▸'}  {self._title}")
 
 
 class _Scroll(QScrollArea):

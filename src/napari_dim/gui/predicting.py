@@ -13,6 +13,7 @@ from napari_dim.engine.events import Failed
 from napari_dim.gui.layers import Source, add_layer, image_tuples, layer_volume
 from napari_dim.gui.predicted import PLACE, PredictionLayer
 from napari_dim.gui.session import Activity, Session, spare_threads
+from napari_dim.gui.slices import renew_suggestions
 from napari_dim.gui.worker import Emit, Task
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
@@ -169,7 +170,9 @@ class Predicting:
                 self._over = True
                 session.task = None
                 text = f"Predicted {event.count} of {len(self._order.targets)} scans"
+                renew_suggestions(session)
                 session.say(f"Cancelled. {text}" if self._cancelled else text, Activity.IDLE, 1.0)
+                session.slices_changed.emit()
             case Failed():
                 self._over = True
                 session.task = None
@@ -193,6 +196,7 @@ class Predicting:
                 Source.of(volume), f"{image.name} (prediction)", found.mask.dtype, place
             )
             session.predictions[image] = prediction
+            prediction.layer.visible = image.visible
             add_layer(session.viewer, prediction.layer)
         kept = prediction.write(found.slices, found.mask)
         prediction.entropy[found.slices] = found.entropy

@@ -9,13 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the user chose for all trainings. `threads` 0 leaves one core free."""
+    """What the user chose for all trainings. `threads` 0 leaves one core free.
+
+    `hints` says whether the window tells what to do next.
+    """
 
     budget: float = 180.0
     device: str = "auto"
     threads: int = 0
     run_folder: str = ""
     apart: bool = False
+    hints: bool = True
 
     @property
     def runs(self) -> Path:
@@ -29,18 +33,32 @@ class Preferences:
 
 def preferences() -> Preferences:
     """Read the preferences; napari before 0.9 has no page for them."""
-    chosen: Any
-    try:
-        from napari.settings import get_plugin_settings
-
-        chosen = get_plugin_settings("napari-dim").training
-    except Exception:
-        # Too old a napari, or run without the plugin's manifest.
+    settings = _settings()
+    if settings is None:
         return Preferences()
+    chosen = settings.training
     return Preferences(
         float(chosen.budget),
         str(chosen.device),
         int(chosen.threads),
         str(chosen.run_folder),
         bool(chosen.apart),
+        bool(settings.window.hints),
     )
+
+
+def hide_hints() -> None:
+    """Remember that the user needs no hints any more; napari saves it."""
+    settings = _settings()
+    if settings is not None:
+        settings.window.hints = False
+
+
+def _settings() -> Any:
+    """The settings of this plugin; None for too old a napari, or without the manifest."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return get_plugin_settings("napari-dim")
+    except Exception:
+        return None

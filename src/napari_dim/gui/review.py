@@ -17,7 +17,6 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_dim.errors import InputError
 from napari_dim.gui import slices
@@ -26,7 +25,7 @@ from napari_dim.gui.compare import CompareBox
 from napari_dim.gui.curves import ScoreCurve
 from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers import add_layer
-from napari_dim.gui.parts import note, while_alive
+from napari_dim.gui.parts import Folded, note, while_alive
 from napari_dim.gui.predict import PredictPanel
 from napari_dim.gui.predicted import PLACE
 from napari_dim.gui.session import Session
@@ -103,7 +102,8 @@ class ReviewTab(QWidget):
         for button in (self.accept, self.reject, self.following):
             row.addWidget(button)
         column.addLayout(row)
-        column.addWidget(note("Look at these next:"))
+        self.asks = note()
+        column.addWidget(self.asks)
         column.addWidget(self.list)
         grid = QGridLayout()
         grid.addWidget(self.classes, 0, 0)
@@ -122,7 +122,7 @@ class ReviewTab(QWidget):
             ("Compare with a reference", self.compare),
             ("Segment other scans with this model", self.predict),
         ):
-            part = QCollapsible(title)
+            part = Folded(title)
             part.addWidget(inside)
             whole.addWidget(part)
         whole.addStretch(1)
@@ -142,15 +142,25 @@ class ReviewTab(QWidget):
             return
         assert prediction is not None
         shown = [self.list.item(i).text() for i in range(self.list.count())]
-        wanted = [f"★ slice {s.number}: {s.reason}" for s in session.suggestions]
+        several = len({s.image for s in session.suggestions}) > 1
+        wanted = [
+            f"★ {f'{s.image.name}, ' if several else ''}slice {s.number}: {s.reason}"
+            for s in session.suggestions
+        ]
         if shown != wanted:
             self.list.clear()
-            for text, suggestion in zip(wanted, session.suggestions, strict=True):
-                item = QListWidgetItem(text)
-                item.setData(256, suggestion.number)
-                self.list.addItem(item)
+            self.list.addItems(wanted)
         self.list.setFixedHeight(36 * max(1, min(len(wanted), 5)) + 4)
         self.list.setVisible(bool(wanted))
+        if wanted:
+            self.asks.setText("Look at these next:")
+        elif session.busy:
+            self.asks.setText(
+                "Which slices to look at next, and how sure the model is, comes at the end of "
+                "the training. Your corrections of these masks are kept until then."
+            )
+        else:
+            self.asks.setText("There is nothing to suggest: train first.")
         self.surer.setEnabled(prediction.confidence is not None)
         self.doubt.setEnabled(prediction.confidence is not None)
         known = classes_of(prediction.layer if session.labels is None else session.labels)
@@ -166,7 +176,10 @@ class ReviewTab(QWidget):
             do(self.session, lambda s: slices.accept_class(s, int(class_id)))
 
     def _on_suggested(self, item: QListWidgetItem) -> None:
-        slices.go_to(self.session, int(item.data(256)))
+        row = self.list.row(item)
+        if row < len(self.session.suggestions):
+            found = self.session.suggestions[row]
+            do(self.session, lambda session: slices.show_suggested(session, found))
 
 
 def show_doubt(session: Session) -> str:

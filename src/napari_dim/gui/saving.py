@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_dim.gui.annotation import BRUSH
 from napari_dim.gui.classes import classes_of
@@ -50,7 +50,7 @@ def save_array(mask: np.ndarray, layer: Labels, path: Path, form: str = "") -> P
     return write_mask(path, mask, volume, classes=classes, form=form)
 
 
-def suggested_path(layer: Labels, form: str = "") -> Path:
+def suggested_path(layer: Layer, form: str = "") -> Path:
     """Where a mask would be saved unless the user says otherwise: beside its image."""
     source = layer_source(layer)
     kind: Kind = "picture" if source.flat else "volume"

@@ -13,15 +13,17 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dim.engine.events import Failed, StepDone
-from napari_dim.engine.suggest import Suggestion
 from napari_dim.errors import InputError
+from napari_dim.gui.agreement import LiveScore
 from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.autosave import Autosave
+from napari_dim.gui.layers import fits
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.worker import Task
 
 if TYPE_CHECKING:
     from napari_dim.engine.model import Model
+    from napari_dim.gui.solid import Solid
     from napari_dim.gui.training import Training
 
 
@@ -32,6 +34,7 @@ class Activity(Enum):
     TRAINING = "training"
     STOPPING = "stopping"
     PREDICTING = "predicting"
+    EXPORTING = "exporting"
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class SliceScore:
     labelled: int
     number: int
     dice: float
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """A slice of an open scan that should be labelled next, and why."""
+
+    image: Layer
+    number: int
+    reason: str
 
 
 class Session:
@@ -72,6 +84,20 @@ class Session:
         How right the machine was on slices that were confirmed afterwards.
     autosave
         What keeps every stroke on the disk.
+    suggestions
+        Slices that should be labelled next, of all open scans.
+    live
+        What each preview told of the training that runs or ran last.
+    pending
+        A slice that joins the training as soon as the annotator leaves it.
+    solid
+        What was changed to show the scan in 3D; None while slices are shown.
+    deleted
+        The labels that a person deleted last; napari itself can't bring them back.
+    joined
+        Labelled slices of the scan that the last training learnt from in the end.
+    sites
+        Scanner or centre of each scan, where the user has said.
     """
 
     changed = Signal()
@@ -81,6 +107,7 @@ class Session:
     layers_changed = Signal()
     model_changed = Signal()
     predicted = Signal(object)
+    case_wanted = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = weakref.ref(viewer)
@@ -89,6 +116,11 @@ class Session:
         self.device = ""
         self.note = ""
         self.share = 0.0
+        self.joined = 0
+        self.pending: int | None = None
+        self.solid: Solid | None = None
+        self.deleted: Labels | None = None
+        self.live: list[LiveScore] = []
         self.history: list[StepDone] = []
         self.model: Model | None = None
         self.run: Path | None = None
@@ -99,7 +131,11 @@ class Session:
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.scores: list[SliceScore] = []
-        self.suggestions: list[Suggestion] = []
+        self.suggestions: list[Suggested] = []
+        self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
+        self._pairs: weakref.WeakKeyDictionary[Layer, weakref.ref[Labels]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._annotations: weakref.WeakKeyDictionary[Layer, Annotation] = (
             weakref.WeakKeyDictionary()
         )
@@ -108,8 +144,8 @@ class Session:
         self._panels = 0
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
-        for event in (events.removed, events.reordered):
-            event.connect(self._on_layers)
+        events.removed.connect(self._on_removed)
+        events.reordered.connect(self._on_layers)
         for layer in viewer.layers:
             layer.events.name.connect(self._on_layers)
         self.autosave = Autosave(self)
@@ -154,11 +190,67 @@ class Session:
         """Work on this scan and these labels from now on."""
         if image is self.image and labels is self.labels:
             return
-        if image is not self.image:
-            self.suggestions = []
         self.image, self.labels = image, labels
+        if image is not None and labels is not None and fits(labels, image):
+            self.pair(image, labels)
         self.case_changed.emit()
         self.slices_changed.emit()
+
+    def open_case(self, image: Layer) -> None:
+        """Ask the window to work on another open scan."""
+        if image is not self.image:
+            self.case_wanted.emit(image)
+
+    def pair(self, image: Layer, labels: Labels) -> None:
+        """Remember that a scan is labelled in a layer."""
+        self._pairs[image] = weakref.ref(labels)
+
+    def labels_of(self, image: Layer) -> Labels | None:
+        """The layer that a scan was labelled in last, if it is still open."""
+        pair = self._pairs.get(image)
+        labels = None if pair is None else pair()
+        return labels if labels is not None and labels in self.viewer.layers else None
+
+    def owner_of(self, labels: Layer) -> Layer | None:
+        """The open scan that a layer was labelled for last, if it is known."""
+        for image, pair in self._pairs.items():
+            if pair() is labels and image in self.viewer.layers:
+                return image
+        return None
+
+    def guess_labels(self, image: Layer) -> Labels | None:
+        """Labels to work on with a scan: its own, else a fitting layer that is nobody's.
+
+        Of several, the one whose name begins most like the scan's.
+        """
+        own = self.labels_of(image)
+        if own is not None:
+            return own
+        free = [
+            layer
+            for layer in self.layers(Labels)
+            if fits(layer, image)
+            and not self.is_prediction(layer)
+            and self.owner_of(layer) in (None, image)
+        ]
+        return max(free, key=lambda layer: _alike(layer.name, image.name), default=None)
+
+    def site_of(self, image: Layer) -> str:
+        """What the user calls the scanner or centre of a scan; empty where nobody said."""
+        return self.sites.get(image, "")
+
+    def set_site(self, image: Layer, site: str) -> None:
+        """Say from which scanner or centre a scan is; the project keeps it."""
+        self.sites[image] = site.strip()
+        case, project = self.autosave.case_of(image), self.autosave.project
+        if case and project is not None and not project.read_only:
+            project.update_case(case, site=site.strip())
+        self.changed.emit()
+
+    @property
+    def suggested_here(self) -> list[Suggested]:
+        """The suggestions of the scan that is worked on."""
+        return [found for found in self.suggestions if found.image is self.image]
 
     @property
     def annotation(self) -> Annotation | None:
@@ -223,7 +315,7 @@ class Session:
             self.autosave.flush()
         if self._panels <= 0 and self.task is not None:
             self.task.abandon()
-            self.task = None
+            self.task = self.training = None
             self.activity = Activity.IDLE
 
     def _on_slices(self) -> None:
@@ -232,6 +324,25 @@ class Session:
     def _on_inserted(self, event: Any) -> None:
         event.value.events.name.connect(self._on_layers)
         self.layers_changed.emit()
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        known = self._annotations.get(layer)
+        if known is not None and not self.is_prediction(layer) and known.areas.any():
+            self.deleted = layer
+        self.layers_changed.emit()
+
+    def bring_back(self) -> str:
+        """Put the labels back that were deleted last."""
+        layer, self.deleted = self.deleted, None
+        if layer is None:
+            return ""
+        if layer not in self.viewer.layers:
+            self.viewer.add_layer(layer)
+        owner = self.owner_of(layer)
+        if owner is not None and self.image is owner:
+            self.case_wanted.emit(owner)
+        return f"“{layer.name}” is back"
 
     def _on_layers(self, event: Any = None) -> None:
         self.layers_changed.emit()
@@ -246,6 +357,12 @@ def session_of(viewer: Any) -> Session:
     if viewer not in _SESSIONS:
         _SESSIONS[viewer] = Session(viewer)
     return _SESSIONS[viewer]
+
+
+def _alike(a: str, b: str) -> int:
+    """How many letters two names begin with alike."""
+    pairs = enumerate(zip(a, b, strict=False))
+    return next((n for n, (x, y) in pairs if x != y), min(len(a), len(b)))
 
 
 def spare_threads() -> int:

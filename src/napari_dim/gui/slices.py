@@ -15,7 +15,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.layers import current_slice, go_to_slice, labels_array, set_voxels
 from napari_dim.gui.predicted import PredictionLayer
-from napari_dim.gui.session import Session, SliceScore
+from napari_dim.gui.session import Session, SliceScore, Suggested
 from napari_dim.project.interpolation import between
 from napari_dim.project.states import LABELLED, SliceState
 
@@ -113,27 +113,43 @@ def step_labelled(session: Session, direction: int) -> str:
 
 
 def next_suggested(session: Session) -> str:
-    """Go to the slice that should be labelled next, and say why."""
+    """Go to the slice that should be labelled next, perhaps of another scan, and say why."""
     renew_suggestions(session)
     if not session.suggestions:
         raise InputError("there is nothing to suggest yet", hint="Train first")
-    ahead = [s for s in session.suggestions if s.number != current(session)]
-    first = (ahead or session.suggestions)[0]
-    go_to(session, first.number)
-    return f"Slice {first.number}: {first.reason}"
+    here = (session.image, current(session))
+    ahead = [s for s in session.suggestions if (s.image, s.number) != here]
+    return show_suggested(session, (ahead or session.suggestions)[0])
+
+
+def show_suggested(session: Session, found: Suggested) -> str:
+    """Go to a suggested slice, in whichever scan it is; returns what it is and why."""
+    other = found.image is not session.image
+    session.open_case(found.image)
+    go_to(session, found.number)
+    return f"{f'{found.image.name}, s' if other else 'S'}lice {found.number}: {found.reason}"
 
 
 def renew_suggestions(session: Session) -> None:
-    """Work out anew which slices should be labelled next."""
-    prediction, annotation = session.prediction, session.annotation
-    if prediction is None or annotation is None or not prediction.said.all():
-        session.suggestions = []
-        return
-    if len(annotation.states) != len(prediction.mask):
-        session.suggestions = []
-        return
-    doubts = Doubts(np.nan_to_num(prediction.entropy), prediction.disagreement, annotation.labelled)
-    session.suggestions = suggest([doubts], SUGGESTED)
+    """Work out anew which slices of the open scans should be labelled next."""
+    images, doubts = [], []
+    for image, prediction in session.predictions.items():
+        if image not in session.viewer.layers or not prediction.said.all():
+            continue
+        if image is session.image:
+            labels = session.labels
+        else:
+            labels = session.labels_of(image)
+        labelled: tuple[int, ...] = ()
+        if labels is not None:
+            annotation = session.annotation_of(labels)
+            if len(annotation.states) != len(prediction.mask):
+                continue
+            labelled = annotation.labelled
+        images.append(image)
+        doubts.append(Doubts(np.nan_to_num(prediction.entropy), prediction.disagreement, labelled))
+    found = suggest(doubts, SUGGESTED) if doubts else []
+    session.suggestions = [Suggested(images[s.case], s.number, s.reason) for s in found]
 
 
 def accept_slice(session: Session) -> str:
@@ -268,9 +284,8 @@ def _onward(session: Session) -> str:
     session.slices_changed.emit()
     if not session.suggestions:
         return ""
-    following = session.suggestions[0]
-    go_to(session, following.number)
-    return f". Next: slice {following.number}, {following.reason}"
+    said = show_suggested(session, session.suggestions[0])
+    return f". Next: {said}"
 
 
 def _activate(session: Session) -> None:

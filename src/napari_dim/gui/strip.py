@@ -32,6 +32,7 @@ WORDS = {
 }
 DOUBT = "#D55E00"
 STAR = "#F0E442"
+STAR_EDGE = "#7A6A00"
 LETTER_WIDTH = 10
 """Least width of a cell, in pixels, that has room for its letter."""
 LEAST_BAR = 3
@@ -136,7 +137,7 @@ class SliceStrip(QWidget):
                 place = QRectF(left, bottom, wide, 14)
                 painter.drawText(place, Qt.AlignmentFlag.AlignCenter, LETTERS[state])
         self._draw_doubt(painter, width, top, bottom)
-        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setPen(QPen(QColor(STAR_EDGE), 0.8))  # seen on a light window, too
         painter.setBrush(QColor(STAR))
         for number in slices.suggested:
             painter.drawPolygon(_star(QPointF((number + 0.5) * width, 6.5), 6.0))

@@ -6,7 +6,6 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -19,32 +18,32 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_dim.errors import InputError
-from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.curves import LossCurves
 from napari_dim.gui.forms import SettingsForm
 from napari_dim.gui.others import OtherImages
 from napari_dim.gui.parts import (
+    Folded,
     PathPicker,
     captioned,
     large_button,
     note,
     while_alive,
 )
-from napari_dim.gui.preferences import preferences
-from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.slices import current
-from napari_dim.gui.training import (
+from napari_dim.gui.plans import (
+    Part,
     Plan,
-    Training,
     new_run,
     plan_from_cohort,
     plan_from_layers,
     plan_settings,
 )
-from napari_dim.project.states import SliceState, guessed
+from napari_dim.gui.preferences import preferences
+from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.slices import current
+from napari_dim.gui.sources import describe
+from napari_dim.gui.training import Training
 
 BUDGETS = (
     ("1 minute", 60.0),
@@ -92,6 +91,7 @@ class TrainTab(QWidget):
 
         self.site = QLineEdit()
         self.site.setPlaceholderText("scanner or centre of this scan")
+        self.site.editingFinished.connect(self._on_site)
         self.site.setToolTip("So that a scanner with few slices is not drowned by the others")
         self.others = OtherImages(self.session)
         self.others.changed.connect(self._say_plan)
@@ -128,7 +128,7 @@ class TrainTab(QWidget):
         self.runs = PathPicker(folder=True)
         self.runs.path = chosen.runs
         self.runs.setToolTip("Each training saves its model in a folder of its own in here")
-        advanced = QCollapsible("More settings")
+        advanced = Folded("More settings")
         advanced.addWidget(self.form)
         advanced.addWidget(note("save models in"))
         advanced.addWidget(self.runs)
@@ -144,6 +144,11 @@ class TrainTab(QWidget):
             "A slice that you label while it trains is learnt at once, as soon as you go on to "
             "another slice"
         )
+        self.all = QCheckBox("segment the ticked scans too, at the end")
+        self.all.setChecked(True)
+        self.all.setToolTip(
+            "Masks for all ticked scans, and suggestions which of their slices to correct"
+        )
         self.plan_text = note()
         self.button = large_button("Start training")
         self.button.clicked.connect(self._on_button)
@@ -154,14 +159,20 @@ class TrainTab(QWidget):
 
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
+        # What can't be changed while it trains makes room for the curves then.
+        self._choices = QWidget()
+        choices = QVBoxLayout(self._choices)
+        choices.setContentsMargins(0, 0, 0, 0)
         top = QFormLayout()
         captioned(top, "learn from", self.source)
-        column.addLayout(top)
-        column.addWidget(self._layers_box)
-        column.addWidget(self.cohort)
-        column.addLayout(form_time)
-        column.addWidget(self.go_on)
+        choices.addLayout(top)
+        choices.addWidget(self._layers_box)
+        choices.addWidget(self.cohort)
+        choices.addLayout(form_time)
+        choices.addWidget(self.go_on)
+        column.addWidget(self._choices)
         column.addWidget(self.joins)
+        column.addWidget(self.all)
         column.addWidget(self.plan_text)
         buttons = QHBoxLayout()
         buttons.addWidget(self.button, 1)
@@ -212,21 +223,36 @@ class TrainTab(QWidget):
             run = broken or (new_run(folder, self.cohort.path.stem) if folder else None)
             plan = plan_from_cohort(self.cohort.path, settings, run)
             return replace(plan, start=start, resume=broken is not None)
-        image, annotation = self.session.image, self.session.annotation
+        image = self.session.image
         if image is None:
             raise InputError("no scan is open", hint="Open one, or use File > Open Sample")
-        if annotation is None:
+        parts = self._parts()
+        if all(part.annotation is None for part in parts):
             raise InputError(
                 "there is no labels layer", hint="Press New in Annotate and paint some slices"
             )
         run = broken or (new_run(folder, image.name) if folder else None)
-        site = self.site.text().strip()
-        plan = plan_from_layers(image, annotation, self.others.chosen(), settings, run, site)
-        return replace(plan, start=start, resume=broken is not None)
+        plan = plan_from_layers(parts, settings, run)
+        return replace(
+            plan, start=start, resume=broken is not None, segment_all=self.all.isChecked()
+        )
+
+    def _parts(self) -> list[Part]:
+        """The open scans that are learnt from, the one that is worked on first."""
+        session = self.session
+        assert session.image is not None
+        parts = [Part(session.image, session.annotation, session.site_of(session.image))]
+        for layer, site in self.others.chosen():
+            labels = session.labels_of(layer)
+            annotation = None if labels is None else session.annotation_of(labels)
+            parts.append(Part(layer, annotation, site))
+        return parts
 
     def _on_button(self) -> None:
         if self.session.activity in (Activity.TRAINING, Activity.STOPPING):
             self.stop()
+        elif self.session.activity is Activity.PREDICTING and self.session.task is not None:
+            self.session.task.stop()
         elif not self.session.busy:
             self.start()
 
@@ -242,7 +268,15 @@ class TrainTab(QWidget):
 
     # What happens around it.
 
+    def _on_site(self) -> None:
+        image, text = self.session.image, self.site.text().strip()
+        if image is not None and text != self.session.site_of(image):
+            self.session.set_site(image, text)
+            self._say_soon.start()
+
     def _on_case(self) -> None:
+        image = self.session.image
+        self.site.setText("" if image is None else self.session.site_of(image))
         self._on_layers()
         self._on_model()
 
@@ -275,7 +309,7 @@ class TrainTab(QWidget):
         if training is None:
             return
         training.tick()
-        if self.joins.isChecked() and annotation is not None:
+        if self.joins.isChecked():
             training.join(annotation, current(self.session))
 
     def _on_session(self) -> None:
@@ -285,10 +319,12 @@ class TrainTab(QWidget):
                 Activity.IDLE: "Start training",
                 Activity.TRAINING: "Stop",
                 Activity.STOPPING: "Stop now",
-                Activity.PREDICTING: "Predicting…",
+                Activity.PREDICTING: "Stop predicting",
+                Activity.EXPORTING: "Exporting…",
             }[activity]
         )
-        self.button.setEnabled(activity is not Activity.PREDICTING)
+        self.button.setEnabled(activity is not Activity.EXPORTING)
+        self._choices.setVisible(activity not in (Activity.TRAINING, Activity.STOPPING))
         self.pause.setVisible(activity is Activity.TRAINING)
         self.pause.setText("Go on" if training is not None and training.paused else "Pause")
         self.curves.setVisible(bool(self.session.history))
@@ -301,44 +337,13 @@ class TrainTab(QWidget):
             text = f"Learns from the training rows of {path.name}." if path else ""
         elif self.session.image is None:
             text = "Open a scan in Annotate first."
+        elif any(p.annotation is not None and p.annotation.areas.any() for p in self._parts()):
+            text = describe(self.session, self._parts())
         elif annotation is None:
             text = "Press New in Annotate, paint the structure in a few slices, then start."
-        elif not annotation.areas.any():
-            text = f"Nothing is painted in “{annotation.layer.name}” yet: paint a few slices."
         else:
-            text = self._sources(annotation)
+            text = f"Nothing is painted in “{annotation.layer.name}” yet: paint a few slices."
+        ticked = self.source.currentText() == LAYERS and bool(self.others.chosen())
+        self.all.setVisible(ticked)
         self.plan_text.setText(text)
         self.plan_text.setVisible(bool(text))
-
-    def _sources(self, annotation: Annotation) -> str:
-        """Which slices a training would learn from, by state and by site."""
-        states, areas = annotation.states, annotation.areas
-        confirmed = states == SliceState.CONFIRMED
-        lines = [f"Slices labelled: {_listed(np.flatnonzero(confirmed & (areas > 0)))}"]
-        for title, where in (
-            ("background only", confirmed & (areas == 0)),
-            ("partial", states == SliceState.PARTIAL),
-            ("filled in but not confirmed, so unlabelled", states == SliceState.PREDICTED),
-        ):
-            if where.any():
-                lines.append(f"{title}: {_listed(np.flatnonzero(where))}")
-        rest = guessed(states).size + self.others.slices()
-        text = f"{'; '.join(lines)}. It also learns from {rest} unlabelled slices"
-        sites = {self.site.text().strip() or "this scan's", *(s for _, s in self.others.chosen())}
-        text += f" of {len(sites)} sites." if len(sites) > 1 else "."
-        prediction = self.session.prediction
-        if prediction is not None and len(prediction.mask) == len(states):
-            waiting = [n for n in prediction.touched if n not in annotation.labelled]
-            if waiting:
-                text += (
-                    f" Slices you corrected but did not accept: {_listed(np.array(waiting))}; "
-                    "accept them in Review, and it learns from them too."
-                )
-        return text
-
-
-def _listed(numbers: np.ndarray, most: int = 8) -> str:
-    if not numbers.size:
-        return "none"
-    shown = ", ".join(str(n) for n in numbers[:most])
-    return f"{numbers.size} ({shown}{', …' if numbers.size > most else ''})"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from napari.layers import Layer
 
-from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.engine.control import Control
 from napari_dim.engine.events import (
@@ -26,65 +23,31 @@ from napari_dim.engine.events import (
     Started,
     StepDone,
 )
-from napari_dim.errors import InputError
+from napari_dim.gui.agreement import LiveScore
 from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.layers import (
     Source,
     add_layer,
     current_slice,
     image_tuples,
-    labels_array,
     layer_source,
-    layer_volume,
 )
+from napari_dim.gui.plans import Part, Plan, case_of
 from napari_dim.gui.predicted import PLACE, PredictionLayer
-from napari_dim.gui.session import Activity, Session, spare_threads
+from napari_dim.gui.predicting import Order, Predicting, Target
+from napari_dim.gui.previews import Shown
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.slices import renew_suggestions
+from napari_dim.gui.times import clock, left
 from napari_dim.gui.worker import Emit, Task
-from napari_dim.io.labels import as_labels
-from napari_dim.project.states import SliceState
-
-if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
-
-PREVIEW_EVERY = 8.0
-"""Least seconds between the end of a preview and the request for the next."""
+from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.volume import Volume
 
 FIRST_PREVIEW = 3.0
 """Seconds until the first preview."""
 
-
-@dataclass(frozen=True)
-class Plan:
-    """All that one training needs, fixed when it starts.
-
-    Attributes
-    ----------
-    load
-        Gives the cases; runs in the background thread, must not touch layers. It calls its
-        argument now and then, which raises when the training is to stop.
-    settings, run
-        How, and where the model is saved.
-    image
-        The layer whose masks are previewed; None shows the first labelled case.
-    labels
-        The layer that the predictions go below.
-    name
-        What is trained on, for people.
-    start
-        The model to go on from; None starts anew.
-    resume
-        Whether `run` holds a checkpoint that this training goes on from, with its settings.
-    """
-
-    load: Callable[[Callable[[], None]], Sequence[Case]]
-    settings: Settings
-    run: Path | None
-    image: Layer | None = None
-    labels: Layer | None = None
-    name: str = ""
-    start: Model | None = None
-    resume: bool = False
+QUIET = 4.0
+"""Seconds without news from the training after which the window says what it waits for."""
 
 
 @dataclass(frozen=True)
@@ -95,96 +58,6 @@ class _Loaded:
     shown: int
 
 
-@dataclass
-class _Shown:
-    """The case whose masks are previewed, and the layers it is shown in."""
-
-    image: Layer | None
-    source: Source
-    prediction: PredictionLayer
-    due: float = math.inf
-    asked: float = 0.0
-    waiting: set[int] = field(default_factory=set)
-
-    def received(self, numbers: Sequence[int]) -> None:
-        """Some slices have come; when all have, the next preview becomes due."""
-        self.waiting -= set(numbers)
-        if not self.waiting:
-            now = time.monotonic()
-            # A preview of a large scan takes long: keep most of the time for training.
-            self.due = now + max(PREVIEW_EVERY, 5 * (now - self.asked))
-
-
-def plan_from_layers(
-    image: Layer,
-    annotation: Annotation,
-    others: Sequence[tuple[Layer, str]],
-    settings: Settings,
-    run: Path | None,
-    site: str = "",
-) -> Plan:
-    """A plan that learns from an image, its labels, and other images without labels.
-
-    The labels are copied here: what is painted later reaches this training through
-    `Training.join` alone.
-
-    Raises
-    ------
-    InputError
-        If a layer can't be used.
-    """
-    cases = [case_of(image, annotation, site)]
-    for layer, where in others:
-        other = layer_volume(layer)
-        untouched = np.full(other.array.shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
-        cases.append(Case(other, None, untouched, site=where or layer.name, name=layer.name))
-    return Plan(lambda check: cases, settings, run, image, annotation.layer, image.name)
-
-
-def case_of(image: Layer, annotation: Annotation, site: str = "") -> Case:
-    """An image and its labels as they are now, as training sees them; the labels are copied.
-
-    Raises
-    ------
-    InputError
-        If a layer can't be used.
-    """
-    volume = layer_volume(image)
-    labels = annotation.layer
-    annotation.refresh()
-    mask = as_labels(np.array(labels_array(labels)), where=labels.name)
-    if mask.shape != volume.array.shape[:3]:
-        raise InputError(
-            f"it is {mask.shape}, the image {volume.array.shape[:3]}",
-            where=labels.name,
-            hint="Make a new labels layer for this image",
-        )
-    painted = mask > 0
-    if annotation.brush is not None:
-        mask[mask == annotation.brush] = 0
-    where = site or image.name
-    return Case(volume, mask, annotation.states, site=where, name=image.name, painted=painted)
-
-
-def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
-    """A plan that learns from the training cases of a cohort file."""
-
-    def load(check: Callable[[], None]) -> Sequence[Case]:
-        from napari_dim.data.load import load_training
-        from napari_dim.project.cohort import read_cohort
-
-        return load_training(read_cohort(path), check)
-
-    return Plan(load, settings, run, name=path.stem)
-
-
-def new_run(folder: Path, name: str) -> Path:
-    """A run folder's path in `folder` that says when and on what; it is not made here."""
-    kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40].strip("-")
-    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    return folder / (f"{stamp}_{kept}" if kept else stamp)
-
-
 class Training:
     """Runs one plan for a session."""
 
@@ -192,12 +65,15 @@ class Training:
         self._session = session
         self._plan = plan
         self._control = Control()
-        self._shown: _Shown | None = None
+        self._shown: Shown | None = None
         self._cases: Sequence[Case] = ()
         self._over = False
         self._task: Task | None = None
         self._index = 0
-        self._joined: dict[int, int] = {}  # slices that it learns from: their painted area
+        # Of each case, the slices that it learns from: their painted area.
+        self._joined: dict[int, dict[int, int]] = {}
+        self._phase, self._heard = "Loading PyTorch", time.monotonic()
+        self._gone: set[Layer] = set()
 
     @classmethod
     def start(cls, session: Session, plan: Plan) -> Training:
@@ -211,6 +87,7 @@ class Training:
         session.require_idle()
         training = cls(session, plan)
         session.history.clear()
+        session.live.clear()
         session.note = ""
         session.training = training
         training._task = session.task = Task(
@@ -223,6 +100,7 @@ class Training:
         if plan.image is not None:
             training._show(plan.image, layer_source(plan.image))
         session.say("Loading PyTorch; the first time takes a few seconds", Activity.TRAINING, 0.0)
+        session.layers_changed.connect(training._on_layers)
         session.task.start()
         return training
 
@@ -231,31 +109,44 @@ class Training:
         if self._session.activity is Activity.STOPPING:
             self._control.cancel()
         if self._session.activity is Activity.TRAINING:
-            self._session.say("Stopping, then predicting all slices", Activity.STOPPING)
+            self._phase = "Stopping, then predicting all slices"
+            self._session.say(self._phase, Activity.STOPPING)
         self._control.stop()
 
-    def join(self, annotation: Annotation, but: int) -> None:
-        """Let newly labelled slices join the running training.
+    def join(self, annotation: Annotation | None, but: int) -> None:
+        """Let newly labelled slices of all scans it learns from join the running training.
 
-        Slice `but`, on which the annotator may still be at work, waits until it is left.
+        Slice `but` of `annotation`, on which the annotator may still be at work, waits until
+        it is left.
         """
         session = self._session
-        plan, shown = self._plan, self._shown
-        if session.activity is not Activity.TRAINING or shown is None or plan.image is None:
+        if session.activity is not Activity.TRAINING or not self._cases:
             return
-        if plan.labels is not annotation.layer or self._index >= len(self._cases):
-            return
+        session.pending = None
+        for place, part in enumerate(self._plan.parts):
+            now = part.annotation or self._annotated(part)
+            if now is not None and now.layer in session.viewer.layers:
+                self._join(place, part, now, but if now is annotation else None)
+
+    def _annotated(self, part: Part) -> Annotation | None:
+        """What a person began to say of a scan that had no labels when the training began."""
+        labels = self._session.labels_of(part.image)
+        return None if labels is None else self._session.annotation_of(labels)
+
+    def _join(self, place: int, part: Part, annotation: Annotation, but: int | None) -> None:
         states, areas = annotation.states, annotation.areas
-        if but not in self._joined:
+        before = self._joined.get(place, {})
+        if but is not None and but not in before:
+            self._session.pending = but if states[but] in LABELLED else None
             states[but] = SliceState.UNTOUCHED
-        known = np.flatnonzero(np.isin(states, (SliceState.CONFIRMED, SliceState.PARTIAL)))
-        now = {int(n): self._joined[but] if n == but else int(areas[n]) for n in known}
-        if not now or now == self._joined:
+        known = np.flatnonzero(np.isin(states, LABELLED))
+        now = {int(n): before[int(n)] if n == but else int(areas[n]) for n in known}
+        if now == before or not (now or place):
             return
-        self._joined = now
-        site = self._cases[self._index].site
-        case = replace(case_of(plan.image, annotation, site), states=states)
-        self._control.give_case(self._index, case)
+        self._joined[place] = now
+        case = self._cases[place]
+        again = Part(part.image, annotation, case.site)
+        self._control.give_case(place, case_of(again, case.volume, states))
 
     @property
     def paused(self) -> bool:
@@ -274,12 +165,14 @@ class Training:
     def tick(self) -> None:
         """Ask for the next preview when it is due, the slice on the screen first."""
         shown, session = self._shown, self._session
+        quiet = time.monotonic() - self._heard
+        if not self._over and not self.paused and quiet > QUIET:
+            session.say(f"{self._phase}: {quiet:.0f} s so far")
         if shown is None or session.activity is not Activity.TRAINING:
             return
         if not shown.waiting and time.monotonic() >= shown.due:
             layer = shown.image if shown.image in session.viewer.layers else shown.prediction.layer
-            shown.asked = time.monotonic()
-            shown.waiting = set(range(len(shown.prediction.mask)))
+            shown.ask()
             self._control.ask_preview(
                 self._index, current_slice(session.viewer, layer) if layer else None
             )
@@ -306,7 +199,8 @@ class Training:
             resume = Checkpoint.load(plan.run)
             here = {name: getattr(settings, name) for name in ("device", "threads", "apart")}
             settings = resume.model.settings.model_copy(update=here)
-        shown = next((i for i, case in enumerate(cases) if case.labelled.size), 0)
+        labelled = (i for i, case in enumerate(cases) if case.labelled.size)
+        shown = 0 if plan.parts else next(labelled, 0)
         emit(_Loaded(cases, shown))
         job = Job(
             cases,
@@ -322,8 +216,10 @@ class Training:
 
     def _on_event(self, event: object) -> None:
         session = self._session
+        self._heard = time.monotonic()
         match event:
             case str():
+                self._phase = event
                 session.say(event)
             case _Loaded():
                 self._loaded(event)
@@ -344,33 +240,46 @@ class Training:
             case Finished():
                 self._finished(event)
             case Failed():
-                self._over = True
-                session.task = None
+                self._close()
                 session.resumable = event.run
                 session.fail(event)
                 session.model_changed.emit()
 
+    def _close(self) -> None:
+        """Nothing follows: let go of the cases, so that their memory can be used again."""
+        self._over = True
+        self._session.task = self._session.training = None
+        self._session.pending = None
+        self._session.layers_changed.disconnect(self._on_layers, missing_ok=True)
+        self._cases = ()
+
     def _on_end(self) -> None:
         if not self._over:
-            self._session.task = None
+            self._close()
             self._session.fail(Failed("Training ended without a result", "Please report this"))
 
     def _loaded(self, loaded: _Loaded) -> None:
         self._cases, self._index = loaded.cases, loaded.shown
-        shown = loaded.cases[loaded.shown]
-        painted = np.zeros((len(shown.states), 1)) if shown.painted is None else shown.painted
-        self._joined = {int(n): int(np.count_nonzero(painted[n])) for n in shown.labelled}
+        self._phase = "Preparing the slices for the network"
+        for place, case in enumerate(loaded.cases):
+            painted = case.painted
+            self._joined[place] = {
+                int(n): 0 if painted is None else int(np.count_nonzero(painted[n]))
+                for n in case.labelled
+            }
         if self._shown is None:
-            case = loaded.cases[loaded.shown]
+            shown = loaded.cases[loaded.shown]
             layers = [
                 add_layer(self._session.viewer, made)
-                for made in image_tuples(case.volume, case.name)
+                for made in image_tuples(shown.volume, shown.name)
             ]
-            self._show(layers[0], Source.of(case.volume))
+            self._show(layers[0], Source.of(shown.volume))
+        self._session.say(self._phase)
 
     def _started(self, event: Started) -> None:
         if self._shown is not None:
             self._shown.due = time.monotonic() + FIRST_PREVIEW
+        self._phase = "The first steps take longest"
         self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
         notes = "".join(f". {note}" for note in event.notes)
@@ -382,32 +291,49 @@ class Training:
     def _stepped(self, event: StepDone) -> None:
         session = self._session
         session.history.append(event)
-        if session.activity is Activity.TRAINING:
-            session.say(
-                f"Training: step {event.step}, {left(event)}"
-                + (f" · {session.note}" if session.note else ""),
-                share=event.progress,
-            )
+        self._phase = "Waiting for the next step"
+        if session.activity is Activity.TRAINING and not self.paused:
+            text = f"Training: step {event.step}, {left(event)}"
+            if event.time_left is not None and event.progress >= 1:
+                text = self._phase = "Trained; now predicting all slices"
+            elif session.pending is not None:
+                text += f" · slice {session.pending} joins when you go on to another"
+            elif session.note:
+                text += f" · {session.note}"
+            session.say(text, share=event.progress)
         session.stepped.emit(event)
 
     def _preview(self, event: Preview) -> None:
-        if self._shown is None:
+        shown = self._shown
+        if shown is None:
             return
-        prediction = self._shown.prediction
+        prediction = shown.prediction
+        last = event.confidence is not None
+        if not last:
+            shown.compare(event, self._cases[self._index] if self._cases else None)
         prediction.write(event.slices, event.mask)
         prediction.entropy[event.slices] = event.entropy
         if event.confidence is not None and event.disagreement is not None:
             prediction.confidence = event.confidence
             prediction.disagreement = event.disagreement
+        else:
+            done = len(prediction.mask) - len(shown.waiting)
+            self._phase = f"Refreshing the masks, {done} of {len(prediction.mask)} slices"
         self._session.slices_changed.emit()
-        self._shown.received(event.slices.tolist())
+        shown.received(event.slices.tolist())
+        if not last and not shown.waiting:
+            history = self._session.history
+            elapsed = history[-1].elapsed if history else 0.0
+            found = LiveScore(elapsed, shown.yours.dice, shown.before.dice)
+            self._session.live.append(found)
 
     def _finished(self, event: Finished) -> None:
-        self._over = True
         session = self._session
         session.model, session.run = event.model, event.run
         session.resumable = None
-        session.task = None
+        session.joined = len(self._joined.get(self._index, ()))
+        others = self._others()
+        self._close()
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
         text += f"{clock(event.seconds)} and {event.steps} steps"
         if self._shown is not None:
@@ -424,6 +350,39 @@ class Training:
         session.say(f"{text}. Look at them in Review.", Activity.IDLE, 1.0)
         session.slices_changed.emit()
         session.model_changed.emit()
+        if others:
+            settings = self._plan.settings
+            Predicting.start(
+                session,
+                Order(event.model, others, device=settings.device, threads=settings.threads),
+            )
+
+    def _others(self) -> list[Target]:
+        """The other open scans that are to be segmented at the end."""
+        if not self._plan.segment_all:
+            return []
+        return [
+            Target(partial(_same, case.volume), part.image)
+            for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=True)
+            if part.image in self._session.viewer.layers
+        ]
+
+    def _on_layers(self) -> None:
+        """Say what it means for the training that a layer of it was closed."""
+        open_ones, plan, shown = self._session.viewer.layers, self._plan, self._shown
+        words = {}
+        if plan.labels is not None:
+            words[plan.labels] = "the training goes on with the labels that it had"
+        for part in plan.parts:
+            words[part.image] = "the training goes on with what it has read of it"
+        if shown is not None:
+            words[shown.prediction.layer] = "the masks come back at the end of the training"
+        for layer, what in words.items():
+            if layer in open_ones:
+                self._gone.discard(layer)
+            elif layer not in self._gone:
+                self._gone.add(layer)
+                self._session.note = f"“{layer.name}” was closed: {what}"
 
     def _show(self, image: Layer, source: Source) -> None:
         """Make sure that there is a prediction layer to write into."""
@@ -434,32 +393,8 @@ class Training:
             prediction = PredictionLayer(source, f"{image.name} (prediction)", like=place)
             session.predictions[image] = prediction
             add_layer(session.viewer, prediction.layer, below=self._plan.labels)
-        self._shown = _Shown(image, source, prediction)
+        self._shown = Shown(image, source, prediction)
 
 
-def plan_settings(
-    changes: dict[str, Any], budget: float, device: str = "auto", threads: int = 0
-) -> Settings:
-    """Settings for the window: one CPU core stays free unless the user says otherwise.
-
-    A budget of `math.inf` trains until it is stopped.
-
-    Raises
-    ------
-    InputError
-        If a value is outside its range.
-    """
-    length = {"until_stopped": True} if math.isinf(budget) else {"budget": budget}
-    base = {**length, "device": device, "threads": threads or spare_threads()}
-    return Settings.make(**{**base, **changes})
-
-
-def left(event: StepDone) -> str:
-    """How much of a training is still to come."""
-    return "until you stop" if event.time_left is None else f"{clock(event.time_left)} left"
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, as on a clock."""
-    whole = max(0, round(seconds))
-    return f"{whole // 60}:{whole % 60:02d}"
+def _same(volume: Volume) -> Volume:
+    return volume

@@ -34,6 +34,10 @@ class _Worker(FunctionWorker):
         super().quit()
 
 
+def _nothing(emit: Emit) -> None:
+    """What is left of finished work."""
+
+
 class _Work:
     """The function that the thread runs; napari shows its name when it closes."""
 
@@ -60,6 +64,8 @@ class _Work:
                 )
             )
         finally:
+            # napari keeps the worker until the window closes: keep nothing large with it.
+            self.work = _nothing
             self.ended.set()
 
     def _emit(self, event: object) -> None:
@@ -113,6 +119,10 @@ class Task:
             self._bar.n = int(100 * min(max(share, 0.0), 1.0))
             self._bar.refresh()
 
+    def stop(self) -> None:
+        """Ask the work to end soon; what it sends until then is still heard."""
+        self._stop()
+
     def abandon(self) -> None:
         """Stop, and send nothing to the window any more."""
         self._close()
@@ -149,3 +159,4 @@ class Task:
         if self._alive:
             self._alive = False
             self._bar.close()
+            self._worker.stop = _Worker.stop

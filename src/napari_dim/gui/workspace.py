@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 from napari_dim.gui import keys, slices
 from napari_dim.gui.annotate import AnnotateTab
 from napari_dim.gui.export import ExportTab
+from napari_dim.gui.guide import Guide
 from napari_dim.gui.header import Header
 from napari_dim.gui.parts import scrolled, while_alive
 from napari_dim.gui.recovery import RecoveryBar
@@ -35,6 +36,8 @@ class Workspace(QWidget):
         super().__init__()
         session = self.session = session_of(viewer)
         self.header = Header(session)
+        self.guide = Guide(session)
+        self.guide.wanted.connect(self._open_tab)
         self.strip = SliceStrip()
         self.strip.clicked.connect(lambda number: slices.go_to(session, number))
         self.train = TrainTab(session)
@@ -55,6 +58,7 @@ class Workspace(QWidget):
         self.recovery = RecoveryBar(session)
         column.addWidget(self.header)
         column.addWidget(self.recovery)
+        column.addWidget(self.guide)
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
         self._soon = QTimer(self, singleShot=True, interval=150)
@@ -67,6 +71,9 @@ class Workspace(QWidget):
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
         self._show_slices()
+
+    def _open_tab(self, place: int) -> None:
+        self.tabs.setCurrentIndex(place)
 
     def _on_slices(self) -> None:
         self._soon.start()
@@ -96,7 +103,7 @@ def strip_of(session: Any) -> Slices:
         states = np.where(open_ones, SliceState.PREDICTED, states)
         areas = np.where(open_ones, prediction.areas, areas)
         doubt = prediction.entropy
-    suggested = {s.number: s.reason for s in session.suggestions}
+    suggested = {s.number: s.reason for s in session.suggested_here}
     return Slices(states, areas, doubt, suggested)
 
 

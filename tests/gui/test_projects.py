@@ -1,0 +1,104 @@
+"""The project menu: make, open, go from case to case, with real files and a real viewer."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_dim.gui import projects
+from napari_dim.project import Project
+from tests.gui.conftest import tiny_image
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder of three scans, the first with a mask, and a cohort file of two of them."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(3):
+        image, mask = tiny_image(number)
+        nib.save(nib.Nifti1Image(image.T, np.diag([1, 1, 3, 1])), folder / f"s{number}.nii.gz")
+    nib.save(nib.Nifti1Image(mask.T, np.diag([1, 1, 3, 1])), folder / "s0_mask.nii.gz")
+    (folder / "cohort.csv").write_text(
+        "image,labels,slices,site,split\ns0.nii.gz,s0_mask.nii.gz,0;5;6,north,train\n"
+        "s1.nii.gz,,,south,train\n"
+    )
+    return folder
+
+
+@pytest.fixture
+def session(workspace):
+    session = workspace.session
+    yield session
+    session.autosave.close()
+
+
+def actions(menu):
+    menu.fill()
+    return {action.text(): action for action in menu.menu_.actions()}
+
+
+def test_a_cohort_becomes_a_project_with_its_labels(viewer, workspace, session, scans, tmp_path):
+    said = projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
+    assert "of 2 scans" in said
+    assert session.image.name == "s0"
+    assert session.annotation.labelled == (0, 5, 6)
+    assert workspace.annotate.labels.layer is session.labels
+    assert workspace.header.project.text().strip() == "p"
+    # A stroke, then the next case and back: it is there.
+    session.labels.data_setitem((np.array([9]), np.array([20]), np.array([20])), 1)
+    assert "s1" in projects.next_case(session)
+    assert session.image.name == "s1"
+    assert session.labels is None
+    assert [layer.name for layer in viewer.layers] == ["s1"]
+    projects.next_case(session)
+    assert session.image.name == "s0"
+    assert session.annotation.labelled == (0, 5, 6, 9)
+    with pytest.raises(Exception, match="already"):
+        projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
+
+
+def test_a_folder_becomes_a_project_and_masks_are_no_scans(session, scans, tmp_path):
+    said = []
+    projects.from_folder(session, tmp_path / "p", scans, said.append)
+    project = projects.current_project(session)
+    assert [case.name for case in project.cases] == ["s0", "s1", "s2"]
+    assert len(said) == 3
+
+
+def test_open_layers_become_a_project_that_opens_again(
+    viewer, workspace, session, scans, tmp_path, notes
+):
+    image = viewer.open(scans / "s0.nii.gz", plugin="napari-dim")[0]
+    workspace.annotate.new.click()
+    session.labels.data_setitem((np.array([4]), np.array([20]), np.array([20])), 1)
+    session.sites[image] = "north"
+    projects.from_layers(session, tmp_path / "mine")
+    assert projects.current_project(session).sites == ("north",)
+    assert "Add the open scans" in actions(workspace.header.project)
+    projects.close_project(session)
+    assert len(viewer.layers) == 0
+    assert workspace.header.project.text().strip() == "No project"
+    reopen = actions(workspace.header.project)["Reopen"].menu()
+    assert reopen.actions()[0].text().startswith("mine")
+    reopen.actions()[0].trigger()
+    assert session.image.name == "s0"
+    assert session.annotation.labelled == (4,)
+    assert notes == []
+    projects.add_files(session, [scans / "s2.nii.gz"])
+    assert "removed" in projects.remove_case(session, "s0").lower()
+    assert [case.name for case in projects.current_project(session).cases] == ["s2"]
+    assert "s0" not in [layer.name for layer in viewer.layers]
+
+
+def test_a_project_that_somebody_has_is_read_only_and_says_who(workspace, session, scans, tmp_path):
+    with Project.create(tmp_path / "taken") as held:
+        held.add_case(scans / "s0.nii.gz")
+        workspace.header.project.open(tmp_path / "taken")
+        button = workspace.header.project
+        assert "read-only" in button.text()
+        assert "process" in button.toolTip()
+        assert "process" in session.message
+        assert "Add files…" not in actions(button)
+        assert session.image.name == "s0"

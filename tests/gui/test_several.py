@@ -1,0 +1,110 @@
+"""Several open scans: labels that belong to each, one on the screen, suggestions over all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dim.config import Settings
+from napari_dim.gui import slices
+from napari_dim.gui.guide import TRAIN, next_step
+from napari_dim.gui.layers import layer_source
+from napari_dim.gui.plans import plan_from_layers
+from napari_dim.gui.predicted import PredictionLayer
+from tests.gui.conftest import tiny_image
+
+
+@pytest.fixture
+def two(viewer, workspace, open_ball):
+    """The labelled ball and another one, both predicted; the second is in more doubt."""
+    image, labels, reference = open_ball()
+    other = viewer.add_image(tiny_image(3)[0], name="second", scale=(3, 1, 1))
+    for layer, doubt in ((image, 0.39), (other, 0.4)):
+        prediction = PredictionLayer(layer_source(layer), f"{layer.name} (prediction)")
+        workspace.session.predictions[layer] = prediction
+        viewer.add_layer(prediction.layer)
+        prediction.write(np.arange(12), reference)
+        prediction.entropy[:] = doubt
+    workspace.annotate.image.pick(image)
+    return image, other, labels
+
+
+def test_labels_follow_their_scan(viewer, workspace, two):
+    image, other, labels = two
+    session, annotate = workspace.session, workspace.annotate
+    assert session.labels is labels
+    annotate.image.pick(other)
+    assert session.labels is None  # those of the first scan are not offered as this one's
+    annotate.new.click()
+    mine = session.labels
+    assert mine is not None
+    assert mine is not labels
+    annotate.image.pick(image)
+    assert session.labels is labels
+    annotate.image.pick(other)
+    assert session.labels is mine
+
+
+def test_suggestions_spread_over_open_scans_and_next_goes_there(viewer, workspace, two):
+    image, other, labels = two
+    session = workspace.session
+    said = slices.next_suggested(session)
+    assert session.image is other
+    assert said.startswith("second, slice ")
+    assert "nothing of this scan is labelled yet" in said
+    assert {found.image for found in session.suggestions} == {image, other}
+    assert other.visible
+    assert not image.visible
+    assert not labels.visible
+    assert workspace.review.list.item(0).text().startswith("★ second, slice")
+    assert set(workspace.strip.slices.suggested) <= {s.number for s in session.suggestions}
+
+
+def test_all_labelled_scans_teach(viewer, workspace, panel, two):
+    image, other, _ = two
+    workspace.annotate.image.pick(other)
+    workspace.annotate.new.click()
+    layer = workspace.session.labels
+    layer.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
+    workspace.annotate.image.pick(image)
+    panel.others.tick(other)
+    panel._say_plan()
+    text = panel.plan_text.text()
+    assert "ball: Slices labelled: 3 (3, 6, 9)" in text
+    assert "second: Slices labelled: 1 (5)" in text
+    assert "2 sites" in text
+    first, second = plan_from_layers(panel._parts(), Settings(), None).load()
+    assert list(first.labelled) == [3, 6, 9]
+    assert list(second.labelled) == [5]
+    assert second.mask[5, 20, 20] == 1
+
+
+def test_the_guide_follows_the_work(viewer, workspace, open_ball, qtbot):
+    session, guide = workspace.session, workspace.guide
+    assert next_step(session) is None
+    _, labels, _ = open_ball()
+    assert next_step(session).tab == TRAIN
+    guide.refresh()
+    guide.go.click()
+    assert workspace.tabs.currentIndex() == TRAIN
+    labels.data[[3, 6]] = 0
+    session.annotation.refresh()
+    assert "a few more slices" in next_step(session).text
+    labels.data[:] = 0
+    session.annotation.refresh()
+    assert "paint the structure" in next_step(session).text
+    viewer.layers.remove(labels)
+    assert "press New" in next_step(session).text
+
+
+def test_the_guide_can_be_put_away(viewer, workspace, open_ball, monkeypatch):
+    from napari_dim.gui import guide
+
+    said = []
+    monkeypatch.setattr(guide, "hide_hints", lambda: said.append(True))
+    open_ball()
+    workspace.guide.refresh()
+    assert not workspace.guide.isHidden()
+    workspace.guide.close_button.click()
+    assert workspace.guide.isHidden()
+    assert said

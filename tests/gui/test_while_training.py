@@ -1,0 +1,112 @@
+"""What an annotator may do to layers and cases while a training runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_dim.gui.layers import labels_array
+from napari_dim.gui.session import Activity
+from tests.gui.conftest import tiny_image, wait_idle
+
+
+@pytest.fixture
+def running(viewer, panel, open_ball, qtbot):
+    """A training on the ball that has begun; it is stopped at the end of the test."""
+    image, labels, _ = open_ball()
+    panel.set_budget(300)
+    panel.button.click()
+    qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
+
+    def stop():
+        panel.stop()
+        wait_idle(qtbot, panel.session)
+        return panel.session.prediction_of(image)
+
+    yield image, labels, stop
+    if panel.session.busy:
+        stop()
+
+
+def test_layers_are_renamed_reordered_hidden_duplicated_and_strokes_undone(
+    viewer, workspace, panel, running, qtbot, notes
+):
+    image, labels, stop = running
+    session, prediction = panel.session, panel.session.prediction
+    qtbot.waitUntil(lambda: prediction.said.any(), timeout=60_000)
+    labels.name, image.name, prediction.layer.name = "a", "b", "c"
+    viewer.layers.move(0, len(viewer.layers))
+    labels.visible = prediction.layer.visible = False
+    copy = viewer.add_layer(Labels(prediction.layer.data.copy(), name="copy", scale=(3, 1, 1)))
+    held = copy.data.copy()
+    before = labels.data.copy()
+    labels.visible = True
+    labels.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
+    labels.undo()
+    table = workspace.annotate.classes
+    table.add.click()
+    table.table.item(1, 1).setText("later")
+    qtbot.wait(300)
+    assert session.activity is Activity.TRAINING
+    assert stop() is prediction
+    assert notes == []
+    np.testing.assert_array_equal(labels.data, before)
+    np.testing.assert_array_equal(copy.data, held)  # the machine writes into its own layer
+    assert prediction.said.all()
+    assert not prediction.layer.visible
+    assert "“c”" in session.message
+    assert session.model is not None
+
+
+def test_deleted_labels_are_told_and_come_back(viewer, workspace, panel, running, qtbot, notes):
+    _, labels, stop = running
+    session = panel.session
+    before = labels.data.copy()
+    viewer.layers.remove(labels)
+    qtbot.waitUntil(
+        lambda: "goes on with the labels that it had" in session.message, timeout=20_000
+    )
+    back = workspace.header.back
+    assert back.isVisible()
+    assert "mine" in back.text()
+    back.click()
+    assert labels in viewer.layers
+    assert session.labels is labels
+    np.testing.assert_array_equal(labels.data, before)
+    assert not back.isVisible()
+    stop()
+    assert notes == []
+
+
+def test_another_case_may_be_worked_on(viewer, workspace, panel, running, qtbot, notes):
+    image, labels, stop = running
+    session = panel.session
+    other = viewer.add_image(tiny_image(3)[0], name="other", scale=(3, 1, 1))
+    session.open_case(other)
+    assert session.image is other
+    assert session.labels is None
+    assert not image.visible
+    workspace.annotate.new.click()
+    mine = session.labels
+    mine.data_setitem((np.array([2]), np.array([20]), np.array([20])), 1)
+    prediction = stop()
+    assert session.image is other
+    assert session.prediction is None
+    assert prediction.said.all()
+    assert labels_array(mine)[2].any()
+    assert not (labels.data == mine.data).all()
+    assert notes == []
+
+
+def test_a_case_that_is_closed_gives_its_masks_all_the_same(viewer, panel, running, qtbot, notes):
+    image, labels, stop = running
+    session, prediction = panel.session, panel.session.prediction
+    for layer in (labels, prediction.layer, image):
+        viewer.layers.remove(layer)
+    qtbot.waitUntil(lambda: "was closed" in session.message, timeout=20_000)
+    stop()
+    assert prediction.layer in viewer.layers
+    assert prediction.said.all()
+    assert notes == []
+    assert session.training is None
