@@ -33,7 +33,7 @@ def test_all_open_scans_are_exported_with_their_records(
     assert "Exported 2 of 2 masks" in notes[0]
     sums = []
     found = sorted(path.name[:-7] for path in (tmp_path / "masks").glob("*.nii.gz"))
-    assert sorted(name.lower() for name in found) == ["ball", "ball_2"]  # on any disk
+    assert sorted(name.lower() for name in found) == ["ball_dim", "ball_dim_2"]
     for name in found:
         mask = np.asarray(nib.load(tmp_path / "masks" / f"{name}.nii.gz").dataobj)
         record = json.loads((tmp_path / "masks" / f"{name}.json").read_text())

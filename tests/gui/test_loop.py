@@ -306,10 +306,14 @@ def test_slices_labelled_meanwhile_join_the_training(viewer, panel, open_ball, q
     panel.pause.click()
     assert "Paused" in session.message
     assert panel.pause.text() == "Go on"
-    qtbot.wait(500)
+
+    def held() -> bool:  # the step that ran when it was pressed may take a while to end
+        before = session.history[-1].step
+        qtbot.wait(700)
+        return session.history[-1].step == before
+
+    qtbot.waitUntil(held, timeout=30_000)
     steps = session.history[-1].step
-    qtbot.wait(700)
-    assert session.history[-1].step == steps
     panel.pause.click()
     qtbot.waitUntil(lambda: session.history[-1].step > steps, timeout=30_000)
     stop_quickly(panel, qtbot)
