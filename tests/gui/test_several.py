@@ -73,7 +73,7 @@ def test_all_labelled_scans_teach(viewer, workspace, panel, two):
     assert "ball: Slices labelled: 3 (3, 6, 9)" in text
     assert "second: Slices labelled: 1 (5)" in text
     assert "2 sites" in text
-    first, second = plan_from_layers(panel._parts(), Settings(), None).load()
+    first, second = plan_from_layers(panel._parts(), Settings(), None).load(lambda: None)
     assert list(first.labelled) == [3, 6, 9]
     assert list(second.labelled) == [5]
     assert second.mask[5, 20, 20] == 1
