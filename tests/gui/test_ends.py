@@ -108,6 +108,8 @@ def test_a_closed_panel_ends_its_training_and_keeps_what_was_learnt(
     task = panel.session.task
     began = time.monotonic()
     viewer.window.remove_dock_widget(workspace)
+    workspace.deleteLater()  # nobody else holds it in the window; the test does
+    qtbot.waitUntil(lambda: task.abandoned, timeout=3000)
     assert task.wait(3)
     assert time.monotonic() - began < 3
     assert (run / "weights.safetensors").is_file()
