@@ -197,7 +197,7 @@ def _all() -> Iterator[Odd]:
     yield Odd("4D, two channels", lambda f: _channels(f, 2))
     yield Odd("4D, twelve volumes", lambda f: _channels(f, 12), "12 volumes")
     yield Odd("RGB pictures", _pictures)
-    yield Odd("RGB voxels", _rgb_voxels, "RGB")
+    yield Odd("RGB voxels", _rgb_voxels, "3 channels")
     yield Odd("background only", with_mask(np.zeros_like), "background")
     yield Odd("gaps in ids", with_mask(_renumber(4, 255)), ids=frozenset({4, 255}))
     ids = frozenset({300, 70000})
