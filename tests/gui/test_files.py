@@ -75,7 +75,8 @@ def test_several_labels_become_several_files(viewer, nifti, tmp_path):
     first.data[0], second.data[1] = 1, 2
     viewer.layers.selection = {first, second}
     paths = viewer.layers.save(str(tmp_path / "all.nii.gz"), selected=True)
-    assert sorted(p.name for p in tmp_path.glob("all*")) == ["all_a-b.nii.gz", "all_c.nii.gz"]
+    assert sorted(p.name for p in tmp_path.glob("all*.gz")) == ["all_a-b.nii.gz", "all_c.nii.gz"]
+    assert sorted(p.name for p in tmp_path.glob("all*.json")) == ["all_a-b.json", "all_c.json"]
     assert len(paths) == 2
     volume = read_volume(nifti)
     np.testing.assert_array_equal(read_mask(tmp_path / "all_c.nii.gz", volume), second.data)
