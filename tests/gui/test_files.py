@@ -116,10 +116,12 @@ def test_damaged_file_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_several_channels_open_as_layers_of_one_scan(viewer, tmp_path):
+def test_several_channels_open_as_layers_of_one_scan(viewer, tmp_path, monkeypatch):
     data = np.random.default_rng(0).normal(size=(9, 8, 7, 2)).astype(np.float32)
     nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "two.nii.gz")
+    shown = choose(monkeypatch, 0)
     layers = viewer.open(tmp_path / "two.nii.gz", plugin=PLUGIN)
+    assert "channels of one scan" in shown[0]
     assert len(layers) == 2
     for layer in layers:
         assert layer_volume(layer).channels == 2
