@@ -156,7 +156,7 @@ def test_what_is_no_run(cli, cohort, run, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-100])
     refused = cli("predict", run, image, "--out", tmp_path / "masks")
     assert refused.code == 2
-    assert "can't be read" in refused.complaint
+    assert "the file is damaged" in refused.complaint
     assert not (tmp_path / "masks").exists()
 
 
