@@ -16,7 +16,7 @@ from napari_dim.io.surface import write_surfaces
 from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_series
 
-PROMISE = "label ids"
+PROMISE = "Label ids come back exactly, in the smallest type that holds them, or are refused"
 QUICK, FULL = 4, 200
 LIMIT = 3600
 
