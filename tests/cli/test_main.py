@@ -50,12 +50,13 @@ def test_the_unforeseen_gets_one_line_and_a_traceback_on_request(cli, tmp_path, 
     def broken(path):
         raise ZeroDivisionError("a bug\nof two lines")
 
-    monkeypatch.setattr("napari_dim.io.read_volume", broken)
-    failed = cli("info", "image.nii.gz")
+    image = tmp_path / "image.nii.gz"
+    monkeypatch.setattr("napari_dim.io.list_parts", broken)
+    failed = cli("info", image)
     assert failed.code == 1
     assert "ZeroDivisionError: a bug of two lines" in failed.complaint
     assert "--debug" in failed.complaint
-    failed = cli("--debug", "info", "image.nii.gz")
+    failed = cli("--debug", "info", image)
     assert failed.code == 1
     assert "Traceback" in failed.err
     assert 'raise ZeroDivisionError("a bug' in failed.err
