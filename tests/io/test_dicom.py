@@ -276,14 +276,12 @@ def lossless_jpeg(folder):
 
 
 def test_lossless_jpeg_is_decompressed_in_a_process_of_its_own(tmp_path):
-    pytest.importorskip("gdcm")
     volume = read_volume(lossless_jpeg(tmp_path))
     assert volume.array.max() > volume.array.min()
     assert volume.array.shape == (1, 100, 100, 3)
 
 
 def test_a_decoder_that_dies_is_one_line(tmp_path, monkeypatch):
-    pytest.importorskip("gdcm")
     from napari_dim.io import dicom_apart
 
     child = tmp_path / "dies.py"

@@ -15,7 +15,6 @@ from napari_dim.engine.model import Model
 from napari_dim.engine.pieces import Pieces
 from napari_dim.engine.precision import use_threads
 from napari_dim.engine.predict import BATCH, Predictor
-from napari_dim.errors import InputError
 from napari_dim.volume import Volume
 
 LARGE = 2**30
@@ -62,11 +61,7 @@ def predict_into(
     InputError
         If the volume doesn't fit the model.
     """
-    if volume.channels != model.channels:
-        raise InputError(
-            f"the image has {volume.channels} channels, the model was trained on {model.channels}",
-            where=volume.path,
-        )
+    model.check_fits(volume)
     use_threads(threads)
     predictor = Predictor(model, pick_device(device))
     stack = LazySlices(volume, model.grid.shape(volume))

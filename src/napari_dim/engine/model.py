@@ -18,6 +18,7 @@ from napari_dim.engine.tensors import Spec, read_about, read_tensors, write_tens
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.method.targets import Targets
+from napari_dim.volume import Volume
 
 MOST_CLASSES, MOST_CHANNELS = 250, 64
 """More are no classes or channels of an image."""
@@ -103,6 +104,21 @@ class Model:
         if self.settings.final == "teacher" and self.teacher is not None:
             return self.teacher
         return self.student
+
+    def check_fits(self, volume: Volume) -> None:
+        """Refuse a volume that the networks can't take.
+
+        Raises
+        ------
+        InputError
+            If it has another number of channels.
+        """
+        if volume.channels != self.channels:
+            raise InputError(
+                f"the image has {volume.channels} channels, "
+                f"the model was trained on {self.channels}",
+                where=volume.path,
+            )
 
     def misfit(self, other: Model) -> str:
         """Why training can't go on from the weights of `other`; empty if it can.

@@ -19,7 +19,6 @@ from napari_dim.engine.faults import is_out_of_memory
 from napari_dim.engine.model import Model
 from napari_dim.engine.pieces import main_pieces
 from napari_dim.engine.precision import autocast_for, use_threads
-from napari_dim.errors import InputError
 from napari_dim.method.entropy import sample_entropy
 from napari_dim.method.targets import Targets
 from napari_dim.volume import Volume
@@ -86,11 +85,7 @@ def predict(
     InputError
         If the volume doesn't fit the model.
     """
-    if volume.channels != model.channels:
-        raise InputError(
-            f"the image has {volume.channels} channels, the model was trained on {model.channels}",
-            where=volume.path,
-        )
+    model.check_fits(volume)
     use_threads(threads)
     target_device = pick_device(device)
     numbers = np.arange(volume.array.shape[0]) if slices is None else np.asarray(slices, dtype=int)
