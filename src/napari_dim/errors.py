@@ -1,7 +1,9 @@
-"""The one exception for input that can't be used."""
+"""The one exception for input that can't be used, and what turns all others into it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 _LONGEST = 400
@@ -22,9 +24,9 @@ class InputError(ValueError):
     """
 
     def __init__(self, problem: str, *, where: str | Path | None = None, hint: str = "") -> None:
-        self.problem = _one_line(problem)
+        self.problem = _shortened(problem)
         self.where = str(where) if where is not None else ""
-        self.hint = _one_line(hint)
+        self.hint = _shortened(hint)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -32,7 +34,56 @@ class InputError(ValueError):
         return f"{text}. {self.hint}" if self.hint else text
 
 
-def _one_line(text: str) -> str:
+def _shortened(text: str) -> str:
     """Without line breaks, and short enough to be read."""
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+@contextmanager
+def one_line(
+    path: Path,
+    kind: str,
+    done: str = "read",
+    known: Mapping[type[Exception], tuple[str, str]] | None = None,
+) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into one `InputError` that names it.
+
+    The libraries that read a format raise many types on a damaged file; the user needs one.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    kind
+        What it ought to be: "NIfTI file".
+    done
+        What is done with it: "read" or "written".
+    known
+        What to say of the exceptions that are foreseen: problem and hint.
+    """
+    try:
+        yield
+    except InputError as error:
+        if error.where:
+            raise
+        raise InputError(error.problem, where=path, hint=error.hint) from error
+    except Exception as error:
+        problem, hint = _told(error, kind, done), ""
+        for foreseen, words in (known or {}).items():
+            if isinstance(error, foreseen):
+                problem, hint = words
+                break
+        raise InputError(problem, where=path, hint=hint) from error
+
+
+def _told(error: Exception, kind: str, done: str) -> str:
+    """What to say of an exception that nobody foresaw."""
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory for this {kind}"
+    if isinstance(error, OSError):
+        return f"the file can't be {done}: {error.strerror or error}"
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    if done == "read":
+        return f"this is not a usable {kind}: {text}"
+    return f"the {kind} can't be {done}: {text}"

@@ -108,3 +108,32 @@ def test_the_guide_can_be_put_away(viewer, workspace, open_ball, monkeypatch):
     workspace.guide.close_button.click()
     assert workspace.guide.isHidden()
     assert said
+
+
+def test_sites_are_checked_before_the_export(workspace, two):
+    image, other, _ = two
+    session, export = workspace.session, workspace.export
+    session.set_site(image, "north")
+    session.set_site(other, "south & west")
+    export.refresh()
+    told = export.sites.text()
+    assert "Nobody has looked at a slice of south &amp; west" in told
+    assert "less sure" not in told
+    session.predictions[other].entropy[:] = 0.8
+    export.refresh()
+    assert "clearly less sure at south &amp; west" in export.sites.text()
+    session.set_site(other, "north")  # one site: nothing to compare
+    export.refresh()
+    assert not export.sites.text()
+
+
+def test_a_slice_of_each_scan_is_scored(workspace, two):
+    image, other, _ = two
+    session, annotate = workspace.session, workspace.annotate
+    for scan in (image, other):
+        annotate.image.pick(scan)
+        if session.labels is None:
+            annotate.new.click()
+        slices.go_to(session, 7)
+        slices.confirm(session)
+    assert [score.scan() for score in session.scores] == [image, other]

@@ -206,14 +206,14 @@ def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, 
     assert case.painted[1, 5, 5]
     assert case.painted[1, 24, 20]
     assert not case.painted[1, 47, 0]
-    mask, _, _, found = exported(session, CONFIRMED)
+    mask, what = exported(session, CONFIRMED)
     assert set(np.unique(mask)) == {0, 1}
     assert not mask[[0, 2, 4, 5]].any()
-    assert list(found) == states(session)
-    mask, text, _, found = exported(session, FILLED)
+    assert list(what.states) == states(session)
+    mask, what = exported(session, FILLED)
     assert mask[5].any()
-    assert found[5] == M
-    assert "4 of 12 slices are labelled" in text
+    assert what.states[5] == M
+    assert "4 of 12 slices are labelled" in what.text
 
 
 def test_every_key_works_and_napari_has_none_of_them(viewer, session):

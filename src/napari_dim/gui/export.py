@@ -17,11 +17,12 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.exporting import Exporting, Job
 from napari_dim.gui.layers import layer_source
-from napari_dim.gui.masks import CONFIRMED, FILLED, LAYER, exported
+from napari_dim.gui.masks import CONFIRMED, FILLED, LAYER, contents, exported
 from napari_dim.gui.parts import LayerPicker, captioned, large_button, note, while_alive
 from napari_dim.gui.record import write_record
 from napari_dim.gui.saving import save_array, save_labels, suggested_path
 from napari_dim.gui.session import Session
+from napari_dim.gui.sites import check_sites
 from napari_dim.io.formats import FORMATS, mask_format
 from napari_dim.volume import file_stem
 
@@ -58,6 +59,7 @@ class ExportTab(QWidget):
             "NRRD, DICOM-SEG, OME-Zarr, PNG and TIFF (colours). STL and CSV are for other uses"
         )
         self.text = note()
+        self.sites = note()
         self.button = large_button("Export…")
         self.button.setToolTip(
             "Write the mask in exactly the place of the scan, and a .json file beside it "
@@ -74,12 +76,13 @@ class ExportTab(QWidget):
         column.setContentsMargins(6, 6, 6, 6)
         column.addLayout(form)
         column.addWidget(self.text)
+        column.addWidget(self.sites)
         column.addWidget(self.button)
         column.addStretch(1)
         self.scope.currentTextChanged.connect(lambda _: self.refresh())
         self.include.currentTextChanged.connect(lambda _: self.refresh())
         self.format.currentTextChanged.connect(lambda _: self.refresh())
-        while_alive(self, session.slices_changed, self.refresh)
+        while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.changed, self._on_session)
@@ -100,7 +103,7 @@ class ExportTab(QWidget):
             if several:
                 text = self._several()
             else:
-                text = "" if whole else exported(self.session, self.include.currentText())[1]
+                text = "" if whole else contents(self.session, self.include.currentText()).text
             ready = self.layer.layer is not None if whole else True
             if ready and not several and (why := self._unfit()):
                 text, ready = why, False
@@ -108,6 +111,9 @@ class ExportTab(QWidget):
             text, ready = str(error), False
         self.text.setText(text)
         self.text.setVisible(bool(text))
+        sites = check_sites(self.session)
+        self.sites.setText(sites)
+        self.sites.setVisible(bool(sites))
         self.button.setEnabled(ready and not (several and self.session.busy))
         self.button.setText("Export all…" if several else "Export…")
 
@@ -126,7 +132,8 @@ class ExportTab(QWidget):
                 written = save_labels(layer, path, form)
                 states = None
             else:
-                mask, _, layer, states = exported(self.session, self.include.currentText())
+                mask, what = exported(self.session, self.include.currentText())
+                layer, states = what.layer, what.states
                 written = save_array(mask, layer, path, form)
             write_record(self.session, layer, written, states)
         except InputError as error:
@@ -142,14 +149,14 @@ class ExportTab(QWidget):
         jobs = []
         taken: set[str] = set()
         for image in self._open():
-            mask, _, layer, states = exported(self.session, self._include(), image)
+            mask, what = exported(self.session, self._include(), image)
             stem = file_stem(suggested_path(image))
             name, number = stem, 2
             while name.lower() in taken:
                 name, number = f"{stem}_{number}", number + 1
             taken.add(name.lower())
             path = folder / f"{name}{mask_format(Path('mask'), self.form).written[0]}"
-            jobs.append(Job(layer, mask, states, path, self.form))
+            jobs.append(Job(what.layer, mask, what.states, path, self.form))
         try:
             Exporting.start(self.session, jobs)
         except InputError as error:
@@ -185,7 +192,7 @@ class ExportTab(QWidget):
         found = []
         for image in reversed(self.session.layers(Image)):
             try:
-                exported(self.session, self._include(), image)
+                contents(self.session, self._include(), image)
             except InputError:
                 continue
             found.append(image)
@@ -196,9 +203,19 @@ class ExportTab(QWidget):
         if not found:
             raise InputError("no open scan has a mask yet", hint="Label some slices, or train")
         lines = [
-            f"{image.name}: {exported(self.session, self._include(), image)[1]}" for image in found
+            f"{image.name}: {contents(self.session, self._include(), image).text}"
+            for image in found
         ]
         return "<br>".join(lines)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Catch up with what happened while another tab was shown."""
+        self.refresh()
+        super().showEvent(event)
+
+    def _on_slices(self) -> None:
+        if self.isVisible():
+            self.refresh()
 
     def _on_case(self) -> None:
         """Pictures are saved as pictures unless the user says otherwise."""

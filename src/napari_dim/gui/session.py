@@ -41,10 +41,11 @@ class Activity(Enum):
 class SliceScore:
     """How right the machine was on a slice that a person then confirmed.
 
-    `labelled` is how many slices were labelled by then, `dice` the mean over the classes
-    that either shows, in [0, 1].
+    `scan` is its image layer, not kept alive; `labelled` is how many slices were labelled by
+    then, `dice` the mean over the classes that either shows, in [0, 1].
     """
 
+    scan: weakref.ref[Layer]
     labelled: int
     number: int
     dice: float

@@ -6,6 +6,7 @@ step that Ctrl-Z brings back, and says what it did.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -258,12 +259,12 @@ def _accept_voxels(
 
 def _record_score(session: Session, number: int, plane: np.ndarray) -> None:
     """Note how right the machine was on a slice that a person confirms now."""
-    prediction, annotation = session.prediction, session.annotation
-    if prediction is None or annotation is None or not prediction.said[number]:
+    prediction, annotation, image = session.prediction, session.annotation, session.image
+    if prediction is None or annotation is None or image is None:
         return
-    if number in prediction.unknown:
+    if not prediction.said[number] or number in prediction.unknown:
         return
-    if any(score.number == number for score in session.scores):
+    if any((score.scan(), score.number) == (image, number) for score in session.scores):
         return
     said = prediction.mask[number]
     if said.shape != plane.shape:
@@ -274,7 +275,12 @@ def _record_score(session: Session, number: int, plane: np.ndarray) -> None:
         for i in classes
     ]
     session.scores.append(
-        SliceScore(len(annotation.labelled), number, float(np.mean(dice)) if dice else 1.0)
+        SliceScore(
+            weakref.ref(image),
+            len(annotation.labelled),
+            number,
+            float(np.mean(dice)) if dice else 1.0,
+        )
     )
 
 

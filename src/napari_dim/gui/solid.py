@@ -47,7 +47,8 @@ def enter(session: Session) -> str:
         If there is no mask of several slices.
     """
     image, viewer = session.image, session.viewer
-    mask, _, layer, _ = exported(session, FILLED)
+    mask, what = exported(session, FILLED)
+    layer = what.layer
     if image is None or mask.shape[0] < 2:
         raise InputError("a single picture has no third dimension")
     if not mask.any():

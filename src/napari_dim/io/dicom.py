@@ -7,14 +7,12 @@ geometry and the UIDs that a segmentation needs to refer to its source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
 from napari_dim.io.dicom_files import (
     Frame,
     dicom_files,
@@ -42,7 +40,7 @@ def read_dicom(path: Path, how: How) -> Volume:
         from napari_dim.io.dicom_seg import open_dicom_seg
 
         return open_dicom_seg(path)
-    with _one_line(path):
+    with one_line(path, "DICOM file"):
         stacks, refused = _stacks(path)
         stack, others = _chosen(stacks, how.part, path)
         stack, place = _placed(stack, path)
@@ -88,7 +86,7 @@ def list_dicom(path: Path) -> tuple[Part, ...]:
     """The images in a folder, by series; see `napari_dim.io.list_parts`."""
     if _is_segmentation(path):
         return ()
-    with _one_line(path):
+    with one_line(path, "DICOM file"):
         stacks, _ = _stacks(path)
         return tuple(
             Part(str(number), _described(stack)) for number, stack in enumerate(stacks, start=1)
@@ -103,7 +101,7 @@ def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
     InputError
         If one of them is no longer there.
     """
-    with _one_line(path):
+    with one_line(path, "DICOM file"):
         found: dict[str, Path] = {}
         for file in dicom_files(path):
             header = read_header(file)
@@ -117,26 +115,6 @@ def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
             where=path,
             hint="Put the series back where it was read from",
         )
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while reading into one `InputError`."""
-    try:
-        yield
-    except InputError as error:
-        if error.where:
-            raise
-        raise InputError(error.problem, where=path, hint=error.hint) from error
-    except MemoryError as error:
-        raise InputError("there is not enough memory for this image", where=path) from error
-    except OSError as error:
-        raise InputError(
-            f"the file can't be read: {error.strerror or error}", where=path
-        ) from error
-    except Exception as error:
-        text = str(error) or type(error).__name__
-        raise InputError(f"this is not a usable DICOM file: {text}", where=path) from error
 
 
 def _stacks(path: Path) -> tuple[list[Stack], list[str]]:

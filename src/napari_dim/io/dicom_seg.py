@@ -7,15 +7,14 @@ series is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_dim import __version__
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in, smallest_type
 from napari_dim.volume import Grid, Volume
@@ -24,6 +23,12 @@ SCHEME = "99NAPARIDIM"
 """Coding scheme of the segments' types: the code is the class id, the meaning its name."""
 
 _MOST_SEGMENTS = 65535
+_MISSING = {
+    ImportError: (
+        "DICOM-SEG needs the packages pydicom and highdicom",
+        'Install them with: pip install "napari-dim[dicom]"',
+    )
+}
 _APART = 0.05  # How far from a voxel of the grid a pixel may lie, in voxels.
 _MAY_BE_EMPTY = (
     "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyID", "StudyDate",
@@ -63,7 +68,7 @@ def write_dicom_seg(
         raise InputError(
             f"DICOM-SEG holds {_MOST_SEGMENTS} classes, this are {len(segments)}", where=path
         )
-    with _one_line(path, "written"):
+    with one_line(path, "DICOM-SEG", "written", _MISSING):
         sources = series_of(volume)
         frames, used = _planes(_numbered(labels, segments), volume.grid, sources, path)
         _write(path, frames, used, segments)
@@ -109,7 +114,7 @@ def read_dicom_seg(path: Path, like: Volume) -> np.ndarray:
     InputError
         If it can't be read, or doesn't lie on the grid.
     """
-    with _one_line(path, "read"):
+    with one_line(path, "DICOM-SEG", known=_MISSING):
         data = _segmentation(path)
         ids = {number: item.id for number, item in _segments(data).items()}
         mask = np.zeros(like.grid.shape, smallest_type(max(ids.values(), default=0)))
@@ -133,7 +138,7 @@ def open_dicom_seg(path: Path) -> Volume:
     InputError
         If it can't be read, or its frames don't lie on one grid.
     """
-    with _one_line(path, "read"):
+    with one_line(path, "DICOM-SEG", known=_MISSING):
         grid = _own_grid(_segmentation(path), path)
         empty = np.broadcast_to(np.uint8(0), grid.shape)
         return Volume(read_dicom_seg(path, Volume(empty, grid)), grid, path)
@@ -147,26 +152,8 @@ def classes_of(path: Path) -> list[LabelClass]:
     InputError
         If it can't be read.
     """
-    with _one_line(path, "read"):
+    with one_line(path, "DICOM-SEG", known=_MISSING):
         return sorted(_segments(_segmentation(path)).values(), key=lambda item: item.id)
-
-
-@contextmanager
-def _one_line(path: Path, done: str) -> Iterator[None]:
-    """Turn whatever goes wrong into one `InputError`."""
-    try:
-        yield
-    except InputError:
-        raise
-    except ImportError as error:
-        raise InputError(
-            "DICOM-SEG needs the packages pydicom and highdicom", where=path,
-            hint='Install them with: pip install "napari-dim[dicom]"',
-        ) from error  # fmt: skip
-    except Exception as error:
-        # pydicom and highdicom raise many types on odd headers; the user needs one.
-        text = str(error).strip().split("\n")[0] or type(error).__name__
-        raise InputError(f"the DICOM-SEG can't be {done}: {text}", where=path) from error
 
 
 def _numbered(labels: np.ndarray, segments: Sequence[LabelClass]) -> np.ndarray:

@@ -11,14 +11,13 @@ import gzip
 import math
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
 from napari_dim.io.formats import How, Part
 from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti_header import (
@@ -32,13 +31,15 @@ from napari_dim.io.nifti_header import (
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _BLOCK = 2**20  # voxels
+_CUT_OFF = ("the compressed data are damaged or cut off", "Copy the file again")
+_DAMAGED = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
 TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 __all__ = ["MAX_BYTES", "list_nifti", "read_nifti", "read_nifti_mask", "sheared"]
 
 
 def read_nifti(path: Path, how: How) -> Volume:
     """Read a NIfTI image; see `napari_dim.io.read_volume`."""
-    with _one_line(path):
+    with one_line(path, "NIfTI file", known=_DAMAGED):
         source = one_volume(read_nifti_header(path), how.part, path)
         grid, warnings = _grid(source, path, how.slice_axis)
         if source.colors:
@@ -63,7 +64,7 @@ def read_nifti(path: Path, how: How) -> Volume:
 
 def list_nifti(path: Path) -> tuple[Part, ...]:
     """The volumes of a file of four axes; see `napari_dim.io.list_parts`."""
-    with _one_line(path):
+    with one_line(path, "NIfTI file", known=_DAMAGED):
         source = read_nifti_header(path)
     if len(source.shape) < 4 or source.colors:
         return ()
@@ -76,7 +77,7 @@ def list_nifti(path: Path) -> tuple[Part, ...]:
 
 def read_nifti_mask(path: Path, like: Volume) -> np.ndarray:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
-    with _one_line(path):
+    with one_line(path, "NIfTI file", known=_DAMAGED):
         source = read_nifti_header(path)
         if len(source.shape) > 3:
             raise InputError("a mask has one volume, this file several", where=path)
@@ -84,30 +85,6 @@ def read_nifti_mask(path: Path, like: Volume) -> np.ndarray:
         _check_same_grid(grid, like, path)
         labels = _read_labels(source, path)
         return like.grid.to_array(labels)
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while reading into one `InputError`."""
-    try:
-        yield
-    except InputError as error:
-        if error.where:
-            raise
-        raise InputError(error.problem, where=path, hint=error.hint) from error
-    except MemoryError as error:
-        raise InputError("there is not enough memory for this image", where=path) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            "the compressed data are damaged or cut off", where=path, hint="Copy the file again"
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"the file can't be read: {error.strerror or error}", where=path
-        ) from error
-    except Exception as error:
-        # nibabel and numpy raise many types on a damaged header; the user needs one.
-        raise InputError(f"this is not a usable NIfTI file: {error}", where=path) from error
 
 
 def _blocks(source: Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:

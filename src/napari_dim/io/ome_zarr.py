@@ -6,14 +6,13 @@ patient's left, back and head (LPS+, as in DICOM): OME-NGFF itself does not say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels
 from napari_dim.io.lazy import LazyArray, plane_numbers
@@ -29,6 +28,12 @@ _TO_MM = {
     "millimeter": 1.0, "micrometer": 1e-3, "centimeter": 10.0, "meter": 1e3, "nanometer": 1e-6,
 }  # fmt: skip
 _MOST_CHANNELS = 8
+_MISSING = {
+    ImportError: (
+        "Zarr needs the package zarr",
+        'Install it with: pip install "napari-dim[large]"',
+    )
+}
 
 
 def is_zarr(path: Path) -> bool:
@@ -42,7 +47,7 @@ def read_ome_zarr(path: Path, how: How | None = None) -> Volume:
     The array of the `Volume` is a `LazyArray`: nothing of it is read yet.
     """
     how = how or How()
-    with _one_line(path):
+    with one_line(path, "Zarr store", known=_MISSING):
         array, axes, scale, translation, units = _level(path)
         spatial, channel, fixed = _sorted_axes(array, axes, how, path)
         physical = all(units[axis] in _TO_MM for axis in spatial)
@@ -75,7 +80,7 @@ def read_ome_zarr(path: Path, how: How | None = None) -> Volume:
 def read_ome_zarr_mask(path: Path, like: Volume) -> np.ndarray:
     """Open the mask of an image; see `napari_dim.io.read_mask`. Large ones stay on the disk."""
     volume = read_ome_zarr(path, How(like.grid.slice_axis))
-    with _one_line(path):
+    with one_line(path, "Zarr store", known=_MISSING):
         if volume.channels > 1:
             raise InputError("a mask has one channel, this image several", where=path)
         if volume.grid.file_shape != like.grid.file_shape:
@@ -107,7 +112,7 @@ def classes_of(path: Path) -> list[LabelClass]:
     InputError
         If it can't be read.
     """
-    with _one_line(path):
+    with one_line(path, "Zarr store", known=_MISSING):
         label = _attributes(_opened(path)).get("image-label", {})
         names = {
             int(entry["label-value"]): str(entry.get("class", ""))
@@ -120,26 +125,6 @@ def classes_of(path: Path) -> list[LabelClass]:
         }
         ids = sorted({*names, *colours} - {0})
         return [LabelClass(i, names.get(i, ""), colours.get(i, "")) for i in ids]
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong into one `InputError`."""
-    try:
-        yield
-    except InputError:
-        raise
-    except ImportError as error:
-        raise InputError(
-            "Zarr needs the package zarr", where=path,
-            hint='Install it with: pip install "napari-dim[large]"',
-        ) from error  # fmt: skip
-    except MemoryError as error:
-        raise InputError("there is not enough memory for this image", where=path) from error
-    except Exception as error:
-        # zarr raises many types on odd stores; the user needs one.
-        text = str(error).strip().split("\n")[0] or type(error).__name__
-        raise InputError(f"this is not a usable Zarr store: {text}", where=path) from error
 
 
 def _opened(path: Path) -> Any:

@@ -21,7 +21,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
@@ -33,11 +33,12 @@ MAX_PIXELS = 178_956_970
 _TIFF = (".tif", ".tiff")
 _DEFLATE, _LZMA, _UNBOUNDED = (8, 32946), 34925, (34926, 50000)
 _BAND = 2**20  # pixels
+_TOO_LARGE = {Image.DecompressionBombError: ("the picture is too large", "")}
 
 
 def read_picture(path: Path, how: How) -> Volume:
     """Read a picture, ``(1, row, column[, channel])``; see `napari_dim.io.read_volume`."""
-    with _one_line(path):
+    with _reading(path):
         stack = _stack(path)
         if stack is not None:
             pixels, odd = _plain(stack.array)
@@ -65,7 +66,7 @@ def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
         raise InputError(
             "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
         )
-    with _one_line(path):
+    with _reading(path):
         stack = _stack(path)
         if stack is not None or like.grid.shape[0] > 1:
             from napari_dim.io.picture_stacks import read_pages_mask
@@ -184,7 +185,7 @@ def palette_of(path: Path) -> list[LabelClass]:
     InputError
         If it can't be read.
     """
-    with _one_line(path), Image.open(path) as picture:
+    with _reading(path), Image.open(path) as picture:
         if picture.mode != "P":
             return []
         _check_size(picture.width * picture.height, path)
@@ -214,23 +215,12 @@ def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, An
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
+def _reading(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while reading into one `InputError`."""
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures; `MAX_PIXELS` decides here.
-            warnings.simplefilter("ignore")
-            yield
-    except InputError:
-        raise
-    except MemoryError as error:
-        raise InputError("there is not enough memory for this picture", where=path) from error
-    except Image.DecompressionBombError as error:
-        raise InputError("the picture is too large", where=path) from error
-    except Exception as error:
-        # Pillow and tifffile raise many types on a damaged file; the user needs one.
-        text = str(error) or type(error).__name__
-        raise InputError(f"the picture can't be read: {text}", where=path) from error
+    with warnings.catch_warnings(), one_line(path, "picture", known=_TOO_LARGE):
+        # Pillow warns of large pictures; `MAX_PIXELS` decides here.
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _odd(count: int) -> str:
