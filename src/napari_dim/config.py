@@ -70,8 +70,9 @@ class Settings(BaseModel):
         "length", group="run",
     )  # fmt: skip
     apart: bool = _setting(
-        False, "Train in a process of its own: a crash in it takes nothing else down", group="run"
-    )
+        False, "Train in a process of its own: a crash in it takes nothing else down, and it "
+        "learns more while you paint, where no graphics card draws the window", group="run",
+    )  # fmt: skip
     seed: int = _setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
     device: Device = _setting("auto", "Where to train", group="run")
     threads: int = _setting(

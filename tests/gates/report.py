@@ -34,7 +34,7 @@ THREATS: dict[str, tuple[str, ...]] = {
 }
 """What each gate is there for, in the order of the table."""
 STALL = """| GUI stall | | The 99th percentile of a 5 ms heartbeat is at most 50 ms above idle's
-    while it trains | | measured by `benchmarks/gui_stall.py` | | |"""
+    while it trains | 3 | `benchmarks/gui_stall.py`, figures in [stall.md](stall.md) | | |"""
 LIBRARIES = ("napari", "torch", "nibabel", "numpy")
 
 Record = dict[str, Any]

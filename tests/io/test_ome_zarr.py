@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 import zarr
 
+from napari_dim.config import Settings
+from napari_dim.data.case import Case
+from napari_dim.engine.blocks import predict_into
+from napari_dim.engine.predict import predict
+from napari_dim.engine.train import Job, train
 from napari_dim.errors import InputError
 from napari_dim.io import LabelClass, format_of, read_mask, read_volume, write_image, write_mask
 from napari_dim.io.lazy import LazyArray
 from napari_dim.io.ome_zarr import classes_of
 from napari_dim.io.ome_zarr_write import DEEP, stored_axes, zarr_mask
+from napari_dim.project.states import SliceState
 from napari_dim.volume import Grid, Volume
+from tests.cases import ellipsoid
 from tests.io.test_nifti import save
 from tests.test_volume import ORIENTATIONS, affine_of
 
@@ -238,3 +245,38 @@ def test_info_tells_of_a_store_without_reading_it(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "10 of 7 x 6" in said
     assert "0 to 419 in 9 of its slices" in said
+
+
+def test_a_store_is_learnt_from_and_segmented_without_being_loaded(tmp_path, monkeypatch):
+    """What `benchmarks/large.py` does with a volume larger than memory, with a small one."""
+    volume, mask = ellipsoid((60, 40, 32))
+    path = tmp_path / "a.zarr"
+    write_image(path, volume)
+    lazy = read_volume(path)
+    asked: list[int] = []
+    read = LazyArray.__getitem__
+
+    def counted(self, key):
+        found = read(self, key)
+        asked.append(len(found) if np.ndim(found) == 3 else 1)
+        return found
+
+    monkeypatch.setattr(LazyArray, "__getitem__", counted)
+    monkeypatch.setattr(LazyArray, "__array__", lambda *args, **kwargs: pytest.fail("loaded whole"))
+    states = np.zeros(60, np.uint8)
+    states[[20, 40]] = SliceState.CONFIRMED
+    settings = Settings.make(
+        width=4, device="cpu", threads=1, budget=None, steps=12, min_size=16, labelled_batch=2,
+        least_weight=0.0, slice_memory=0.05,
+    )  # fmt: skip
+    started, *_, last = train(Job([Case(lazy, mask, states)], settings))
+    assert "don't fit" in started.notes[0]
+    target = path / "labels" / "dim"
+    with zarr_mask(target, lazy, np.uint8, [LabelClass(1, "shell"), LabelClass(2, "core")]) as out:
+        predict_into(out, last.model, lazy, device="cpu")
+    assert asked
+    assert max(asked) < 60
+    monkeypatch.undo()
+    in_memory = predict(last.model, volume, device="cpu").mask
+    assert in_memory.any()
+    np.testing.assert_array_equal(read_mask(target, lazy), in_memory)
