@@ -287,3 +287,49 @@ def test_a_stroke_through_many_slices_leaves_them_partial(viewer, session, qapp)
     slices.set_untouched(session)
     labels.undo()
     assert states(session)[:3] == [U, U, U]
+
+
+def ctrl_z(viewer, *, shift: bool = False) -> None:
+    """Press what napari undoes (or, with shift, redoes) with, as the canvas hands it on."""
+    handler = viewer.window._qt_viewer._key_map_handler
+    handler.press_key("Ctrl+Shift+Z" if shift else "Ctrl+Z")
+
+
+def test_after_accepting_one_corrects_the_next_and_ctrl_z_takes_back_the_last_step(session, viewer):
+    labels, prediction = session.labels, session.prediction.layer
+    labels.brush_size = 4
+    go(session, 5)
+    slices.accept_slice(session)
+    # The next stroke is a correction of the prediction, not a half-painted slice of labels.
+    assert viewer.layers.selection.active is prediction
+    assert (prediction.mode, prediction.brush_size) == ("paint", 4)
+    went_to = slices.current(session)
+    assert went_to != 5
+    before = prediction.data.copy()
+    prediction.paint((went_to, 2, 2), 1)
+    assert went_to in session.prediction.touched
+    assert states(session)[went_to] == U
+    ctrl_z(viewer)
+    np.testing.assert_array_equal(prediction.data, before)
+    assert states(session)[5] == C
+    ctrl_z(viewer)  # the step before was the acceptance, in the other layer
+    assert states(session)[5] == U
+    assert slices.current(session) == 5  # what changed is on the screen
+    ctrl_z(viewer, shift=True)
+    assert states(session)[5] == C
+    ctrl_z(viewer, shift=True)
+    assert prediction.data[went_to, 2, 2] == 1
+    ctrl_z(viewer)
+    ctrl_z(viewer)
+    ctrl_z(viewer)  # nothing is left
+    assert states(session)[5] == U
+
+
+def test_steps_in_a_layer_of_its_own_are_its_own(session, viewer):
+    other = viewer.add_labels(np.zeros((12, 48, 40), np.uint8), name="other")
+    other.paint((1, 5, 5), 1)
+    session.labels.paint((1, 5, 5), 1)
+    viewer.layers.selection.active = other
+    ctrl_z(viewer)
+    assert not other.data.any()
+    assert session.labels.data[1].any()

@@ -162,6 +162,8 @@ def _plot(height: int) -> Any:
     plot.hideButtons()
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(False, False)
+    for side in ("left", "bottom"):  # 0.3, not 300 (x0.001)
+        plot.getAxis(side).enableAutoSIPrefix(False)
     return plot
 
 

@@ -19,6 +19,7 @@ from napari_dim.gui.annotation import Annotation
 from napari_dim.gui.autosave import Autosave
 from napari_dim.gui.layers import fits
 from napari_dim.gui.predicted import PredictionLayer
+from napari_dim.gui.undo import UndoOrder
 from napari_dim.gui.worker import Task
 
 if TYPE_CHECKING:
@@ -147,8 +148,9 @@ class Session:
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._on_removed)
         events.reordered.connect(self._on_layers)
+        self._undo = UndoOrder(self)
         for layer in viewer.layers:
-            layer.events.name.connect(self._on_layers)
+            self._greet(layer)
         self.autosave = Autosave(self)
 
     @property
@@ -323,8 +325,13 @@ class Session:
         self.slices_changed.emit()
 
     def _on_inserted(self, event: Any) -> None:
-        event.value.events.name.connect(self._on_layers)
+        self._greet(event.value)
         self.layers_changed.emit()
+
+    def _greet(self, layer: Layer) -> None:
+        layer.events.name.connect(self._on_layers)
+        if isinstance(layer, Labels):
+            self._undo.watch(layer)
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value

@@ -128,6 +128,7 @@ def show_suggested(session: Session, found: Suggested) -> str:
     other = found.image is not session.image
     session.open_case(found.image)
     go_to(session, found.number)
+    _to_correct(session)
     return f"{f'{found.image.name}, s' if other else 'S'}lice {found.number}: {found.reason}"
 
 
@@ -297,6 +298,18 @@ def _onward(session: Session) -> str:
 def _activate(session: Session) -> None:
     """Make Ctrl-Z reach the labels."""
     session.viewer.layers.selection.active = session.labels
+
+
+def _to_correct(session: Session) -> None:
+    """Make the next stroke a correction of the prediction; the first time with a brush."""
+    prediction, labels = session.prediction, session.labels
+    if prediction is None or prediction.layer not in session.viewer.layers:
+        return
+    layer = prediction.layer
+    if str(layer.mode) == "pan_zoom" and labels is not None:
+        layer.brush_size, layer.selected_label = labels.brush_size, labels.selected_label
+        layer.mode = "paint"
+    session.viewer.layers.selection.active = layer
 
 
 def _annotation(session: Session) -> Annotation:
