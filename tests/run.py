@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from napari_dim.cli.system import apt_line, has_display, missing_qt_packages
+from napari_dim.engine.precision import available_cpus
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = {
@@ -77,6 +78,10 @@ def check(name: str, command: list[str]) -> bool:
 
 def run_pytest(arguments: list[str]) -> int:
     """Run the tests, on a virtual screen if there is no real one."""
+    # What waits for a window or a process leaves a core free; more workers than four need
+    # much memory. Whoever asks for certain tests gets one process, and can debug in it.
+    workers = min(available_cpus(), 4)
+    arguments = arguments or ["-n", str(workers), "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", *arguments]
     if sys.platform.startswith("linux") and not has_display():
         command = ["xvfb-run", "-a", "-s", "-screen 0 1600x1000x24", *command]

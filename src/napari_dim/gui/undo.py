@@ -11,8 +11,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from app_model.types import KeyCode, KeyMod
 from napari.layers import Labels
-from napari.settings import get_settings
 
 from napari_dim.gui.annotation import painted_slices
 from napari_dim.gui.layers import current_slice, go_to_slice
@@ -20,6 +20,8 @@ from napari_dim.gui.layers import current_slice, go_to_slice
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
 
+UNDO, REDO = KeyMod.CtrlCmd | KeyCode.KeyZ, KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+"""The keys that napari has for them in a labels layer."""
 MOST = 200
 """Steps that are remembered; napari keeps a hundred a layer."""
 
@@ -45,10 +47,8 @@ class UndoOrder:
             return
         self._watched.add(layer)
         layer.events.paint.connect(self._on_paint)
-        shortcuts = get_settings().shortcuts.shortcuts
-        for name, action in (("napari:undo", self.undo), ("napari:redo", self.redo)):
-            for key in shortcuts.get(name, ()):
-                layer.bind_key(key, action, overwrite=True)
+        layer.bind_key(UNDO, self.undo, overwrite=True)
+        layer.bind_key(REDO, self.redo, overwrite=True)
 
     def undo(self, layer: Labels) -> None:
         """Take back the last step in a layer or in the other one of its scan."""
