@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+Foreseen = Mapping[type[Exception], tuple[str, str]]
+"""Exception types, and what to say of them: problem and hint."""
+
 _LONGEST = 400
 """Characters of a problem: what a damaged file says of itself can be any length."""
 
@@ -45,7 +48,7 @@ def one_line(
     path: Path,
     kind: str,
     done: str = "read",
-    known: Mapping[type[Exception], tuple[str, str]] | None = None,
+    known: Foreseen | None = None,
 ) -> Iterator[None]:
     """Turn whatever goes wrong with a file into one `InputError` that names it.
 
@@ -60,7 +63,7 @@ def one_line(
     done
         What is done with it: "read" or "written".
     known
-        What to say of the exceptions that are foreseen: problem and hint.
+        The exceptions that are foreseen.
     """
     try:
         yield

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from napari_dim import __version__
-from napari_dim.errors import InputError, one_line
+from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in, smallest_type
 from napari_dim.volume import Grid, Volume
@@ -23,7 +23,7 @@ SCHEME = "99NAPARIDIM"
 """Coding scheme of the segments' types: the code is the class id, the meaning its name."""
 
 _MOST_SEGMENTS = 65535
-_MISSING = {
+_MISSING: Foreseen = {
     ImportError: (
         "DICOM-SEG needs the packages pydicom and highdicom",
         'Install them with: pip install "napari-dim[dicom]"',

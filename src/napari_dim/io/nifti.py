@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from napari_dim.errors import InputError, one_line
+from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How, Part
 from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti_header import (
@@ -32,7 +32,7 @@ from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _BLOCK = 2**20  # voxels
 _CUT_OFF = ("the compressed data are damaged or cut off", "Copy the file again")
-_DAMAGED = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
+_DAMAGED: Foreseen = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
 TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 __all__ = ["MAX_BYTES", "list_nifti", "read_nifti", "read_nifti_mask", "sheared"]
 

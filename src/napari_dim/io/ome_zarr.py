@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from napari_dim.errors import InputError, one_line
+from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels
 from napari_dim.io.lazy import LazyArray, plane_numbers
@@ -28,7 +28,7 @@ _TO_MM = {
     "millimeter": 1.0, "micrometer": 1e-3, "centimeter": 10.0, "meter": 1e3, "nanometer": 1e-6,
 }  # fmt: skip
 _MOST_CHANNELS = 8
-_MISSING = {
+_MISSING: Foreseen = {
     ImportError: (
         "Zarr needs the package zarr",
         'Install it with: pip install "napari-dim[large]"',

@@ -21,7 +21,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from napari_dim.errors import InputError, one_line
+from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
@@ -33,7 +33,7 @@ MAX_PIXELS = 178_956_970
 _TIFF = (".tif", ".tiff")
 _DEFLATE, _LZMA, _UNBOUNDED = (8, 32946), 34925, (34926, 50000)
 _BAND = 2**20  # pixels
-_TOO_LARGE = {Image.DecompressionBombError: ("the picture is too large", "")}
+_TOO_LARGE: Foreseen = {Image.DecompressionBombError: ("the picture is too large", "")}
 
 
 def read_picture(path: Path, how: How) -> Volume:
