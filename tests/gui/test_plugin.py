@@ -90,3 +90,13 @@ def test_preferences_have_the_settings_defaults(viewer):
     assert chosen.budget == Settings().budget
     assert chosen.device == Settings().device
     assert chosen.runs.name == "runs"
+
+
+def test_of_the_sample_the_labelled_scan_that_is_seen_is_worked_on(viewer, workspace):
+    viewer.open_sample("napari-dim", "phantom")
+    session = workspace.session
+    assert session.image.name == "phantom00_A_image"
+    assert session.image.visible
+    assert session.labels.name == "phantom00_A_image (labels)"
+    assert not workspace.strip.isHidden()
+    assert "Slices labelled: 5" in workspace.train.plan_text.text()

@@ -141,6 +141,10 @@ class AnnotateTab(QWidget):
         there = self.image.layer is not None
         self.welcome.setVisible(not there)
         self._box.setVisible(there)
+        if there and not self.image.layer.visible and self.labels.layer is None:
+            # Several scans opened at once, some hidden: work on the one that is seen.
+            seen = next((x for x in self.session.layers(Image) if x.visible), None)
+            self.image.pick(seen)
         if there and self.labels.layer is None:
             self._on_image()
         else:
