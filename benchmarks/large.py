@@ -70,7 +70,8 @@ def run(args: argparse.Namespace, store: Path) -> dict[str, object]:
     shape = volume.array.shape
     numbers = np.linspace(0.1, 0.9, args.labelled) * shape[0]
     states = np.zeros(shape[0], np.uint8)
-    mask = np.zeros(shape, np.uint8)  # zeros are no memory until they are written
+    # A file with holes: the labels are on the disk, too.
+    mask = np.memmap(store.with_name("labels.raw"), np.uint8, "w+", shape=shape)
     for number in numbers.astype(int):
         mask[number] = tube(number, *args.size)
         states[number] = SliceState.CONFIRMED

@@ -150,7 +150,8 @@ class ReviewTab(QWidget):
         if shown != wanted:
             self.list.clear()
             self.list.addItems(wanted)
-        self.list.setFixedHeight(36 * max(1, min(len(wanted), 5)) + 4)
+        row = 2 * self.list.fontMetrics().height()  # a reason takes two lines
+        self.list.setFixedHeight(row * max(1, min(len(wanted), 5)) + 6)
         self.list.setVisible(bool(wanted))
         if wanted:
             self.asks.setText("Look at these next:")

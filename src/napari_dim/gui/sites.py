@@ -62,7 +62,7 @@ def check_sites(session: Session) -> str:
 
 def _sites(session: Session) -> dict[str, _Site]:
     found: dict[str, _Site] = {}
-    for image in reversed(session.layers(Image)):
+    for image in session.layers(Image):
         prediction, labels = session.prediction_of(image), session.labels_of(image)
         if prediction is None or not prediction.said.any():
             continue
