@@ -9,6 +9,7 @@ from napari_dim.gui import solid
 from napari_dim.gui.keys import do
 from napari_dim.gui.menu import ProjectButton
 from napari_dim.gui.parts import StateLine, while_alive
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Activity, Session
 
 DOTS = {
@@ -31,6 +32,7 @@ class Header(QWidget):
         self.case = QLabel()
         self.case.setMinimumWidth(60)
         self.dot = QLabel()
+        self.dot.setToolTip("What goes on, and where trainings run")
         self.memory = QLabel()
         self.memory.setToolTip("Memory that napari uses, of what the machine has")
         self.saved = QLabel()
@@ -90,10 +92,9 @@ class Header(QWidget):
         if there and deleted is not None:
             self.back.setText(f"Bring back “{deleted.name}”")
         activity = self.session.activity
-        where = self.session.device or "CPU"
-        words = {Activity.IDLE: "idle", Activity.TRAINING: f"training on {where}"}
+        where = device_title(self.session.device or preferences().device)
         self.dot.setText(
-            f'<span style="color:{DOTS[activity]}">●</span> {words.get(activity, activity.value)}'
+            f'<span style="color:{DOTS[activity]}">●</span> {activity.value} · {where}'
         )
 
     def _say_saved(self) -> None:
@@ -132,6 +133,16 @@ class Header(QWidget):
 
         used, whole = Process().memory_info().rss, virtual_memory().total
         self.memory.setText(f"{used / 2**30:.1f} of {whole / 2**30:.0f} GiB")
+
+
+def device_title(name: str) -> str:
+    """A device of torch, or a setting, as people call it: GPU 0, GPU, CPU, any device."""
+    kind, _, number = name.partition(":")
+    if kind == "auto":
+        return "GPU if there is one"
+    if kind in ("cuda", "mps", "xpu"):
+        return f"GPU {number}".strip()
+    return kind.upper()
 
 
 def _right() -> object:

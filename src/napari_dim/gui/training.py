@@ -284,8 +284,7 @@ class Training:
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
         notes = "".join(f". {note}" for note in event.notes)
         self._session.say(
-            f"Starting on {event.device}: {labelled} labelled and {unlabelled} unlabelled "
-            f"slices{notes}"
+            f"Starting: {labelled} labelled and {unlabelled} unlabelled slices{notes}"
         )
 
     def _stepped(self, event: StepDone) -> None:
