@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app_model.types import KeyCode, KeyMod
 from napari.layers import Labels
+from napari.utils.key_bindings import coerce_keybinding
 
 from napari_dim.gui.annotation import painted_slices
 from napari_dim.gui.layers import current_slice, go_to_slice
@@ -47,8 +48,9 @@ class UndoOrder:
             return
         self._watched.add(layer)
         layer.events.paint.connect(self._on_paint)
-        layer.bind_key(UNDO, self.undo, overwrite=True)
-        layer.bind_key(REDO, self.redo, overwrite=True)
+        for key, action in ((UNDO, self.undo), (REDO, self.redo)):
+            if coerce_keybinding(key) not in layer.keymap:  # Another plugin's key is left to it.
+                layer.bind_key(key, action)
 
     def undo(self, layer: Labels) -> None:
         """Take back the last step in a layer or in the other one of its scan."""
