@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -83,7 +84,8 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if len(lines) > 1:
         lines = lines[1:]
-    return "; ".join(lines)[:300] or type(error).__name__
+    text = re.sub(r"\b(\w+): \1: ", r"\1: ", "; ".join(lines))  # decoders name themselves, too
+    return text[:300] or type(error).__name__
 
 
 def _might_help(file: Any) -> str:
