@@ -14,7 +14,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui.record import write_record
 from napari_dim.gui.saving import save_array
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.worker import Emit, Task
+from napari_dim.gui.worker import Emit
 
 
 @dataclass(frozen=True)
@@ -56,24 +56,17 @@ class Exporting:
         InputError
             If the session is busy.
         """
-        session.require_idle()
         exporting = cls(session, jobs)
-        session.task = Task(
-            "exporting masks",
-            exporting._work,
-            on_event=exporting._on_event,
-            on_end=exporting._on_end,
-            stop=exporting.cancel,
+        session.begin(
+            "exporting masks", exporting, f"Exporting {len(jobs)} masks", Activity.EXPORTING
         )
-        session.say(f"Exporting {len(jobs)} masks", Activity.EXPORTING, 0.0)
-        session.task.start()
         return exporting
 
     def cancel(self) -> None:
         """End after the mask that is being written."""
         self._stopped = True
 
-    def _work(self, emit: Emit) -> None:
+    def work(self, emit: Emit) -> None:
         """In the background thread."""
         for job in self._jobs:
             if self._stopped:
@@ -85,7 +78,8 @@ class Exporting:
             else:
                 emit(_Written(job, written))
 
-    def _on_event(self, event: object) -> None:
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
         session = self._session
         match event:
             case _Written():
@@ -103,7 +97,8 @@ class Exporting:
                 session.task = None
                 session.fail(event)
 
-    def _on_end(self) -> None:
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
         if self._over:
             return
         from napari.utils.notifications import show_info, show_warning

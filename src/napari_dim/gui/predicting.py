@@ -14,7 +14,7 @@ from napari_dim.gui.layers import Source, add_layer, image_tuples, layer_volume
 from napari_dim.gui.predicted import PLACE, PredictionLayer
 from napari_dim.gui.session import Activity, Session, spare_threads
 from napari_dim.gui.slices import renew_suggestions
-from napari_dim.gui.worker import Emit, Task
+from napari_dim.gui.worker import Emit
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
 
@@ -106,24 +106,15 @@ class Predicting:
         InputError
             If the session is busy.
         """
-        session.require_idle()
         predicting = cls(session, order)
-        session.task = Task(
-            "predicting masks",
-            predicting._work,
-            on_event=predicting._on_event,
-            on_end=predicting._on_end,
-            stop=predicting.cancel,
-        )
-        session.say("Loading the model", Activity.PREDICTING, 0.0)
-        session.task.start()
+        session.begin("predicting masks", predicting, "Loading the model", Activity.PREDICTING)
         return predicting
 
     def cancel(self) -> None:
         """End soon; what is predicted already stays."""
         self._cancelled = True
 
-    def _work(self, emit: Emit) -> None:
+    def work(self, emit: Emit) -> None:
         """In the background thread."""
         from napari_dim.engine.model import Model
         from napari_dim.engine.predict import predict
@@ -158,7 +149,8 @@ class Predicting:
         if self._cancelled:
             raise _CancelledError
 
-    def _on_event(self, event: object) -> None:
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
         session = self._session
         match event:
             case _Share():
@@ -178,7 +170,8 @@ class Predicting:
                 session.task = None
                 session.fail(event)
 
-    def _on_end(self) -> None:
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
         if not self._over:
             self._session.task = None
             self._session.fail(Failed("Prediction ended without a result", "Please report this"))

@@ -20,7 +20,7 @@ from napari_dim.gui.autosave import Autosave
 from napari_dim.gui.layers import fits
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.undo import UndoOrder
-from napari_dim.gui.worker import Task
+from napari_dim.gui.worker import Job, Task
 
 if TYPE_CHECKING:
     from napari_dim.engine.model import Model
@@ -184,6 +184,19 @@ class Session:
             raise InputError(
                 "the last piece of work is still going on", hint="Wait for it, or stop it first"
             )
+
+    def begin(self, title: str, job: Job, message: str, activity: Activity) -> None:
+        """Start a piece of background work.
+
+        Raises
+        ------
+        InputError
+            If another one is going on.
+        """
+        self.require_idle()
+        self.task = Task(title, job)
+        self.say(message, activity, 0.0)
+        self.task.start()
 
     def layers(self, kind: type[Image] | type[Labels]) -> list[Any]:
         """The open layers of a kind, topmost first."""

@@ -39,7 +39,7 @@ from napari_dim.gui.previews import Shown
 from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.slices import renew_suggestions
 from napari_dim.gui.times import clock, left
-from napari_dim.gui.worker import Emit, Task
+from napari_dim.gui.worker import Emit
 from napari_dim.project.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 
@@ -68,7 +68,6 @@ class Training:
         self._shown: Shown | None = None
         self._cases: Sequence[Case] = ()
         self._over = False
-        self._task: Task | None = None
         self._index = 0
         # Of each case, the slices that it learns from: their painted area.
         self._joined: dict[int, dict[int, int]] = {}
@@ -90,18 +89,15 @@ class Training:
         session.live.clear()
         session.note = ""
         session.training = training
-        training._task = session.task = Task(
-            f"training on {plan.name}",
-            training._work,
-            on_event=training._on_event,
-            on_end=training._on_end,
-            stop=training._control.cancel,
-        )
         if plan.image is not None:
             training._show(plan.image, layer_source(plan.image))
-        session.say("Loading PyTorch; the first time takes a few seconds", Activity.TRAINING, 0.0)
         session.layers_changed.connect(training._on_layers)
-        session.task.start()
+        session.begin(
+            f"training on {plan.name}",
+            training,
+            "Loading PyTorch; the first time takes a few seconds",
+            Activity.TRAINING,
+        )
         return training
 
     def stop(self) -> None:
@@ -112,6 +108,10 @@ class Training:
             self._phase = "Stopping, then predicting all slices"
             self._session.say(self._phase, Activity.STOPPING)
         self._control.stop()
+
+    def cancel(self) -> None:
+        """End at once."""
+        self._control.cancel()
 
     def join(self, annotation: Annotation | None, but: int) -> None:
         """Let newly labelled slices of all scans it learns from join the running training.
@@ -177,7 +177,7 @@ class Training:
                 self._index, current_slice(session.viewer, layer) if layer else None
             )
 
-    def _work(self, emit: Emit) -> None:
+    def work(self, emit: Emit) -> None:
         """In the background thread."""
         plan, control = self._plan, self._control
         if not plan.settings.apart:
@@ -214,7 +214,8 @@ class Training:
         for event in run(job, control):
             emit(event)
 
-    def _on_event(self, event: object) -> None:
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
         session = self._session
         self._heard = time.monotonic()
         match event:
@@ -253,7 +254,8 @@ class Training:
         self._session.layers_changed.disconnect(self._on_layers, missing_ok=True)
         self._cases = ()
 
-    def _on_end(self) -> None:
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
         if not self._over:
             self._close()
             self._session.fail(Failed("Training ended without a result", "Please report this"))

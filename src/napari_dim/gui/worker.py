@@ -6,7 +6,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from napari.qt.threading import FunctionWorker, create_worker
 from napari.utils import progress
@@ -73,6 +73,22 @@ class _Work:
             self.relay.event.emit(event)
 
 
+class Job(Protocol):
+    """What a `Task` runs."""
+
+    def work(self, emit: Emit) -> None:
+        """Do it, in the thread; `emit` sends events."""
+
+    def cancel(self) -> None:
+        """Make `work` return soon; safe from any thread."""
+
+    def on_event(self, event: Any) -> None:
+        """Hear an event, in the window's thread, until `Task.abandon`."""
+
+    def on_end(self) -> None:
+        """Hear in the window's thread, once, that the last event has come."""
+
+
 class Task:
     """One piece of background work.
 
@@ -80,30 +96,16 @@ class Task:
     ----------
     title
         What it does, for napari's activity dock and its question on closing.
-    work
-        Runs in the thread; gets a function to send events with.
-    on_event
-        Called in the window's thread for each event, until `abandon`.
-    on_end
-        Called in the window's thread once, after the last event.
-    stop
-        Makes `work` return soon; safe from any thread.
+    job
+        The work.
     """
 
-    def __init__(
-        self,
-        title: str,
-        work: Callable[[Emit], None],
-        *,
-        on_event: Callable[[Any], None],
-        on_end: Callable[[], None],
-        stop: Callable[[], None],
-    ) -> None:
-        self._on_event, self._on_end, self._stop = on_event, on_end, stop
+    def __init__(self, title: str, job: Job) -> None:
+        self._on_event, self._on_end, self._stop = job.on_event, job.on_end, job.cancel
         self._alive = True
         self._relay = _Relay()
         self._relay.event.connect(self._forward)
-        self._work = _Work(title, work, self._relay)
+        self._work = _Work(title, job.work, self._relay)
         self._bar = progress(total=100, desc=title)
         self._worker = create_worker(self._work, _start_thread=False, _worker_class=_Worker)
         self._worker.stop = self._quit
