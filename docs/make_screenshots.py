@@ -45,7 +45,7 @@ class Pictures:
 
     def make(self, seconds: float, folder: Path) -> None:
         """Go through the work and take the pictures."""
-        from napari_dim.gui import projects
+        from napari_dim.gui import projects, slices
         from napari_dim.gui.layers import go_to_slice
 
         viewer, workspace = self.viewer, self.workspace
@@ -79,9 +79,9 @@ class Pictures:
         self.shoot("plugin", 1)
         while session.busy:
             process(0.2)
-        labels.visible = False
-        here = session.suggested_here or session.suggestions
-        go_to_slice(viewer, image, here[0].number)
+        areas = session.prediction.areas  # of the suggested slices the one with most to see
+        found = max(session.suggested_here, key=lambda suggested: areas[suggested.number])
+        slices.show_suggested(session, found)
         self.shoot("review", 2)
         workspace.review.accept.click()
         self.shoot("export", 3)

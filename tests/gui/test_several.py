@@ -7,6 +7,7 @@ import pytest
 
 from napari_dim.config import Settings
 from napari_dim.gui import slices
+from napari_dim.gui.classes import ClassInfo, classes_of, set_classes
 from napari_dim.gui.guide import TRAIN, next_step
 from napari_dim.gui.layers import layer_source
 from napari_dim.gui.plans import plan_from_layers
@@ -137,3 +138,22 @@ def test_a_slice_of_each_scan_is_scored(workspace, two):
         slices.go_to(session, 7)
         slices.confirm(session)
     assert [score.scan() for score in session.scores] == [image, other]
+
+
+def test_accepting_in_a_scan_without_labels_makes_them(viewer, workspace, two):
+    _, other, labels = two
+    set_classes(labels, [ClassInfo(1, "ball", "#ff0000")])
+    session, annotate = workspace.session, workspace.annotate
+    annotate.image.pick(other)
+    assert session.labels is None
+    assert "accept them" in next_step(session).text
+    slices.go_to(session, 6)
+    slices.accept_slice(session)
+    made = session.labels_of(other)
+    assert made is not None
+    assert made in viewer.layers
+    np.testing.assert_array_equal(made.data[6], session.predictions[other].mask[6])
+    assert session.annotation_of(made).labelled == (6,)
+    assert [info.name for info in classes_of(made)] == ["ball"]
+    annotate.image.pick(other)
+    assert session.labels is made

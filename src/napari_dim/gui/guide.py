@@ -39,6 +39,9 @@ def next_step(session: Session) -> Step | None:
         return Step("the masks are on their way; you may go on painting", ANNOTATE)
     if session.busy:
         return Step("go on labelling meanwhile: what you finish joins the training", ANNOTATE)
+    predicted = prediction is not None and bool(prediction.said.any())
+    if predicted and (annotation is None or not annotation.areas.any()):
+        return Step("look through the masks; correct the slices marked ★ and accept them", REVIEW)
     if annotation is None:
         return Step("press New, and paint the structure in one slice", ANNOTATE)
     labelled = len(annotation.labelled)
@@ -51,7 +54,7 @@ def next_step(session: Session) -> Step | None:
             "too",
             ANNOTATE,
         )
-    if prediction is None or not prediction.said.any():
+    if not predicted:
         return Step("start the training", TRAIN)
     learnt = _learnt(session)
     if learnt is not None and labelled >= learnt + ENOUGH:

@@ -14,7 +14,15 @@ import numpy as np
 from napari_dim.engine.suggest import Doubts, suggest
 from napari_dim.errors import InputError
 from napari_dim.gui.annotation import Annotation
-from napari_dim.gui.layers import current_slice, go_to_slice, labels_array, set_voxels
+from napari_dim.gui.classes import classes_of, set_classes
+from napari_dim.gui.layers import (
+    add_layer,
+    current_slice,
+    go_to_slice,
+    labels_array,
+    new_labels,
+    set_voxels,
+)
 from napari_dim.gui.predicted import PredictionLayer
 from napari_dim.gui.session import Session, SliceScore, Suggested
 from napari_dim.project.interpolation import between
@@ -306,8 +314,9 @@ def _to_correct(session: Session) -> None:
     if prediction is None or prediction.layer not in session.viewer.layers:
         return
     layer = prediction.layer
-    if str(layer.mode) == "pan_zoom" and labels is not None:
-        layer.brush_size, layer.selected_label = labels.brush_size, labels.selected_label
+    if str(layer.mode) == "pan_zoom":
+        if labels is not None:
+            layer.brush_size, layer.selected_label = labels.brush_size, labels.selected_label
         layer.mode = "paint"
     session.viewer.layers.selection.active = layer
 
@@ -327,7 +336,16 @@ def _prediction(session: Session) -> PredictionLayer:
 
 
 def _target(session: Session) -> Annotation:
-    annotation, prediction = _annotation(session), _prediction(session)
+    """What accepted slices become part of; a scan that has no labels yet gets a layer."""
+    prediction, image = _prediction(session), session.image
+    if session.annotation is None and image is not None:
+        labels = new_labels(image)
+        known = (session.labels_of(scan) for scan in session.predictions)
+        named = next((found for found in known if found is not None), prediction.layer)
+        set_classes(labels, classes_of(named))  # as in the scan that the model learnt from
+        add_layer(session.viewer, labels)
+        session.show_case(image, labels)
+    annotation = _annotation(session)
     if labels_array(annotation.layer).shape != prediction.mask.shape:
         raise InputError(
             "the labels don't lie on this scan", hint="Choose other labels, or press New"
