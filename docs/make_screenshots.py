@@ -84,6 +84,7 @@ class Pictures:
         slices.show_suggested(session, found)
         self.shoot("review", 2)
         workspace.review.accept.click()
+        session.open_case(image)  # the next suggestion may be of another scan
         self.shoot("export", 3)
         workspace.header.solid.click()
         self.shoot("solid", 2)
