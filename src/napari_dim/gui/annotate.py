@@ -144,8 +144,9 @@ class AnnotateTab(QWidget):
         if there and not self.image.layer.visible and self.labels.layer is None:
             # Several scans opened at once, some hidden: work on the one that is seen.
             seen = next((x for x in self.session.layers(Image) if x.visible), None)
-            self.image.pick(seen)
-            self.session.viewer.reset_view()
+            if seen is not None:
+                self.image.pick(seen)
+                self.session.viewer.reset_view()
         if there and self.labels.layer is None:
             self._on_image()
         else:
