@@ -323,6 +323,10 @@ def test_after_accepting_one_corrects_the_next_and_ctrl_z_takes_back_the_last_st
     ctrl_z(viewer)
     ctrl_z(viewer)  # nothing is left
     assert states(session)[5] == U
+    ctrl_z(viewer, shift=True)  # and that was no step
+    assert states(session)[5] == C
+    ctrl_z(viewer, shift=True)
+    assert prediction.data[went_to, 2, 2] == 1
 
 
 def test_steps_in_a_layer_of_its_own_are_its_own(session, viewer):

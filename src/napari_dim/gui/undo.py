@@ -26,6 +26,8 @@ UNDO, REDO = KeyMod.CtrlCmd | KeyCode.KeyZ, KeyMod.CtrlCmd | KeyMod.Shift | KeyC
 MOST = 200
 """Steps that are remembered; napari keeps a hundred a layer."""
 
+_Steps = deque[weakref.ref[Labels]]
+
 
 class UndoOrder:
     """Remembers in which layer each step was made, and binds napari's keys for undo and redo.
@@ -39,8 +41,8 @@ class UndoOrder:
     def __init__(self, session: Session) -> None:
         self._session = weakref.ref(session)
         self._watched: weakref.WeakSet[Labels] = weakref.WeakSet()
-        self._done: deque[weakref.ref[Labels]] = deque(maxlen=MOST)
-        self._undone: deque[weakref.ref[Labels]] = deque(maxlen=MOST)
+        self._done: _Steps = deque(maxlen=MOST)
+        self._undone: _Steps = deque(maxlen=MOST)
 
     def watch(self, layer: Labels) -> None:
         """Remember the steps that are made in a layer from now on."""
@@ -54,20 +56,20 @@ class UndoOrder:
 
     def undo(self, layer: Labels) -> None:
         """Take back the last step in a layer or in the other one of its scan."""
-        found = _take(self._done, self._group(layer)) or layer
-        history = getattr(found, "_undo_history", None)
-        step = history[-1] if history else None
-        found.undo()
-        self._undone.append(weakref.ref(found))
-        self._show(found, step)
+        self._move(layer, "undo", self._done, self._undone)
 
     def redo(self, layer: Labels) -> None:
         """Do again what `undo` took back last."""
-        found = _take(self._undone, self._group(layer)) or layer
-        history = getattr(found, "_redo_history", None)
+        self._move(layer, "redo", self._undone, self._done)
+
+    def _move(self, layer: Labels, what: str, steps: _Steps, others: _Steps) -> None:
+        """Undo or redo the last of some steps, which is one of the others then."""
+        found = _take(steps, self._group(layer)) or layer
+        history = getattr(found, f"_{what}_history", None)
         step = history[-1] if history else None
-        found.redo()
-        self._done.append(weakref.ref(found))
+        getattr(found, what)()
+        if step is not None:  # Where nothing was left, there is nothing to go back to.
+            others.append(weakref.ref(found))
         self._show(found, step)
 
     def _on_paint(self, event: Any) -> None:
@@ -96,7 +98,7 @@ class UndoOrder:
             go_to_slice(session.viewer, layer, min(numbers))
 
 
-def _take(steps: deque[weakref.ref[Labels]], group: list[Labels]) -> Labels | None:
+def _take(steps: _Steps, group: list[Labels]) -> Labels | None:
     """Remove the last step that was made in one of some layers; returns its layer."""
     for place in reversed(range(len(steps))):
         layer = steps[place]()
