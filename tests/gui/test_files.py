@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from napari_dim.errors import InputError
+from napari_dim.gui import preferences as preferences_module
 from napari_dim.gui.actions import combine_channels
 from napari_dim.gui.choosing import PartsDialog
 from napari_dim.gui.files import get_reader
@@ -252,6 +253,18 @@ def test_a_dicom_folder_asks_which_series(viewer, dicom, monkeypatch):
     assert len(viewer.layers) == 1
     choose(monkeypatch)
     assert viewer.open(dicom, plugin=PLUGIN) == []
+
+
+def test_dicom_is_read_by_simpleitk_where_that_is_preferred(viewer, dicom, monkeypatch):
+    shown = choose(monkeypatch, 0)
+    (usual,) = viewer.open(dicom, plugin=PLUGIN)
+    monkeypatch.setattr(preferences_module._settings().files, "dicom", "SimpleITK")
+    viewer.layers.clear()
+    (layer,) = viewer.open(dicom, plugin=PLUGIN)
+    assert shown[-2].startswith("simpleitk:1:")
+    np.testing.assert_array_equal(layer.data, usual.data)
+    assert layer_volume(layer).header["part"] == "simpleitk:1"
+    assert viewer.open(min(dicom.glob("IM1*")), plugin=PLUGIN) == []
 
 
 def test_volumes_of_a_series_become_layers(viewer, tmp_path, monkeypatch):

@@ -34,15 +34,16 @@ def info(
     """Show an image's geometry, type, range, classes, and anything odd about it."""
     from napari_dim.data.load import load_image
     from napari_dim.io import list_parts
-    from napari_dim.io.formats import format_of
+    from napari_dim.io.formats import reader_of
     from napari_dim.project.cohort import case_of
 
     console = output()
     part = series or volume
     row = case_of(file, slice_axis=slice_axis, part=part)
-    parts = () if part or row.channels else list_parts(row.image)
-    scan = load_image(row) if part or not _must_choose(parts) else None
-    console.print(f"{'format':<12}{format_of(row.image).name}")
+    reader, own = reader_of(row.image, part)
+    parts = () if own or row.channels else list_parts(row.image, part)
+    scan = load_image(row) if own or not _must_choose(parts) else None
+    console.print(f"{'format':<12}{reader.name}")
     if scan is not None:
         for name, value in describe(scan):
             console.print(f"{name:<12}{value}")

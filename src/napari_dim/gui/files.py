@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from napari_dim import __version__
 from napari_dim.errors import InputError
 from napari_dim.gui.choosing import choose_parts
 from napari_dim.gui.layers import KEY, LayerTuple, Source, image_tuples, labels_tuple
+from napari_dim.gui.preferences import preferences
 from napari_dim.io import list_parts, read_volume
 from napari_dim.io.formats import known_format
 from napari_dim.io.labels import as_labels
@@ -61,13 +63,20 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
     for one in paths:
         if is_open(one):
             continue  # Another slice of a series that came with the first.
-        for part in choose_parts(one, list_parts(one)):
-            volume = read_volume(one, part=part.key if part else "")
+        usual = _reader(one)
+        for part in choose_parts(one, list_parts(one, usual)):
+            volume = read_volume(one, part=part.key if part else usual)
             if volume.warnings:
                 show_warning("\n".join(f"{one.name}: {text}" for text in volume.warnings))
             layers += layers_of(volume, f"{file_stem(one)} ({part.key})" if part else "")
     # napari takes this for "read, and nothing to show".
     return layers or [(None,)]  # type: ignore[list-item]
+
+
+def _reader(path: Path) -> str:
+    """The part that asks for the reader which the user prefers."""
+    found = known_format(path)
+    return preferences().dicom if found is not None and found.name == "DICOM" else ""
 
 
 def layers_of(volume: Volume, name: str = "") -> list[LayerTuple]:
@@ -95,7 +104,7 @@ def is_open(path: Path) -> bool:
         and path.parent in (source.path.parent, source.path)
         for uid, _ in source.header.get("instances", ())
     }
-    if not open_series:
+    if not open_series or find_spec("pydicom") is None:
         return False
     from napari_dim.io.dicom_files import read_header
 

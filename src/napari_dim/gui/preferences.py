@@ -11,7 +11,8 @@ from typing import Any
 class Preferences:
     """What the user chose for all trainings. `threads` 0 leaves one core free.
 
-    `hints` says whether the window tells what to do next.
+    `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
+    by name, ``""`` for the usual one.
     """
 
     budget: float = 180.0
@@ -20,6 +21,7 @@ class Preferences:
     run_folder: str = ""
     apart: bool = False
     hints: bool = True
+    dicom: str = ""
 
     @property
     def runs(self) -> Path:
@@ -44,6 +46,7 @@ def preferences() -> Preferences:
         str(chosen.run_folder),
         bool(chosen.apart),
         bool(settings.window.hints),
+        "simpleitk" if settings.files.dicom == "SimpleITK" else "",
     )
 
 

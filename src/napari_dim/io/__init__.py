@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.fit import mask_on
-from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format
+from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Volume, file_stem
 
@@ -43,8 +44,10 @@ def file_kind(path: Path) -> Kind:
     return format_of(path).kind
 
 
-def list_parts(path: Path) -> tuple[Part, ...]:
+def list_parts(path: Path, part: str = "") -> tuple[Part, ...]:
     """The images in a file or folder that holds several; ``()`` where there is no choice.
+
+    `part` may name a reader, as for `read_volume`.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def list_parts(path: Path) -> tuple[Part, ...]:
         If it can't be read.
     """
     path = _existing(path)
-    found = format_of(path)
+    found, _ = reader_of(path, part)
     if not found.parts:
         return ()
     parts: tuple[Part, ...] = found.call(found.parts, path)
@@ -70,12 +73,15 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
         File axis (0, 1, 2) that slices are counted along; by default the one with the
         largest spacing, else the last. Pictures have one slice whatever is given.
     part
-        Which image of several, see `list_parts`; by default the format's own choice.
+        Which image of several, see `list_parts`; by default the format's own choice. It may
+        begin with a reader's name: ``simpleitk:2`` is a DICOM folder's second series, read by
+        SimpleITK, ``simpleitk`` its largest.
 
     Returns
     -------
     Volume
-        ``(slice, row, column[, channel])``, of the stored integer type or float32.
+        ``(slice, row, column[, channel])``, of the stored integer type or float32. Its header
+        tells the `part`, so that the same image can be read again.
 
     Raises
     ------
@@ -83,9 +89,9 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
         If the file is missing, damaged, or of a kind that can't be used.
     """
     path = _existing(path)
-    found = format_of(path)
-    volume: Volume = found.call(found.read, path, How(slice_axis, part))
-    return volume
+    found, own = reader_of(path, part)
+    volume: Volume = found.call(found.read, path, How(slice_axis, own))
+    return replace(volume, header={**volume.header, "part": part}) if part else volume
 
 
 def read_mask(path: Path, like: Volume) -> np.ndarray:
@@ -103,7 +109,7 @@ def read_mask(path: Path, like: Volume) -> np.ndarray:
         If it can't be read, doesn't lie on the image, or holds anything but ids >= 0.
     """
     path = _existing(path)
-    found = format_of(path)
+    found, _ = reader_of(path)
     own = like.kind if like.path is None or not like.path.exists() else file_kind(like.path)
     if found.kind not in (own, like.kind):
         raise InputError(
@@ -126,7 +132,7 @@ def read_classes(path: Path) -> list[LabelClass]:
         If it can't be read.
     """
     path = _existing(path)
-    found = format_of(path)
+    found, _ = reader_of(path)
     classes: list[LabelClass] = found.call(found.classes, path) if found.classes else []
     return classes
 

@@ -302,10 +302,9 @@ class _Groups:
         width = self.number("WindowWidth", "FrameVOILUTSequence")
         if centre is None or width is None or width <= 0:
             return None
-        if str(self.find("VOILUTFunction", "FrameVOILUTSequence") or "LINEAR") == "LINEAR":
-            # DICOM PS3.3 C.11.2.1.2: the linear window is half a step off the exact one.
-            return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
-        return centre - width / 2, centre + width / 2
+        return value_window(
+            centre, width, str(self.find("VOILUTFunction", "FrameVOILUTSequence") or "")
+        )
 
     def parts(self) -> tuple[str, ...]:
         kind = self.find("ImageType")
@@ -321,6 +320,14 @@ class _Groups:
             self.find("AcquisitionNumber") or self.find("FrameAcquisitionNumber", content),
         )
         return tuple("" if value is None else str(value) for value in values)
+
+
+def value_window(centre: float, width: float, curve: str) -> tuple[float, float]:
+    """The least and the largest value that a window shows; `curve` is its VOI LUT function."""
+    if curve in ("", "LINEAR"):
+        # DICOM PS3.3 C.11.2.1.2: the linear window is half a step off the exact one.
+        return centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
+    return centre - width / 2, centre + width / 2
 
 
 def _whole(value: Any) -> int:

@@ -78,6 +78,11 @@ class Format:
         Module that must be there.
     extra
         The extra of napari-dim that brings it.
+    reads
+        Name of another format that this row reads too, by other means: where that one's
+        package is missing, or `reader` is asked for.
+    reader
+        What a part begins with to ask for that: ``simpleitk:2``.
     """
 
     name: str
@@ -94,6 +99,8 @@ class Format:
     holds: str = ""
     needs: str = ""
     extra: str = ""
+    reads: str = ""
+    reader: str = ""
 
     def call(self, function: str, *args: Any) -> Any:
         """Call one of the functions above.
@@ -168,6 +175,17 @@ FORMATS = (
         holds="dicom_files:is_dicom",
         needs="pydicom",
         extra="dicom",
+    ),
+    Format(
+        "DICOM by SimpleITK",
+        (),
+        "volume",
+        read="itk_series:read_series",
+        parts="itk_series:list_series",
+        needs="SimpleITK",
+        extra="itk",
+        reads="DICOM",
+        reader="simpleitk",
     ),
     Format(
         "folder of pictures",
@@ -261,8 +279,28 @@ def format_of(path: Path) -> Format:
     raise InputError(
         "this kind of file can't be read",
         where=path,
-        hint=f"What can: {', '.join(one.name for one in FORMATS if one.read)}",
+        hint=f"What can: {', '.join(one.name for one in FORMATS if one.read and not one.reads)}",
     )
+
+
+def reader_of(path: Path, part: str = "") -> tuple[Format, str]:
+    """Who reads a file or folder, and the part without the reader's name before it.
+
+    Raises
+    ------
+    InputError
+        If none can.
+    """
+    found = format_of(path)
+    name, _, rest = part.partition(":")
+    for one in FORMATS:
+        if one.reads != found.name:
+            continue
+        if name.strip().lower() == one.reader:
+            return one, rest
+        if find_spec(found.needs) is None and find_spec(one.needs) is not None:
+            return one, part
+    return found, part
 
 
 def known_format(path: Path) -> Format | None:

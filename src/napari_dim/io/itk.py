@@ -1,4 +1,4 @@
-"""MetaImage and NRRD files to volumes, by SimpleITK in a child process.
+"""Images to volumes by SimpleITK in a child process: MetaImage, NRRD, and what else asks for it.
 
 A malformed file can end the process that reads it with SimpleITK. It is read in one of its
 own; what it was, arrives as plain numbers, and a crash or a hang becomes one `InputError`.
@@ -32,8 +32,8 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def read_itk(path: Path, how: How) -> Volume:
     """Read one image; see `napari_dim.io.read_volume`."""
-    array, told = _read(path, how.part)
-    return _volume(path, array, told, how.slice_axis)
+    array, told = read_apart(path, _CHILD, _number(path, how.part), path.stat().st_size)
+    return volume_of(path, array, told, how.slice_axis)
 
 
 def read_plain(path: Path) -> np.ndarray:
@@ -44,13 +44,22 @@ def read_plain(path: Path) -> np.ndarray:
     InputError
         If it can't be read.
     """
-    return _read(path, "")[0]
+    return read_apart(path, _CHILD, "-", path.stat().st_size)[0]
 
 
-def _read(path: Path, part: str) -> tuple[np.ndarray, dict[str, Any]]:
+def read_apart(path: Path, child: Path, part: str, size: int) -> tuple[np.ndarray, dict[str, Any]]:
+    """What a child program reads: the voxels in the file's order, and what it tells of them.
+
+    `size` is how many bytes it may have to read.
+
+    Raises
+    ------
+    InputError
+        If it refuses, crashes or hangs.
+    """
     with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
         out = Path(folder) / "voxels.npy"
-        told = _ask_child(path, out, part)
+        told = ask_child(path, child, str(out), part, size)
         if "refused" in told:
             raise InputError(told["refused"], where=path, hint=_hint(told))
         array: np.ndarray = np.load(out, allow_pickle=False)
@@ -65,7 +74,8 @@ def list_itk(path: Path) -> tuple[Part, ...]:
     if b"dimension: 4" not in start and b"NDims = 4" not in start:
         return ()
     with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
-        told = _ask_child(path, Path(folder) / "voxels.npy", "")
+        out = str(Path(folder) / "voxels.npy")
+        told = ask_child(path, _CHILD, out, "-", path.stat().st_size)
     count = int(told.get("volumes", 0))
     return tuple(Part(str(number), f"volume {number} of {count}") for number in range(count))
 
@@ -85,16 +95,26 @@ def _hint(told: dict[str, Any]) -> str:
     return ""
 
 
-def _ask_child(path: Path, out: Path, part: str) -> dict[str, Any]:
+def _number(path: Path, part: str) -> str:
+    if part and not part.strip().isdecimal():
+        raise InputError(f"{part!r} is no number of a volume", where=path)
+    return part.strip() or "-"
+
+
+def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[str, Any]:
+    """What a child program tells of a file or folder; arguments as for `read_apart`.
+
+    Raises
+    ------
+    InputError
+        If SimpleITK isn't there, or the child crashes or hangs.
+    """
     if find_spec("SimpleITK") is None:
         raise InputError("this file needs the package SimpleITK", where=path,
                          hint='Install it with: pip install "napari-dim[itk]"')  # fmt: skip
-    if part and not part.strip().isdecimal():
-        raise InputError(f"{part!r} is no number of a volume", where=path)
     # -P: nothing beside the program may be taken for a package that SimpleITK imports.
-    command = [sys.executable, "-P", str(_CHILD), str(path.resolve()), str(out),
-               part.strip() or "-", str(MAX_BYTES)]  # fmt: skip
-    patience = _START + path.stat().st_size / _BYTES_A_SECOND
+    command = [sys.executable, "-P", str(child), str(path.resolve()), out, part, str(MAX_BYTES)]
+    patience = _START + size / _BYTES_A_SECOND
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=patience, stdin=subprocess.DEVNULL,
@@ -115,7 +135,10 @@ def _ask_child(path: Path, out: Path, part: str) -> dict[str, Any]:
     return told
 
 
-def _volume(path: Path, array: np.ndarray, told: dict[str, Any], slice_axis: int | None) -> Volume:
+def volume_of(
+    path: Path, array: np.ndarray, told: dict[str, Any], slice_axis: int | None
+) -> Volume:
+    """The volume that a child program read, turned from SimpleITK's LPS to RAS+."""
     axes = len(told["spacing"])
     linear = np.eye(3)
     linear[:axes, :axes] = np.reshape(told["direction"], (axes, axes))

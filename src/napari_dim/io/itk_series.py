@@ -1,0 +1,89 @@
+"""DICOM series to volumes as SimpleITK reads them, in a child process.
+
+For people who want SimpleITK's own reading, or who have no pydicom. It keeps neither a gantry
+tilt nor gaps: where the headers put a slice elsewhere than SimpleITK does, it is told or refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_dim.errors import InputError
+from napari_dim.io.dicom_files import value_window
+from napari_dim.io.formats import How, Part
+from napari_dim.io.itk import ask_child, read_apart, volume_of
+from napari_dim.volume import Volume
+
+READER = "simpleitk"
+"""What a part begins with where this reader is wanted: ``simpleitk:2``."""
+
+_CHILD = Path(__file__).with_name("itk_series_child.py")
+_TOLD, _REFUSED = 0.01, 0.1
+"""How far a slice may lie beside its place, in spacings: unsaid, and told."""
+
+
+def read_series(path: Path, how: How) -> Volume:
+    """Read one series; see `napari_dim.io.read_volume`.
+
+    Of a folder with several the one that `how` names (by number, UID or description), else
+    the largest. Of a file the series in its folder that it belongs to.
+    """
+    array, told = read_apart(path, _CHILD, how.part.strip() or "-", _size(path))
+    # The slices that were taken are what a reader knows; a thin one is no reason to turn.
+    volume = volume_of(path, array, told, 2 if how.slice_axis is None else how.slice_axis)
+    warnings = list(volume.warnings)
+    if told["off"] > _REFUSED:
+        raise InputError(
+            f"SimpleITK puts a slice {told['off']:.3g} slices beside where its header says "
+            "(missing or doubled slices, or a tilt)",
+            where=path,
+            hint="Read it by pydicom, which keeps every slice in its place",
+        )
+    if told["off"] > _TOLD:
+        warnings.append(f"slices lie up to {told['off']:.3g} slices beside their even places")
+    if not told["located"]:
+        warnings.append("the file does not say how it lies in the patient; programs will differ")
+    if told["frames"]:
+        warnings.append("SimpleITK takes the frames in the order of the file")
+    if told["others"]:
+        warnings.append(f"the largest of {len(told['others']) + 1} series is read; "
+                        f"there are also {'; '.join(told['others'][:6])}")  # fmt: skip
+    return replace(volume, header={**volume.header, **_header(told)}, warnings=tuple(warnings))
+
+
+def list_series(path: Path) -> tuple[Part, ...]:
+    """The series in a folder; see `napari_dim.io.list_parts`."""
+    told = ask_child(path, _CHILD, "", "-", _size(path))
+    if "refused" in told:
+        raise InputError(told["refused"], where=path)
+    return tuple(
+        Part(f"{READER}:{number}", text) for number, text in enumerate(told["series"], start=1)
+    )
+
+
+def _size(path: Path) -> int:
+    """Bytes that may belong to a series."""
+    files = path.rglob("*") if path.is_dir() else path.parent.iterdir()
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _header(told: dict[str, Any]) -> dict[str, Any]:
+    """What an export needs: the UIDs that a segmentation refers to, as pydicom's reader says."""
+    tags = told["tags"]
+    header = {name: tags[name] for name in
+              ("modality", "study", "series", "frame_of_reference", "sop_class")}  # fmt: skip
+    header["inverted"] = tags["photometric"] == "MONOCHROME1"
+    header["window"] = _window(tags)
+    if told["uids"]:
+        header["instances"] = tuple((uid, 0) for uid in told["uids"])
+    return header
+
+
+def _window(tags: dict[str, str]) -> tuple[float, float] | None:
+    try:
+        centre, width = (float(tags[n].split("\\")[0]) for n in ("centre", "width"))
+    except ValueError:
+        return None
+    return value_window(centre, width, tags["curve"]) if width > 0 else None
