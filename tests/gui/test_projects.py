@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from napari_dim.gui import projects
+from napari_dim.gui.actions import combine_channels
+from napari_dim.gui.layers import layer_volume
+from napari_dim.gui.reslice import turn_slices
 from napari_dim.project import Project
 from tests.gui.conftest import tiny_image
+from tests.gui.test_files import choose
 
 
 @pytest.fixture
@@ -90,6 +94,50 @@ def test_open_layers_become_a_project_that_opens_again(
     assert "removed" in projects.remove_case(session, "s0").lower()
     assert [case.name for case in projects.current_project(session).cases] == ["s2"]
     assert "s0" not in [layer.name for layer in viewer.layers]
+
+
+def test_which_image_plane_and_channels_a_case_is_are_kept(
+    viewer, workspace, session, tmp_path, monkeypatch
+):
+    """A volume of several, in a chosen plane, and combined channels come back as they were."""
+    data = np.random.default_rng(0).integers(0, 99, (9, 10, 6, 12)).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, np.diag([1.0, 1, 3, 1])), tmp_path / "bold.nii")
+    choose(monkeypatch, 7)
+    (image,) = viewer.open(tmp_path / "bold.nii", plugin="napari-dim")
+    workspace.annotate.image.pick(image)
+    projects.from_layers(session, tmp_path / "p")
+    turn_slices(session, "sagittal")  # after it became a case
+    nib.save(nib.Nifti1Image(data[..., 0], np.diag([1.0, 1, 3, 1])), tmp_path / "t1.nii")
+    nib.save(nib.Nifti1Image(data[..., 1], np.diag([1.0, 1, 3, 1])), tmp_path / "flair.nii")
+    for name in ("t1", "flair"):
+        viewer.open(tmp_path / f"{name}.nii", plugin="napari-dim")
+    viewer.layers.selection = set(viewer.layers[-2:])
+    combine_channels(viewer)
+    viewer.layers.selection = set(viewer.layers[-2:])
+    for layer in list(viewer.layers)[1:-2]:
+        viewer.layers.remove(layer)
+    projects.add_layers(session)
+    names = [case.name for case in projects.current_project(session).cases]
+    projects.close_project(session)
+    projects.open_project(session, tmp_path / "p")
+    found = {}
+    for _ in names:
+        found[session.autosave.case_of(session.image)] = layer_volume(session.image)
+        projects.next_case(session)
+    bold, both = (found[name] for name in names)
+    np.testing.assert_array_equal(bold.grid.to_file(bold.array), data[..., 7])
+    assert bold.grid.plane == "sagittal"
+    np.testing.assert_array_equal(both.grid.to_file(both.array), data[..., :2])
+
+
+def test_rows_of_a_cohort_keep_their_plane_and_channels(session, scans, tmp_path):
+    (scans / "cohort.csv").write_text(
+        "image,labels,slices,site,split,slice_axis\ns0.nii.gz|s1.nii.gz,,,north,train,coronal\n"
+    )
+    projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
+    volume = layer_volume(session.image)
+    assert volume.channels == 2
+    assert volume.grid.plane == "coronal"
 
 
 def test_a_project_that_somebody_has_is_read_only_and_says_who(workspace, session, scans, tmp_path):

@@ -147,6 +147,12 @@ class Autosave:
                 self._layers[layer] = self._watched(layer)
         self._wake()
 
+    def turned(self, image: Layer) -> None:
+        """Say that a scan was cut into slices of another plane."""
+        project, case = self._cases.get(image, (None, ""))
+        if project is not None and not project.read_only:
+            project.update_case(case, slice_axis=layer_source(image).grid.slice_axis)
+
     def case_of(self, image: Layer) -> str:
         """The case of the open project that a scan is; "" for none."""
         project, case = self._cases.get(image, (None, ""))
@@ -298,7 +304,8 @@ class Autosave:
         path = None if source is None or source.path is None else source.path
         there = path is not None and path.exists()
         name = project.free_name(shown.name)
-        project.add_case(path if there else None, name, digest=False)
+        place = source.place if source is not None and there else {}
+        project.add_case(path if there else None, name, digest=False, **place)
         if image is not None:
             self._cases[image] = project, name
         return project, name

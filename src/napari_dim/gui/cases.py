@@ -15,6 +15,7 @@ from napari_dim.gui.layers import add_layer, go_to_slice, image_tuples, layer_so
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
 from napari_dim.project.states import LABELLED
+from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
@@ -97,20 +98,26 @@ def add_open_layers(session: Session, project: Project, images: Iterable[Image])
         source = layer_source(image)
         name = project.free_name(image.name)
         path = source.path
-        if path is None or not path.exists():
-            path = _written(project, image, name)
+        place = source.place
+        if path is None or not path.exists() or source.header.get("combined"):
+            path, place["part"] = written(project, layer_volume(image), name), ""
         site = getattr(session, "site_of", lambda _: "")(image)
-        project.add_case(path, name, site=site)
+        project.add_case(path, name, site=site, **place)
         session.autosave.attach(image, project, name)
         names.append(name)
     return names
 
 
-def _written(project: Project, image: Image, name: str) -> Path:
-    """A scan that is in no file, as a file of the project."""
+def written(project: Project, volume: Volume, name: str) -> Path:
+    """A scan that is in no file, or in several, as a file of the project.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
     from napari_dim.io import write_image
 
-    volume = layer_volume(image)
     suffix = ".png" if volume.kind == "picture" and volume.array.dtype == np.uint8 else ".nii"
     folder = inside(project.folder, "images")
     folder.mkdir(exist_ok=True)

@@ -59,6 +59,12 @@ class Source:
         return cls(volume.grid, volume.kind, volume.path, volume.header, stack)
 
     @property
+    def place(self) -> dict[str, Any]:
+        """How its file is read to give it again: `Project.add_case` keeps it."""
+        axis = self.grid.slice_axis if self.kind == "volume" else None
+        return {"part": self.header.get("part", ""), "slice_axis": axis}
+
+    @property
     def flat(self) -> bool:
         """Whether the layer has no slice axis: it shows a single picture."""
         return self.kind == "picture" and self.grid.shape[0] == 1

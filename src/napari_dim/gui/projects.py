@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image
 
-from napari_dim.data.load import load_case
+from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
-from napari_dim.gui.cases import add_open_layers, close_case, open_case
+from napari_dim.gui.cases import add_open_layers, close_case, open_case, written
 from napari_dim.gui.files import LABEL_NAMES
 from napari_dim.gui.layers import layer_path
 from napari_dim.gui.session import Session
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
 from napari_dim.project.cohort import CohortCase, read_cohort
+from napari_dim.project.model import Case
 from napari_dim.project.states import SliceState
 from napari_dim.volume import file_stem
 
@@ -61,7 +62,7 @@ def from_cohort(session: Session, folder: Path, cohort: Path, each: Each = lambd
     try:
         for row in rows:
             each(row.name)
-            case = project.add_case(row.image, project.free_name(row.name), site=row.site)
+            case = _case(project, row)
             if row.slices and row.split == "train":
                 _take_labels(project, case.name, row)
         project.flush()
@@ -69,6 +70,17 @@ def from_cohort(session: Session, folder: Path, cohort: Path, each: Each = lambd
         project.close()
         raise
     return _begin(session, project)
+
+
+def _case(project: Project, row: CohortCase) -> Case:
+    """A row of a cohort as a case; several channels become one file of the project."""
+    name, image, part, axis = project.free_name(row.name), row.image, row.part, None
+    if row.slice_axis or row.channels:
+        volume = load_image(row)
+        axis = volume.grid.slice_axis
+        if row.channels:
+            image, part = written(project, volume, name), ""
+    return project.add_case(image, name, site=row.site, slice_axis=axis, part=part)
 
 
 def from_folder(session: Session, folder: Path, scans: Path, each: Each = lambda _: None) -> str:

@@ -82,6 +82,7 @@ def turn_slices(session: Session, plane: str) -> None:
     for layer in together:
         if isinstance(layer, Image):
             _turn(layer, axis)
+            session.autosave.turned(layer)
     for layer in together:
         if isinstance(layer, Labels):
             made = _fresh(layer, image)

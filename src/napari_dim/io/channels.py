@@ -57,7 +57,9 @@ def combined(volumes: Sequence[Volume]) -> Volume:
         arrays.append(_channels(array))
     dtype = np.result_type(*arrays)
     array = np.concatenate([one.astype(dtype, copy=False) for one in arrays], axis=3)
-    header = {**first.header, "stored": dtype.name, "window": None, "inverted": False}
+    # No file holds all of it: `combined` says so to whoever wants to read it again.
+    header = {**first.header, "stored": dtype.name, "window": None, "inverted": False,
+              "combined": True}  # fmt: skip
     return replace(first, array=array, header=header, warnings=tuple(dict.fromkeys(notes)))
 
 
