@@ -227,7 +227,10 @@ class ScoreCurve(QWidget):
         if not scores:
             return
         if self._plot is not None:
-            self._line.setData([s.labelled for s in scores], [s.dice for s in scores])
+            numbers = [s.labelled for s in scores]
+            self._line.setData(numbers, [s.dice for s in scores])
+            # Wide enough for ticks at whole numbers: there is no half slice.
+            self._plot.setXRange(max(min(numbers) - 3, 0), max(numbers) + 3, padding=0)
         self._text.setText(verdict([s.dice for s in scores]))
 
     def _restyle(self, event: Any = None) -> None:
