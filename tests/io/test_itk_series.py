@@ -71,6 +71,9 @@ def test_what_simpleitk_would_misplace_is_refused_or_told(tmp_path):
     tilt = write_series(tmp_path / "tilt", ramp(), tilted)
     with pytest.raises(InputError, match="beside where its header says"):
         read_volume(tilt, part="simpleitk")
+    alone = read_volume(next(tilt.iterdir()), part="simpleitk")
+    assert alone.array.shape[0] == 1
+    assert "alone" in alone.warnings[0]
     shift = [0, 0, 0.15, 0, 0, 0]
     uneven = write_series(tmp_path / "uneven", ramp(), AFFINE, shift=shift)
     assert "up to 0.04" in read_volume(uneven, part="simpleitk").warnings[0]
@@ -79,8 +82,19 @@ def test_what_simpleitk_would_misplace_is_refused_or_told(tmp_path):
     assert "instances" not in frames.header  # their order isn't known
 
 
+def test_dark_on_bright_is_turned_round_and_told(tmp_path):
+    folder = write_series(tmp_path / "x", ramp(), AFFINE, PhotometricInterpretation="MONOCHROME1")
+    usual, volume = read_volume(folder), read_volume(folder, part="simpleitk")
+    assert (usual.header["inverted"], volume.header["inverted"]) == (True, False)
+    assert "turned its values round" in volume.warnings[0]
+    assert np.ptp(volume.array + usual.array) == 0
+
+
 def test_damage_and_other_folders_are_one_line(tmp_path):
     folder = write_series(tmp_path / "x", ramp(), AFFINE)
+    (folder / "odd.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"odd")
+    (folder / "notes.txt").write_text("no image")
+    check(read_volume(folder, part="simpleitk"), ramp(), AFFINE)  # one bad file keeps none
     for file in folder.iterdir():
         file.write_bytes(file.read_bytes()[:300])
     with pytest.raises(InputError) as caught:

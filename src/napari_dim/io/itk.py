@@ -90,6 +90,8 @@ def list_classes(path: Path) -> list[LabelClass]:
 
 
 def _hint(told: dict[str, Any]) -> str:
+    if "hint" in told:
+        return str(told["hint"])
     if "volumes" in told:
         return f"Choose one of its volumes, 0 to {told['volumes'] - 1}"
     return ""

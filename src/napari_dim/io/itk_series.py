@@ -20,8 +20,8 @@ READER = "simpleitk"
 """What a part begins with where this reader is wanted: ``simpleitk:2``."""
 
 _CHILD = Path(__file__).with_name("itk_series_child.py")
-_TOLD, _REFUSED = 0.01, 0.1
-"""How far a slice may lie beside its place, in spacings: unsaid, and told."""
+_TOLD = 0.01
+"""How far a slice may lie beside its place unsaid, in spacings; the child refuses 0.1."""
 
 
 def read_series(path: Path, how: How) -> Volume:
@@ -34,15 +34,12 @@ def read_series(path: Path, how: How) -> Volume:
     # The slices that were taken are what a reader knows; a thin one is no reason to turn.
     volume = volume_of(path, array, told, 2 if how.slice_axis is None else how.slice_axis)
     warnings = list(volume.warnings)
-    if told["off"] > _REFUSED:
-        raise InputError(
-            f"SimpleITK puts a slice {told['off']:.3g} slices beside where its header says "
-            "(missing or doubled slices, or a tilt)",
-            where=path,
-            hint="Read it by pydicom, which keeps every slice in its place",
-        )
     if told["off"] > _TOLD:
         warnings.append(f"slices lie up to {told['off']:.3g} slices beside their even places")
+    if told["alone"]:
+        warnings.append("its series makes no volume for SimpleITK, this slice is alone")
+    if told["tags"]["photometric"] == "MONOCHROME1":
+        warnings.append("SimpleITK turned its values round, so that bright is high")
     if not told["located"]:
         warnings.append("the file does not say how it lies in the patient; programs will differ")
     if told["frames"]:
@@ -74,8 +71,9 @@ def _header(told: dict[str, Any]) -> dict[str, Any]:
     tags = told["tags"]
     header = {name: tags[name] for name in
               ("modality", "study", "series", "frame_of_reference", "sop_class")}  # fmt: skip
-    header["inverted"] = tags["photometric"] == "MONOCHROME1"
-    header["window"] = _window(tags)
+    header["inverted"] = False
+    # The window of values that were turned round holds no more.
+    header["window"] = None if tags["photometric"] == "MONOCHROME1" else _window(tags)
     if told["uids"]:
         header["instances"] = tuple((uid, 0) for uid in told["uids"])
     return header

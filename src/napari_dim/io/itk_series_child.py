@@ -13,7 +13,8 @@ import math
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,14 @@ TAGS = {
 }  # fmt: skip
 
 
+BETTER = "Read it by pydicom"
+FAR = 0.1
+"""How far a slice may lie beside its place, in spacings."""
+
+
 @dataclass(frozen=True)
 class Series:
-    """One series: its files in order, and what its first header says."""
+    """Files of one series, size and orientation, sorted by position; what their header says."""
 
     files: tuple[str, ...]
     uid: str
@@ -46,55 +52,100 @@ class Series:
         return len(self.files) * frames, self.size[1], self.size[0]
 
 
+@dataclass(frozen=True)
+class Header:
+    """What one file says of itself."""
+
+    series: Series
+    orientation: str
+    along: float
+
+
 def main(path: str, out: str, which: str, limit: str) -> dict[str, Any]:
     """List the series of `path`, or read one; `{"refused": ...}` where it is not read."""
-    found = find(path)
+    found = find(Path(path))
     if not found:
         return {"refused": "SimpleITK finds no DICOM image here"}
     if not out:
         return {"series": [described(one) for one in found]}
     fitting = chosen(found, which)
     if len(fitting) != 1:
-        told = "; ".join(f"{n} ({named(one)})" for n, one in enumerate(found[:12], start=1))
+        names = "; ".join(f"{n} ({named(one)})" for n, one in enumerate(found[:12], start=1))
         return {"refused": f"{len(fitting) or 'none'} of the {len(found)} series fit {which!r}: "
-                           f"they are {told}"}  # fmt: skip
+                           f"they are {names}"}  # fmt: skip
     one = fitting[0]
+    if one.modality == "SEG" or len(one.size) > 3 or one.bits in (3 * 16, 3 * 32):
+        # It takes packed bits for bytes, and mixes up the halves of colours of 16 bits.
+        return {"refused": "SimpleITK does not read segmentations, images of four axes and "
+                           "colours of more than 8 bits right", "hint": BETTER}  # fmt: skip
     if math.prod(one.shape) * one.bits > int(limit) * 8:
         return {"refused": "the series is larger than what can be read"}
     others = [f"{n} ({named(each)})" for n, each in enumerate(found, start=1) if each is not one]
-    return {**read(one, out), "others": others if which == "-" else []}
+    told = {**read(one, out), "others": others if which == "-" else [], "alone": False}
+    if told["off"] > FAR and Path(path).is_file():
+        return {**read(replace(one, files=(path,)), out), "others": [], "alone": True}
+    if told["off"] > FAR:
+        return {
+            "refused": f"SimpleITK puts a slice {told['off']:.3g} slices beside where its header "
+            "says (missing or doubled slices, or a tilt)",
+            "hint": BETTER,
+        }
+    return told
 
 
-def find(path: str) -> list[Series]:
+def find(path: Path) -> list[Series]:
     """All series below a folder by number, or the one that a file belongs to."""
-    own = Path(path)
-    if own.is_file():
-        alike = [files for files in groups(own.parent) if own in map(Path, files)]
-        return [series(alike[0] if alike else (path,))]
-    found = []
-    for where, folders, _ in os.walk(path):
+    if path.is_file():
+        own = header_of(path)
+        if own is None:
+            return []
+        beside = [file for file in path.parent.iterdir() if file.is_file()]
+        return [one for one in grouped(beside) if str(path) in one.files]
+    files: list[Path] = []
+    for where, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [series(files) for files in groups(Path(where))]
-    return sorted(found, key=lambda one: (one.number, one.uid))
+        files += [Path(where, name) for name in names if not name.startswith(".")]
+    return sorted(grouped(files), key=lambda one: (one.number, one.uid))
 
 
-def groups(folder: Path) -> list[tuple[str, ...]]:
-    """The files of each series in a folder, sorted by position."""
-    reader = sitk.ImageSeriesReader
-    name = str(folder)
-    return [reader.GetGDCMSeriesFileNames(name, uid) for uid in reader.GetGDCMSeriesIDs(name)]
+def grouped(files: Iterable[Path]) -> list[Series]:
+    """The series of files; what SimpleITK can't read is left out, a damaged file keeps none."""
+    groups: dict[tuple[object, ...], list[Header]] = {}
+    for file in sorted(files):
+        header = header_of(file)
+        if header is not None:
+            one = header.series
+            whole = file if one.shape[0] > 1 else None  # of many frames: a volume by itself
+            alike = one.uid, one.size, one.bits, header.orientation, whole
+            groups.setdefault(alike, []).append(header)
+    return [
+        replace(
+            group[0].series,
+            files=tuple(f for h in sorted(group, key=lambda h: h.along) for f in h.series.files),
+        )
+        for group in groups.values()
+    ]
 
 
-def series(files: tuple[str, ...]) -> Series:
-    """What the first header of a series says."""
+def header_of(file: Path) -> Header | None:
+    """What a file says of itself; None if it is no DICOM image to SimpleITK."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(files[0])
-    reader.ReadImageInformation()
+    reader.SetImageIO("GDCMImageIO")  # a picture beside the series is none of it
+    reader.SetFileName(str(file))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     bits = re.search(r"(\d+)-bit", kind)
-    number = tag(reader, "0020|0011")
-    return Series(
-        files=tuple(files),
+    number, instance = tag(reader, "0020|0011"), tag(reader, "0020|0013")
+    orientation, position = tag(reader, "0020|0037"), tag(reader, "0020|0032")
+    along = float(instance) if instance.isdecimal() else 0.0
+    if orientation and position:
+        row, column = np.reshape([float(x) for x in orientation.split("\\")], (2, 3))
+        along = float(np.dot(np.cross(row, column), [float(x) for x in position.split("\\")]))
+    series = Series(
+        files=(str(file),),
         uid=tag(reader, "0020|000e"),
         number=int(number) if number.isdecimal() else 0,
         description=" ".join(tag(reader, "0008|103e").split()),
@@ -102,6 +153,7 @@ def series(files: tuple[str, ...]) -> Series:
         size=tuple(int(n) for n in reader.GetSize()),
         bits=(int(bits[1]) if bits else 64) * int(reader.GetNumberOfComponents()),
     )
+    return Header(series, orientation, along)
 
 
 def chosen(found: list[Series], which: str) -> list[Series]:
