@@ -175,7 +175,9 @@ def _trained(
     model = last.model
     adapt = spec.get("adapt", False)
     told = {"steps": last.steps, "patch": model.grid.patch}
-    return lambda volume: predict(model, volume, adapt=adapt).mask, told
+    # As many threads as in training: two runs side by side must not wait for each other's.
+    how: Any = {"adapt": adapt, "threads": settings.threads}
+    return lambda volume: predict(model, volume, **how).mask, told
 
 
 if __name__ == "__main__":
