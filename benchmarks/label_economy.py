@@ -1,7 +1,7 @@
 """What a minute and a labelled slice are worth: Dice on the test split.
 
 Against the budget (labels as the cohort lists them), against the number of labelled slices
-(60 s), within one volume of which 5 slices are labelled, and with 3 labelled pictures (180 s).
+(60 s), within each of three volumes of which 5 slices are labelled, and with 3 labelled pictures (180 s).
 DiM, supervised training with the same network and views, and what people use today: a random
 forest on pixel features and, within one volume, shape interpolation.
 
@@ -28,7 +28,8 @@ NETWORKS = ("dim", "supervised")
 COLOURS = {"dim": "#0072B2", "supervised": "#D55E00", "forest": "#009E73", "interpolation": "#777"}
 OUT = Path(__file__).parent.parent / "docs" / "results" / "label_economy"
 FEW = "fundus_disc"
-WITHIN, CHANGED = ("left_atrium_within",), "left_atrium_changed"
+WITHIN = tuple(f"left_atrium_within{row}" for row in ("", "_row2", "_row5"))
+CHANGED = "left_atrium_changed"
 
 
 def specs(args: argparse.Namespace) -> list[dict[str, Any]]:

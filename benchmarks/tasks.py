@@ -59,7 +59,8 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
         alone; ``left_atrium_within``: one volume, 5 labelled slices spread evenly over it
         (some show background alone), the others are the test;
         ``left_atrium_within_shown``: the same with labels only where the structure shows,
-        so that nothing says where it ends; ``fundus_disc_one_centre``: no picture of the
+        so that nothing says where it ends; with ``_row2`` behind it, of that row of the
+        cohort in place of the one with labels; ``fundus_disc_one_centre``: no picture of the
         second centre in training.
     labels
         Labelled slices in all; None takes those that the cohort lists. The slices of a
@@ -70,8 +71,9 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
     train, test = rows.split("train"), rows.split("test")
     merge = MERGE.get(cohort, {})
     if name.startswith("left_atrium_within"):
-        row = next(r for r in train if r.slices)
-        shown = name.endswith("shown")
+        number = name.rpartition("_row")[2]
+        row = train[int(number)] if number.isdecimal() else next(r for r in train if r.slices)
+        shown = "_shown" in name
         case = _with_labels(row, labels or WITHIN_LABELS, evenly=not shown)
         counts = np.isin(np.arange(len(case.states)), case.unlabelled)
         reference = read_mask(row.labels, case.volume)
