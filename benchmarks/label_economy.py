@@ -1,9 +1,9 @@
 """What a minute and a labelled slice are worth: Dice on the test split.
 
 Against the budget (labels as the cohort lists them), against the number of labelled slices
-(60 s), within each of three volumes of which 5 slices are labelled, and with 3 labelled pictures (180 s).
-DiM, supervised training with the same network and views, and what people use today: a random
-forest on pixel features and, within one volume, shape interpolation.
+(60 s), within three volumes of which 5 slices are labelled, and with 3 labelled pictures
+(180 s). DiM, supervised training with the same network and views, and what people use today:
+a random forest on pixel features and, within one volume, shape interpolation.
 
     python benchmarks/label_economy.py DATA [--part budgets labels within few] [--seeds 0 1 2]
         [--jobs 2] [--out FOLDER] [--table]
