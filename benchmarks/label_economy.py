@@ -124,9 +124,6 @@ def plot(parts: dict[str, tuple[Found, str]], path: Path) -> None:
             for method, colour in COLOURS.items():
                 points = sorted((v, d) for (m, v), d in each.items() if m == method and v)
                 if not points:
-                    if each.get((method, None)):
-                        level = mean(each[method, None])
-                        axis.axhline(level, color=colour, ls=":", label=method)
                     continue
                 at = [v for v, _ in points]
                 axis.plot(at, [mean(d) for _, d in points], color=colour, label=method, marker="o")
@@ -135,7 +132,17 @@ def plot(parts: dict[str, tuple[Found, str]], path: Path) -> None:
                 axis.set_xscale("log")
                 axis.set_xticks(at, [str(v) for v in at])
                 axis.minorticks_off()
-            axis.set_title(f"{task}, {site}", fontsize=9)
+            bottom = axis.get_ylim()[0]
+            for method, colour in COLOURS.items():
+                level = mean(each.get((method, None), [-1.0]))
+                if level > bottom - 0.1:
+                    axis.axhline(level, color=colour, ls=":", label=method)
+                elif level >= 0:  # far below: told, so that the others can be told apart
+                    text = f"↓ {method} {level:.2f}"
+                    where = {"transform": axis.transAxes, "ha": "right"}
+                    axis.text(0.98, 0.09, text, color=colour, fontsize=8, **where)
+            name = task.replace("_", " ").replace("row", "row ")
+            axis.set_title(name if site in ("A", "inside") else f"{name}, {site}", fontsize=9)
             axis.set_xlabel(label)
             axis.grid(alpha=0.3)
         row[0].set_ylabel("Dice on the test split")
