@@ -47,7 +47,7 @@ def test_wrong_use_gets_one_line(cli, arguments, words):
 
 
 def test_the_unforeseen_gets_one_line_and_a_traceback_on_request(cli, tmp_path, monkeypatch):
-    def broken(path):
+    def broken(path, part=""):
         raise ZeroDivisionError("a bug\nof two lines")
 
     image = tmp_path / "image.nii.gz"
