@@ -41,6 +41,11 @@ def test_a_segmentation_of_it_refers_to_its_slices(tmp_path):
     path = write_mask(tmp_path / "m.dcm", mask, volume)
     np.testing.assert_array_equal(read_mask(path, read_volume(folder)), mask)
     assert [one.id for one in read_classes(path)] == [1]
+    # Beside its series it is no image.
+    path.rename(folder / "m.dcm")
+    assert list_parts(folder, "simpleitk") == ()
+    with pytest.raises(InputError, match="finds no DICOM image"):
+        read_volume(folder / "m.dcm", part="simpleitk")
 
 
 def test_series_are_chosen_as_elsewhere(tmp_path):

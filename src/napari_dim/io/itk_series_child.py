@@ -26,8 +26,6 @@ TAGS = {
     "sop_class": "0008|0016", "modality": "0008|0060", "photometric": "0028|0004",
     "centre": "0028|1050", "width": "0028|1051", "curve": "0028|1056",
 }  # fmt: skip
-
-
 BETTER = "Read it by pydicom"
 FAR = 0.1
 """How far a slice may lie beside its place, in spacings."""
@@ -74,10 +72,10 @@ def main(path: str, out: str, which: str, limit: str) -> dict[str, Any]:
         return {"refused": f"{len(fitting) or 'none'} of the {len(found)} series fit {which!r}: "
                            f"they are {names}"}  # fmt: skip
     one = fitting[0]
-    if one.modality == "SEG" or len(one.size) > 3 or one.bits in (3 * 16, 3 * 32):
-        # It takes packed bits for bytes, and mixes up the halves of colours of 16 bits.
-        return {"refused": "SimpleITK does not read segmentations, images of four axes and "
-                           "colours of more than 8 bits right", "hint": BETTER}  # fmt: skip
+    if len(one.size) > 3 or one.bits in (3 * 16, 3 * 32):
+        # It mixes up the halves of colours of 16 bits.
+        return {"refused": "SimpleITK does not read images of four axes and colours of more "
+                           "than 8 bits right", "hint": BETTER}  # fmt: skip
     if math.prod(one.shape) * one.bits > int(limit) * 8:
         return {"refused": "the series is larger than what can be read"}
     others = [f"{n} ({named(each)})" for n, each in enumerate(found, start=1) if each is not one]
@@ -135,6 +133,8 @@ def header_of(file: Path) -> Header | None:
     try:
         reader.ReadImageInformation()
     except RuntimeError:
+        return None
+    if tag(reader, "0008|0060") == "SEG":  # no image, and its packed bits are taken for bytes
         return None
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     bits = re.search(r"(\d+)-bit", kind)
