@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, pictures, read_mask, read_volume, write_mask
+from napari_dim.io import LabelClass, picture_pixels, read_mask, read_volume, write_mask
 from tests.io.test_nifti import one_line
 
 RNG = np.random.default_rng(0)
@@ -179,7 +179,7 @@ def test_pixels_are_the_same_in_bands(tmp_path, monkeypatch, mode):
     if mode == "P":
         Image.fromarray(RGB).quantize(8).save(file)
     whole = read_volume(file).array
-    monkeypatch.setattr(pictures, "_BAND", 20)
+    monkeypatch.setattr(picture_pixels, "_BAND", 20)
     np.testing.assert_array_equal(read_volume(file).array, whole)
 
 

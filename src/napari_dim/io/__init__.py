@@ -203,7 +203,7 @@ def prediction_name(image: Path, kind: Kind | None = None, form: str = "") -> st
         return f"{file_stem(image)}_dim{mask_format(image, form).written[0]}"
     suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
     if image.suffix.lower() in (".tif", ".tiff"):
-        from napari_dim.io.pictures import is_stack
+        from napari_dim.io.tiff_pages import is_stack
 
         suffix = ".tif" if is_stack(image) else suffix
     return f"{file_stem(image)}_dim{suffix}"

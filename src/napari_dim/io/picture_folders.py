@@ -1,7 +1,7 @@
-"""Several pictures as one stack: TIFFs of many pages, and folders of image files.
+"""Folders of image files as one stack.
 
-Pictures of a folder are pictures of their own; their sizes may differ, and each lies in the
-upper left corner of a slice as large as the largest. Pages of a grey TIFF are neighbours.
+They are pictures of their own; their sizes may differ, and each lies in the upper left corner
+of a slice as large as the largest.
 """
 
 from __future__ import annotations
@@ -10,20 +10,17 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import tifffile
 
 from napari_dim.errors import InputError
 from napari_dim.io.formats import How
-from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti_header import MAX_BYTES
 from napari_dim.io.pictures import read_picture, read_picture_mask
 from napari_dim.volume import Grid, Volume
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-_MOST_CHANNELS = 8
 
 
 def is_picture_folder(path: Path) -> bool:
@@ -74,52 +71,6 @@ def read_folder_mask(path: Path, like: Volume) -> np.ndarray:
     return _stacked(planes, path, like.grid.shape[1:])
 
 
-def read_pages(path: Path, file: tifffile.TiffFile) -> Volume:
-    """Read a TIFF of many pages: slices of one stack, and channels where it says so."""
-    series = file.series[0]
-    axes, shape = series.axes.upper(), series.shape
-    if len(file.series) > 1 or any(axis not in "TZIQCSYX" for axis in axes):
-        raise InputError(
-            f"the TIFF holds several images, or axes that can't be used ({axes})", where=path,
-            hint="Save one stack as a TIFF or NIfTI file of its own",
-        )  # fmt: skip
-    stacks = [n for n, axis in enumerate(axes) if axis in "TZIQ" and shape[n] > 1]
-    colors = [n for n, axis in enumerate(axes) if axis in "CS" and shape[n] > 1]
-    if len(stacks) > 1 or len(colors) > 1:
-        raise InputError(f"the TIFF has the axes {axes} {shape}", where=path,
-                         hint="Save one time and one series of channels")  # fmt: skip
-    if math.prod(shape) * series.dtype.itemsize > MAX_BYTES:
-        raise InputError("the TIFF is larger than what can be read", where=path)
-    array = series.asarray()
-    y, x = axes.index("Y"), axes.index("X")
-    order = [*stacks, y, x, *colors]
-    array = np.transpose(array, order + [n for n in range(array.ndim) if n not in order])
-    array = array.reshape([array.shape[n] for n in range(len(order))])
-    if not stacks:
-        array = array[None]
-    notes: tuple[str, ...] = ()
-    if array.ndim == 4 and array.shape[3] > _MOST_CHANNELS:
-        raise InputError(f"the TIFF has {array.shape[3]} channels", where=path)
-    if stacks and axes[stacks[0]] == "T":
-        notes = ("the slices are times, not places",)
-    spacing = _spacing(file)
-    kind: Literal["volume", "picture"] = "volume"
-    if array.ndim == 4 and array.shape[3] in (3, 4) and spacing is None:
-        kind = "picture"
-    grid = Grid.of_pictures(array.shape[0], array.shape[1], array.shape[2], spacing)
-    return Volume(array, grid, path, kind, {"stored": array.dtype.name}, notes)
-
-
-def read_pages_mask(path: Path, array: np.ndarray, like: Volume) -> np.ndarray:
-    """A TIFF with a page a slice as the mask of `like`."""
-    if array.shape != like.grid.shape:
-        raise InputError(
-            f"the mask is {array.shape}, its image {like.grid.shape}", where=path,
-            hint="Use a mask made for this image",
-        )  # fmt: skip
-    return as_labels(array, where=path)
-
-
 def _files(path: Path) -> list[Path]:
     """The image files right in a folder, as a person sorts them: 2 before 10."""
     found = [
@@ -151,19 +102,3 @@ def _stacked(
     for plane, array in zip(out, arrays, strict=True):
         plane[: array.shape[0], : array.shape[1]] = array
     return out
-
-
-def _spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
-    """Distances of (slices, rows, columns) in mm, where ImageJ wrote them all down."""
-    told = file.imagej_metadata or {}
-    factor = {"mm": 1.0, "micron": 1e-3, "um": 1e-3, "µm": 1e-3, r"\u00B5m": 1e-3, "cm": 10.0,
-              "nm": 1e-6}.get(str(told.get("unit", "")))  # fmt: skip
-    page = file.pages.first
-    sizes = [page.tags.get("YResolution"), page.tags.get("XResolution")]
-    if factor is None or not told.get("spacing") or None in sizes:
-        return None
-    row, column = (float(tag.value[1]) / max(float(tag.value[0]), 1e-12) for tag in sizes if tag)
-    step = abs(float(told["spacing"]))
-    if not all(0 < value < 1e6 for value in (step, row, column)):
-        return None
-    return step * factor, row * factor, column * factor
