@@ -150,6 +150,22 @@ def test_pseudo_labels_below_the_confidence_do_not_count():
     assert parts["inner"].item() > 0
 
 
+def test_pseudo_labels_that_a_paste_changes_do_not_count():
+    """Before L_sym runs: fewer pixels count with `agreement`, and those that do are the same."""
+    progress, batch = 0.6, views()
+    strict, plain = (method(confidence=0.5, agreement=on) for on in (True, False))
+    for dim in (strict, plain):  # pseudo-labels that lean on what stands beside them
+        dim.teacher[3].weight.data.mul_(4)
+    checked, direct = (
+        dim._guide(batch, dim.targets.encode(batch.index), progress, 0.2) for dim in (strict, plain)
+    )
+    assert checked.agreed is None
+    assert direct.agreed is None
+    assert torch.equal(checked.pseudo, direct.pseudo)
+    assert 0 < checked.sure.sum() < direct.sure.sum()
+    assert (checked.sure <= direct.sure).all()
+
+
 def test_entropy_term_is_optional():
     assert "entropy" not in method().step(views(), 1.0, 0)
     parts = method(entropy_weight=1.0, entropy_threshold=1.0).step(views(), 1.0, 0)
@@ -185,10 +201,11 @@ def loss_by_hand(logits, index, weight):
     return entropy + sum(dice) / len(dice)
 
 
-def test_the_step_is_equations_8_9_and_10_written_out():
+@pytest.mark.parametrize("agreement", [False, True])
+def test_the_step_is_equations_8_9_and_10_written_out(agreement):
     """From class indices and arithmetic with M alone, by the method page and not the code."""
     classes, confidence, progress = 3, 0.5, 0.9
-    dim = method(classes=classes, confidence=confidence, mixing_area=0.2)
+    dim = method(classes=classes, confidence=confidence, mixing_area=0.2, agreement=agreement)
     batch = views(3, 3, classes)
     for net in (dim.student, dim.teacher):  # some pixels sure, some not
         net[3].weight.data.mul_(4)
@@ -212,6 +229,7 @@ def test_the_step_is_equations_8_9_and_10_written_out():
     stitched_sure, stitched = stitched_p.max(1)
     sure = (sure >= confidence).float()
     counts = sure * (stitched_sure >= confidence) * (stitched == pseudo)
+    sure = counts if agreement else sure
 
     u_in, u_out = strong * (1 - m) + moved * m, moved * (1 - m) + strong * m
     out = student(torch.cat([batch.labelled_strong, u_in, u_out, strong]))

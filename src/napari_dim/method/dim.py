@@ -61,6 +61,7 @@ class Options:
     entropy_weight: float
     entropy_threshold: float
     confidence: float
+    agreement: bool
     teacher_decay: float
     teacher_memory: float
     mixing_area: float
@@ -82,9 +83,8 @@ class _Guidance:
     true: Tensor  # target of x_l
     true_weight: Tensor
     pseudo: Tensor  # target of x_u
-    sure: Tensor  # where it counts
-    stitched: Tensor | None  # target of L_sym
-    stitched_weight: Tensor | None
+    sure: Tensor  # where it counts in L_in and L_out
+    agreed: Tensor | None  # where it counts in L_sym; None while that does not run
 
 
 class DiM:
@@ -218,18 +218,18 @@ class DiM:
 
         symmetric = weight * weight >= options.least_weight
         views = [weak]
-        if symmetric:
+        if symmetric or options.agreement:
             views += [paste(moved, weak, box), paste(weak, moved, box)]
         with self.autocast():
             logits = self.teacher(torch.cat(views))
         predicted = self.targets.probability(logits).split_with_sizes([count] * len(views))
         pseudo, confidence = self.targets.harden(predicted[0])
         sure = (confidence >= options.confidence).float()
-        stitched = stitched_weight = None
-        if symmetric:
+        agreed = sure
+        if len(views) > 1:
             stitched, other = self.targets.harden(paste(predicted[2], predicted[1], box))
-            agree = (stitched == pseudo).all(1, keepdim=True).float()
-            stitched_weight = agree * sure * (other >= options.confidence).float()
+            same = (stitched == pseudo).all(1, keepdim=True)
+            agreed = sure * same * (other >= options.confidence)
         return _Guidance(
             inner=paste(moved, strong, box),
             outer=paste(strong, moved, box),
@@ -237,9 +237,8 @@ class DiM:
             true=true,
             true_weight=true_weight,
             pseudo=pseudo,
-            sure=sure,
-            stitched=stitched,
-            stitched_weight=stitched_weight,
+            sure=agreed if options.agreement else sure,
+            agreed=agreed if symmetric else None,
         )
 
     def _losses(
@@ -254,7 +253,7 @@ class DiM:
         views = [labelled]
         if guidance is not None:
             views += [guidance.inner, guidance.outer]
-            if guidance.stitched is not None:
+            if guidance.agreed is not None:
                 assert batch.unlabelled_strong is not None
                 views.append(batch.unlabelled_strong)
         with self.autocast():
@@ -274,8 +273,8 @@ class DiM:
             targets, outputs[2], paste(g.pseudo, g.true, box), paste(g.sure, g.true_weight, box)
         )
         symmetric = zero
-        if g.stitched is not None and g.stitched_weight is not None:
-            symmetric = weighted_cross_entropy(targets, outputs[3], g.stitched, g.stitched_weight)
+        if g.agreed is not None:  # where they agree, direct and stitched labels are the same
+            symmetric = weighted_cross_entropy(targets, outputs[3], g.pseudo, g.agreed)
             parts["symmetric"] = symmetric
         # The unlabelled slices' own logits, stitched from both pastes: no further pass.
         unlabelled = paste(outputs[2], outputs[1], box)
