@@ -167,7 +167,7 @@ class Settings(BaseModel):
         0.95, "Pseudo-labels below this confidence don't count", group="method", ge=0.5, le=1
     )
     agreement: bool = _setting(
-        True, "Pseudo-labels count only where the teacher says the same of the slice and of the "
+        False, "Pseudo-labels count only where the teacher says the same of the slice and of the "
         "pieces that were pasted (the paper: in L_sym alone)", group="method",
     )  # fmt: skip
     teacher_decay: float = _setting(
@@ -296,7 +296,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "align_weight": 1.0,
         "entropy_weight": 0.0,
         "confidence": 0.95,
-        "agreement": False,
         "teacher_decay": 0.99,
         "teacher_memory": 1.0,
         "final": "student",
