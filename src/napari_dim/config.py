@@ -167,8 +167,9 @@ class Settings(BaseModel):
         0.95, "Pseudo-labels below this confidence don't count", group="method", ge=0.5, le=1
     )
     agreement: bool = _setting(
-        False, "Pseudo-labels count only where the teacher says the same of the slice and of the "
-        "pieces that were pasted (the paper: in L_sym alone)", group="method",
+        False, "Pseudo-labels count only where the teacher says the same of the slice and of its "
+        "pasted pieces: for very few labelled slices (the paper: in L_sym alone)",
+        group="method",
     )  # fmt: skip
     teacher_decay: float = _setting(
         0.99, "The teacher keeps this much of itself a step", group="method", ge=0, le=1
