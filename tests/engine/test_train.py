@@ -6,6 +6,7 @@ import csv
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from napari_dim.engine.events import (
     Started,
     StepDone,
 )
+from napari_dim.engine.job import unseen_ends
 from napari_dim.engine.model import Model
 from napari_dim.engine.predict import predict
 from napari_dim.engine.train import Job, class_ids, train
@@ -280,7 +282,7 @@ def test_training_goes_on_from_earlier_weights():
     first = list(train(Job([case()], settings())))[-1].model
     still = settings(steps=2, learning_rate=1e-12, resume_at=0.25)
     events = list(train(Job([case((0, 2, 3))], still, start=first)))
-    assert events[0].notes == ()
+    assert not any("anew" in note for note in events[0].notes)
     steps = [e.progress for e in events if isinstance(e, StepDone)]
     assert steps[0] >= 0.25  # the warm-up is skipped
     assert steps[-1] == 1
@@ -310,6 +312,26 @@ def test_going_on_from_another_network_starts_anew_and_says_so():
     events = list(train(Job([case()], settings(steps=2), start=first)))
     assert "another width" in events[0].notes[0]
     assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "empty", "told"),
+    [((1, 3), 5, True), ((1, 3, 5), 5, False), ((1, 3, 4), None, True), (range(6), None, False)],
+)
+def test_labels_that_never_show_an_end_are_told(labelled, empty, told):
+    one = case(labelled)
+    if empty is not None:
+        one.mask[empty] = 0
+    assert bool(unseen_ends([one, case(())])) == told
+    started = next(train(Job([one], settings(steps=1))))
+    assert any("they teach where it stops" in note for note in started.notes) == told
+
+
+def test_pictures_of_their_own_have_no_ends():
+    one = case()
+    pictures = replace(one.volume, kind="picture")
+    assert unseen_ends([one])
+    assert unseen_ends([replace(one, volume=pictures)]) == ()
 
 
 @pytest.mark.parametrize("method", ["dim", "supervised"])

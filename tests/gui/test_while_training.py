@@ -59,6 +59,14 @@ def test_layers_are_renamed_reordered_hidden_duplicated_and_strokes_undone(
     assert session.model is not None
 
 
+def test_what_the_set_up_noticed_stays_beside_the_steps(panel, running, qtbot):
+    session = panel.session  # all three labelled slices show the ball
+    seen = len(session.history)
+    qtbot.waitUntil(lambda: len(session.history) > seen + 3, timeout=60_000)
+    assert session.message.startswith("Training: step ")
+    assert "Every labelled slice shows a structure" in session.message
+
+
 def test_deleted_labels_are_told_and_come_back(viewer, workspace, panel, running, qtbot, notes):
     _, labels, stop = running
     session = panel.session

@@ -107,6 +107,25 @@ def common_channels(cases: Sequence[Case]) -> int:
     return channels
 
 
+def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
+    """What should be labelled, too, where all labelled slices of the volumes show a structure.
+
+    A model that has seen no slice beyond a structure runs on over its end.
+    """
+    volumes = [
+        case for case in cases
+        if case.mask is not None and case.labelled.size and case.unlabelled.size
+        and not case.volume.separate
+    ]  # fmt: skip
+    shown = [case.mask[case.labelled].any((1, 2)) for case in volumes if case.mask is not None]
+    if not shown or not np.concatenate(shown).all():
+        return ()
+    return (
+        "Every labelled slice shows a structure: if the scan has empty ones beyond its ends, "
+        "confirm a few, too; they teach where it stops",
+    )
+
+
 def late_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
     """What came too late to join the training, for the user."""
     found = {

@@ -18,7 +18,14 @@ from napari_dim.engine.checkpoint import Checkpoint, moments_of, restore_moments
 from napari_dim.engine.control import Control
 from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
 from napari_dim.engine.events import Relabelled, Started
-from napari_dim.engine.job import Job, class_ids, common_channels, late_classes, per_site
+from napari_dim.engine.job import (
+    Job,
+    class_ids,
+    common_channels,
+    late_classes,
+    per_site,
+    unseen_ends,
+)
 from napari_dim.engine.model import Model
 from napari_dim.engine.parts import training_method
 from napari_dim.engine.pieces import single_pieces
@@ -76,6 +83,7 @@ class Trainer:
             self.model = self._resumed(job.resume, channels, record)
         else:
             self.model = self._new(job, channels, record)
+            self.notes += unseen_ends(cases)
         self._grid = grid = self.model.grid
         self._semi = settings.method == "dim" and any(case.guessed.size for case in cases)
         limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)

@@ -284,10 +284,8 @@ class Training:
         self._phase = "The first steps take longest"
         self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
-        notes = "".join(f". {note}" for note in event.notes)
-        self._session.say(
-            f"Starting: {labelled} labelled and {unlabelled} unlabelled slices{notes}"
-        )
+        self._session.note = ". ".join(event.notes)  # stays beside the steps
+        self._session.say(f"Starting: {labelled} labelled and {unlabelled} unlabelled slices")
 
     def _stepped(self, event: StepDone) -> None:
         session = self._session
