@@ -83,7 +83,6 @@ class Trainer:
             self.model = self._resumed(job.resume, channels, record)
         else:
             self.model = self._new(job, channels, record)
-            self.notes += unseen_ends(cases)
         self._grid = grid = self.model.grid
         self._semi = settings.method == "dim" and any(case.guessed.size for case in cases)
         limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
@@ -98,6 +97,7 @@ class Trainer:
             self.notes += (
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
+        self.notes += unseen_ends(cases)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
         self.method, self._sampler = training_method(
             self.model, store, device, self._stream, experienced=experienced
