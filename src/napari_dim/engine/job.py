@@ -112,16 +112,16 @@ def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
 
     A model that has seen no slice beyond a structure runs on over its end.
     """
-    volumes = [
-        case for case in cases
-        if case.mask is not None and case.labelled.size and case.unlabelled.size
-        and not case.volume.separate
-    ]  # fmt: skip
-    shown = [case.mask[case.labelled].any((1, 2)) for case in volumes if case.mask is not None]
-    if not shown or not np.concatenate(shown).all():
+    shown = [
+        case.mask[number].any()
+        for case in cases
+        if case.mask is not None and case.unlabelled.size and not case.volume.separate
+        for number in case.labelled
+    ]
+    if not shown or not all(shown):
         return ()
     return (
-        "Every labelled slice shows a structure: if the scan has empty ones beyond its ends, "
+        "Every labelled slice shows a structure: if the scan has empty slices beyond it, "
         "confirm a few, too; they teach where it stops",
     )
 

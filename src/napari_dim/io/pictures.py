@@ -52,11 +52,10 @@ def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
         )
     with reading(path):
         stack = read_pages(path)
-        if stack is not None or like.grid.shape[0] > 1:
-            if stack is None:
-                raise InputError(f"the mask has one slice, its image {like.grid.shape[0]}",
-                                 where=path)  # fmt: skip
+        if stack is not None:
             return read_pages_mask(path, stack.array, like)
+        if like.grid.shape[0] > 1:
+            raise InputError(f"the mask has one slice, its image {like.grid.shape[0]}", where=path)
         pixels = read_indices(path)
         if pixels.ndim == 3:
             if pixels.shape[2] in (2, 4):

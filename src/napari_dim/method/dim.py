@@ -217,8 +217,9 @@ class DiM:
         box = box_masks(count, *weak.shape[-2:], generator=self.generator, device=weak.device)
 
         symmetric = weight * weight >= options.least_weight
+        stitches = symmetric or options.agreement
         views = [weak]
-        if symmetric or options.agreement:
+        if stitches:
             views += [paste(moved, weak, box), paste(weak, moved, box)]
         with self.autocast():
             logits = self.teacher(torch.cat(views))
@@ -226,7 +227,7 @@ class DiM:
         pseudo, confidence = self.targets.harden(predicted[0])
         sure = (confidence >= options.confidence).float()
         agreed = sure
-        if len(views) > 1:
+        if stitches:
             stitched, other = self.targets.harden(paste(predicted[2], predicted[1], box))
             same = (stitched == pseudo).all(1, keepdim=True)
             agreed = sure * same * (other >= options.confidence)
