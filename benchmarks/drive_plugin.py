@@ -61,7 +61,7 @@ class Drive:
 
     def run(self) -> dict[str, object]:
         """Do it all; returns the figures."""
-        from napari_dim.gui.layers import go_to_slice
+        from napari_dim.gui.layers.image_layers import go_to_slice
 
         viewer, result = self.viewer, self.result
         _, self.workspace = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
@@ -144,7 +144,7 @@ class Drive:
 
     def review(self) -> list[int]:
         """Correct the suggested slices, one after the other."""
-        from napari_dim.gui.layers import go_to_slice
+        from napari_dim.gui.layers.image_layers import go_to_slice
 
         self.workspace.tabs.setCurrentIndex(2)
         done = []
@@ -159,7 +159,7 @@ class Drive:
 
     def exported_dice(self) -> float:
         """Of the mask that Export would write now."""
-        from napari_dim.gui.masks import FILLED, exported
+        from napari_dim.gui.layers.finished_mask import FILLED, exported
 
         return self.dice(exported(self.session, FILLED)[0])
 

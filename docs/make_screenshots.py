@@ -45,8 +45,9 @@ class Pictures:
 
     def make(self, seconds: float, folder: Path) -> None:
         """Go through the work and take the pictures."""
-        from napari_dim.gui import projects, slices
-        from napari_dim.gui.layers import go_to_slice
+        from napari_dim.gui.layers.image_layers import go_to_slice
+        from napari_dim.gui.logic import slice_actions as slices
+        from napari_dim.gui.storage import project_actions as projects
 
         viewer, workspace = self.viewer, self.workspace
         session, annotate, train = workspace.session, workspace.annotate, workspace.train

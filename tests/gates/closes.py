@@ -56,7 +56,7 @@ def _load() -> None:
     import napari._qt.qt_main_window  # noqa: F401
 
     import napari_dim.engine.train
-    import napari_dim.gui.workspace  # noqa: F401
+    import napari_dim.gui.panels.workspace  # noqa: F401
 
 
 def _one(folder: Path, *, apart: bool, wait: float) -> tuple[float, bool]:
@@ -110,7 +110,7 @@ def _window(folder: Path, told: int, *, apart: bool, wait: float) -> None:
     import napari
     from qtpy.QtCore import QTimer
 
-    from napari_dim.gui.workspace import Workspace
+    from napari_dim.gui.panels.workspace import Workspace
     from tests.gui.conftest import TINY, tiny_image
 
     viewer = napari.Viewer()

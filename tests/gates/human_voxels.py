@@ -43,8 +43,8 @@ class _Schedule:
     """
 
     def __init__(self, seed: int, app: Any, done: collections.Counter[str]) -> None:
-        from napari_dim.gui.layers import layer_source
-        from napari_dim.gui.predicted import PredictionLayer
+        from napari_dim.gui.layers.image_layers import layer_source
+        from napari_dim.gui.layers.predicted_layer import PredictionLayer
         from tests.gates.strokes import SHAPE, session_with_labels
 
         self.seed, self.app, self.done = seed, app, done
@@ -137,7 +137,7 @@ class _Schedule:
     def accept(self) -> None:
         """Accept slices or all; only slices that were not labelled may change. Perhaps undo."""
         from napari_dim.errors import InputError
-        from napari_dim.gui import slices
+        from napari_dim.gui.logic import slice_actions as slices
         from napari_dim.project.states import LABELLED
 
         labelled = np.isin(self.session.annotation.states, LABELLED)

@@ -177,7 +177,7 @@ def _window(scans: list[Path], out: Path) -> None:
 def _one_scan(viewer: Any, workspace: Any, source: Path, out: Path) -> None:
     from napari.layers import Layer
 
-    from napari_dim.gui.files import get_reader
+    from napari_dim.gui.hooks.reader_writer import get_reader
 
     out.mkdir(parents=True)
     read = get_reader(str(source))

@@ -15,7 +15,7 @@ def session_with_labels(app: Any) -> tuple[Any, Any]:
     """A viewer without a window, its session, and an empty labels layer in it."""
     from napari.components import ViewerModel
 
-    from napari_dim.gui.session import session_of
+    from napari_dim.gui.controller import session_of
 
     viewer = ViewerModel()
     session = session_of(viewer)

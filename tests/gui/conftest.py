@@ -12,8 +12,8 @@ import pytest
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QEvent
 
-from napari_dim.gui.session import _SESSIONS, Session
-from napari_dim.gui.workspace import Workspace
+from napari_dim.gui.controller import _SESSIONS, Session
+from napari_dim.gui.panels.workspace import Workspace
 
 TINY = {"max_size": 64, "width": 8, "context": 0, "seed": 1}
 

@@ -7,7 +7,7 @@ import json
 import nibabel as nib
 import numpy as np
 
-from napari_dim.gui.export import OPEN
+from napari_dim.gui.panels.export_tab import OPEN
 from tests.gui.conftest import tiny_image, wait_idle
 
 

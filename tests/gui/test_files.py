@@ -10,11 +10,9 @@ import pytest
 import tifffile
 
 from napari_dim.errors import InputError
-from napari_dim.gui import preferences as preferences_module
-from napari_dim.gui.actions import combine_channels
-from napari_dim.gui.choosing import PartsDialog
-from napari_dim.gui.files import get_reader
-from napari_dim.gui.layers import (
+from napari_dim.gui.hooks.menu_commands import combine_channels
+from napari_dim.gui.hooks.reader_writer import get_reader
+from napari_dim.gui.layers.image_layers import (
     KEY,
     Source,
     contrast,
@@ -23,7 +21,9 @@ from napari_dim.gui.layers import (
     layer_volume,
     new_labels,
 )
-from napari_dim.gui.reslice import turn_slices
+from napari_dim.gui.panels.slice_axis import turn_slices
+from napari_dim.gui.state import preferences as preferences_module
+from napari_dim.gui.widgets.part_chooser import PartsDialog
 from napari_dim.io import read_mask, read_volume
 from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image

@@ -7,10 +7,10 @@ import pytest
 from napari.layers import Image
 
 from napari_dim.data.phantom import make_phantom
-from napari_dim.gui.launch import show_demo
-from napari_dim.gui.layers import layer_source
-from napari_dim.gui.predicted import PredictionLayer
-from napari_dim.gui.session import session_of
+from napari_dim.gui.controller import session_of
+from napari_dim.gui.hooks.demo_launch import show_demo
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
 from napari_dim.project.cohort import read_cohort
 

@@ -6,10 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from napari_dim.gui import projects
-from napari_dim.gui.actions import combine_channels
-from napari_dim.gui.layers import layer_volume
-from napari_dim.gui.reslice import turn_slices
+from napari_dim.gui.hooks.menu_commands import combine_channels
+from napari_dim.gui.layers.image_layers import layer_volume
+from napari_dim.gui.panels.slice_axis import turn_slices
+from napari_dim.gui.storage import project_actions as projects
 from napari_dim.project import Project
 from tests.gui.conftest import tiny_image
 from tests.gui.test_files import choose

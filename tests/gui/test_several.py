@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from napari_dim.config import Settings
-from napari_dim.gui import slices
-from napari_dim.gui.classes import ClassInfo, classes_of, set_classes
-from napari_dim.gui.guide import TRAIN, next_step
-from napari_dim.gui.layers import layer_source
-from napari_dim.gui.plans import plan_from_layers
-from napari_dim.gui.predicted import PredictionLayer
+from napari_dim.gui.jobs.training_plan import plan_from_layers
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.predicted_layer import PredictionLayer
+from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.panels.next_step_line import TRAIN, next_step
+from napari_dim.gui.widgets.class_table import ClassInfo, classes_of, set_classes
 from tests.gui.conftest import tiny_image
 
 
@@ -99,7 +99,7 @@ def test_the_guide_follows_the_work(viewer, workspace, open_ball, qtbot):
 
 
 def test_the_guide_can_be_put_away(viewer, workspace, open_ball, monkeypatch):
-    from napari_dim.gui import guide
+    from napari_dim.gui.panels import next_step_line as guide
 
     said = []
     monkeypatch.setattr(guide, "hide_hints", lambda: said.append(True))

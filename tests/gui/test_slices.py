@@ -7,11 +7,12 @@ import pytest
 from napari.layers import Labels
 
 from napari_dim.errors import InputError
-from napari_dim.gui import keys, slices
-from napari_dim.gui.annotation import Annotation
-from napari_dim.gui.layers import layer_source
-from napari_dim.gui.masks import CONFIRMED, FILLED, exported
-from napari_dim.gui.predicted import PredictionLayer
+from napari_dim.gui import keys
+from napari_dim.gui.layers.annotation import Annotation
+from napari_dim.gui.layers.finished_mask import CONFIRMED, FILLED, exported
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.predicted_layer import PredictionLayer
+from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.project.states import SliceState
 from tests.gui.conftest import tiny_image
 
@@ -170,7 +171,7 @@ def test_suggestions_are_unlabelled_and_shown_on_the_strip(session, workspace, q
 
 @pytest.mark.parametrize("count", [20, 900])
 def test_the_strip_is_readable_for_few_and_many_slices(workspace, count, qtbot):
-    from napari_dim.gui.strip import COLOURS, Slices
+    from napari_dim.gui.widgets.slice_strip import COLOURS, Slices
 
     strip = workspace.strip
     strip.show_slices(
@@ -197,7 +198,7 @@ def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, 
     labels.paint((1, 24, 20), 1)
     assert states(session)[1] == P
     from napari_dim.config import Settings
-    from napari_dim.gui.plans import Part, plan_from_layers
+    from napari_dim.gui.jobs.training_plan import Part, plan_from_layers
 
     plan = plan_from_layers([Part(session.image, session.annotation)], Settings(), None)
     (case,) = plan.load(lambda: None)
@@ -268,7 +269,7 @@ def test_a_mask_is_compared_with_a_reference(workspace, session, viewer, tmp_pat
 
 
 def test_the_score_says_when_more_labels_hardly_pay():
-    from napari_dim.gui.curves import verdict
+    from napari_dim.gui.widgets.loss_curves import verdict
 
     assert "hardly pay" in verdict([0.5, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
     assert "still learns" in verdict([0.5, 0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.8])

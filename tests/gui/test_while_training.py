@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_dim.gui.layers import labels_array
-from napari_dim.gui.session import Activity
+from napari_dim.gui.controller import Activity
+from napari_dim.gui.layers.image_layers import labels_array
 from tests.gui.conftest import tiny_image, wait_idle
 
 

@@ -100,7 +100,7 @@ def check_window() -> WindowCheck:
 
 
 def _probe() -> WindowCheck:
-    command = [sys.executable, "-m", "napari_dim.gui.probe"]
+    command = [sys.executable, "-m", "napari_dim.gui.hooks.qt_probe"]
     try:
         child = subprocess.run(
             command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False

@@ -10,8 +10,8 @@ from typing import Any
 from qtpy.QtWidgets import QPushButton
 
 from napari_dim.errors import InputError
-from napari_dim.gui import slices
-from napari_dim.gui.session import Session
+from napari_dim.gui.controller import Session
+from napari_dim.gui.logic import slice_actions as slices
 
 Action = Callable[[Session], str]
 

@@ -1,0 +1,115 @@
+"""Many masks to files, in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_dim.engine.events import Failed
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.jobs.background_task import Emit
+from napari_dim.gui.storage.mask_files import save_array
+from napari_dim.gui.storage.mask_record import write_record
+
+
+@dataclass(frozen=True)
+class Job:
+    """One mask to write.
+
+    `mask` holds class ids, ``(slice, row, column)``; `states` a `SliceState` a slice; `form`
+    is the key of a format.
+    """
+
+    layer: Labels
+    mask: np.ndarray
+    states: np.ndarray
+    path: Path
+    form: str = ""
+
+
+@dataclass(frozen=True)
+class _Written:
+    job: Job
+    path: Path
+
+
+class Exporting:
+    """Writes masks for a session, one after the other."""
+
+    def __init__(self, session: Session, jobs: Sequence[Job]) -> None:
+        self._session, self._jobs = session, jobs
+        self._stopped = self._over = False
+        self._done = 0
+        self._faults: list[str] = []
+
+    @classmethod
+    def start(cls, session: Session, jobs: Sequence[Job]) -> Exporting:
+        """Start the background thread.
+
+        Raises
+        ------
+        InputError
+            If the session is busy.
+        """
+        exporting = cls(session, jobs)
+        session.begin(
+            "exporting masks", exporting, f"Exporting {len(jobs)} masks", Activity.EXPORTING
+        )
+        return exporting
+
+    def cancel(self) -> None:
+        """End after the mask that is being written."""
+        self._stopped = True
+
+    def work(self, emit: Emit) -> None:
+        """In the background thread."""
+        for job in self._jobs:
+            if self._stopped:
+                return
+            try:
+                written = save_array(job.mask, job.layer, job.path, job.form)
+            except InputError as error:
+                emit(str(error))
+            else:
+                emit(_Written(job, written))
+
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
+        session = self._session
+        match event:
+            case _Written():
+                try:
+                    write_record(session, event.job.layer, event.path, event.job.states)
+                except InputError as error:
+                    self._faults.append(str(error))
+                self._done += 1
+                share = self._done / len(self._jobs)
+                session.say(f"Exported {event.path.name}", share=share)
+            case str():
+                self._faults.append(event)
+            case Failed():
+                self._over = True
+                session.task = None
+                session.fail(event)
+
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
+        if self._over:
+            return
+        from napari.utils.notifications import show_info, show_warning
+
+        session, jobs = self._session, self._jobs
+        session.task = None
+        text = f"Exported {self._done} of {len(jobs)} masks"
+        if jobs:
+            text += f" into {jobs[0].path.parent}"
+        session.say(text, Activity.IDLE, 1.0)
+        if self._faults:
+            show_warning(f"{text}. {'. '.join(self._faults)}")
+        else:
+            show_info(text)

@@ -1,0 +1,204 @@
+"""Prediction in one viewer: a model and scans in, editable labels layers out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Layer
+
+from napari_dim.engine.events import Failed
+from napari_dim.gui.controller import Activity, Session, spare_threads
+from napari_dim.gui.jobs.background_task import Emit
+from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples, layer_volume
+from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
+from napari_dim.gui.logic.slice_actions import renew_suggestions
+from napari_dim.io import read_volume
+from napari_dim.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+    from napari_dim.engine.predict import Prediction
+
+
+@dataclass(frozen=True)
+class Target:
+    """One scan to segment: how to read it, and the layer it is shown in, if any."""
+
+    load: Callable[[], Volume]
+    layer: Layer | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """All that one prediction needs, fixed when it starts.
+
+    `model` is a trained model, or the run folder to load one from.
+    """
+
+    model: Model | Path
+    targets: Sequence[Target]
+    adapt: bool = False
+    device: str = "auto"
+    threads: int = 0
+
+
+@dataclass(frozen=True)
+class _Share:
+    value: float
+
+
+@dataclass(frozen=True)
+class _Predicted:
+    target: Target
+    volume: Volume
+    found: Prediction
+    model: Model
+
+
+@dataclass(frozen=True)
+class _Done:
+    count: int
+
+
+class _CancelledError(Exception):
+    """The user cancelled, from within a callback of the engine."""
+
+
+def order_for_layer(layer: Layer, model: Model | Path, **how: Any) -> Order:
+    """Segment an open scan.
+
+    Raises
+    ------
+    InputError
+        If the layer can't be used.
+    """
+    volume = layer_volume(layer)
+    return Order(model, [Target(lambda: volume, layer)], **how)
+
+
+def order_for_files(paths: Sequence[Path], model: Model | Path, **how: Any) -> Order:
+    """Segment files; each is opened as a layer."""
+
+    def reader(path: Path) -> Callable[[], Volume]:
+        return lambda: read_volume(path)
+
+    return Order(model, [Target(reader(Path(path))) for path in paths], **how)
+
+
+class Predicting:
+    """Carries out one order for a session."""
+
+    def __init__(self, session: Session, order: Order) -> None:
+        self._session = session
+        self._order = order
+        self._cancelled = False
+        self._over = False
+
+    @classmethod
+    def start(cls, session: Session, order: Order) -> Predicting:
+        """Start the background thread.
+
+        Raises
+        ------
+        InputError
+            If the session is busy.
+        """
+        predicting = cls(session, order)
+        session.begin("predicting masks", predicting, "Loading the model", Activity.PREDICTING)
+        return predicting
+
+    def cancel(self) -> None:
+        """End soon; what is predicted already stays."""
+        self._cancelled = True
+
+    def work(self, emit: Emit) -> None:
+        """In the background thread."""
+        from napari_dim.engine.model import Model
+        from napari_dim.engine.predict import predict
+
+        order = self._order
+        model = Model.load(order.model) if isinstance(order.model, Path) else order.model
+        done = 0
+        try:
+            for number, target in enumerate(order.targets):
+                self._check()
+                volume = target.load()
+
+                def report(share: float, number: int = number) -> None:
+                    self._check()
+                    emit(_Share((number + share) / len(order.targets)))
+
+                found = predict(
+                    model,
+                    volume,
+                    device=order.device,
+                    threads=order.threads or spare_threads(),
+                    adapt=order.adapt,
+                    progress=report,
+                )
+                emit(_Predicted(target, volume, found, model))
+                done += 1
+        except _CancelledError:
+            pass
+        emit(_Done(done))
+
+    def _check(self) -> None:
+        if self._cancelled:
+            raise _CancelledError
+
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
+        session = self._session
+        match event:
+            case _Share():
+                text = "Adapting and predicting" if self._order.adapt else "Predicting"
+                session.say(f"{text}: {event.value:.0%}", share=event.value)
+            case _Predicted():
+                self._show(event)
+            case _Done():
+                self._over = True
+                session.task = None
+                text = f"Predicted {event.count} of {len(self._order.targets)} scans"
+                renew_suggestions(session)
+                session.say(f"Cancelled. {text}" if self._cancelled else text, Activity.IDLE, 1.0)
+                session.slices_changed.emit()
+            case Failed():
+                self._over = True
+                session.task = None
+                session.fail(event)
+
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
+        if not self._over:
+            self._session.task = None
+            self._session.fail(Failed("Prediction ended without a result", "Please report this"))
+
+    def _show(self, event: _Predicted) -> None:
+        session, image, volume = self._session, event.target.layer, event.volume
+        found = event.found
+        if image is None:
+            shown = [add_layer(session.viewer, made) for made in image_tuples(volume)]
+            image = shown[0]
+        prediction = session.prediction_of(image)
+        if prediction is None or prediction.mask.shape != found.mask.shape:
+            place = {name: getattr(image, name) for name in PLACE}
+            prediction = PredictionLayer(
+                Source.of(volume), f"{image.name} (prediction)", found.mask.dtype, place
+            )
+            session.predictions[image] = prediction
+            prediction.layer.visible = image.visible
+            add_layer(session.viewer, prediction.layer)
+        kept = prediction.write(found.slices, found.mask)
+        prediction.entropy[found.slices] = found.entropy
+        prediction.confidence = found.confidence
+        prediction.model = event.model
+        prediction.run = self._order.model if isinstance(self._order.model, Path) else session.run
+        if kept:
+            from napari.utils.notifications import show_info
+
+            show_info(f"{len(kept)} slices that you corrected were left as they are")
+        session.predicted.emit(prediction.layer)
+        session.slices_changed.emit()

@@ -1,0 +1,399 @@
+"""Training in one viewer: a frozen plan in, events handled, predictions into layers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_dim.data.case import Case
+from napari_dim.engine.control import Control
+from napari_dim.engine.events import (
+    Checkpointed,
+    Failed,
+    Finished,
+    Preview,
+    Recovered,
+    Relabelled,
+    Started,
+    StepDone,
+)
+from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.jobs.background_task import Emit
+from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
+from napari_dim.gui.jobs.preview_schedule import Shown
+from napari_dim.gui.jobs.training_plan import Part, Plan, case_of
+from napari_dim.gui.layers.annotation import Annotation
+from napari_dim.gui.layers.image_layers import (
+    Source,
+    add_layer,
+    current_slice,
+    image_tuples,
+    layer_source,
+)
+from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
+from napari_dim.gui.logic.agreement import LiveScore
+from napari_dim.gui.logic.slice_actions import renew_suggestions
+from napari_dim.gui.logic.time_words import clock, left
+from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.volume import Volume
+
+FIRST_PREVIEW = 3.0
+"""Seconds until the first preview."""
+
+QUIET = 4.0
+"""Seconds without news from the training after which the window says what it waits for."""
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """The cases are read; `shown` is the index of the one that is previewed."""
+
+    cases: Sequence[Case]
+    shown: int
+
+
+class Training:
+    """Runs one plan for a session."""
+
+    def __init__(self, session: Session, plan: Plan) -> None:
+        self._session = session
+        self._plan = plan
+        self._control = Control()
+        self._shown: Shown | None = None
+        self._cases: Sequence[Case] = ()
+        self._over = False
+        self._index = 0
+        # Of each case, the slices that it learns from: their painted area.
+        self._joined: dict[int, dict[int, int]] = {}
+        self._phase, self._heard = "Loading PyTorch", time.monotonic()
+        self._gone: set[Layer] = set()
+
+    @classmethod
+    def start(cls, session: Session, plan: Plan) -> Training:
+        """Start the background thread.
+
+        Raises
+        ------
+        InputError
+            If the session is busy.
+        """
+        session.require_idle()
+        training = cls(session, plan)
+        session.history.clear()
+        session.live.clear()
+        session.note = ""
+        session.training = training
+        if plan.image is not None:
+            training._show(plan.image, layer_source(plan.image))
+        session.layers_changed.connect(training._on_layers)
+        session.begin(
+            f"training on {plan.name}",
+            training,
+            "Loading PyTorch; the first time takes a few seconds",
+            Activity.TRAINING,
+        )
+        return training
+
+    def stop(self) -> None:
+        """End after the current step, and predict once more; a second time, end at once."""
+        if self._session.activity is Activity.STOPPING:
+            self._control.cancel()
+        if self._session.activity is Activity.TRAINING:
+            self._phase = "Stopping, then predicting all slices"
+            self._session.say(self._phase, Activity.STOPPING)
+        self._control.stop()
+
+    def cancel(self) -> None:
+        """End at once."""
+        self._control.cancel()
+
+    def join(self, annotation: Annotation | None, but: int) -> None:
+        """Let newly labelled slices of all scans it learns from join the running training.
+
+        Slice `but` of `annotation`, on which the annotator may still be at work, waits until
+        it is left.
+        """
+        session = self._session
+        if session.activity is not Activity.TRAINING or not self._cases:
+            return
+        session.pending = None
+        for place, part in enumerate(self._plan.parts):
+            now = part.annotation or self._annotated(part)
+            if now is not None and now.layer in session.viewer.layers:
+                self._join(place, part, now, but if now is annotation else None)
+
+    def _annotated(self, part: Part) -> Annotation | None:
+        """What a person began to say of a scan that had no labels when the training began."""
+        labels = self._session.labels_of(part.image)
+        return None if labels is None else self._session.annotation_of(labels)
+
+    def _join(self, place: int, part: Part, annotation: Annotation, but: int | None) -> None:
+        states, areas = annotation.states, annotation.areas
+        before = self._joined.get(place, {})
+        if but is not None and but not in before:
+            self._session.pending = but if states[but] in LABELLED else None
+            states[but] = SliceState.UNTOUCHED
+        known = np.flatnonzero(np.isin(states, LABELLED))
+        now = {int(n): before[int(n)] if n == but else int(areas[n]) for n in known}
+        if now == before or not (now or place):
+            return
+        self._joined[place] = now
+        case = self._cases[place]
+        again = Part(part.image, annotation, case.site)
+        self._control.give_case(place, case_of(again, case.volume, states))
+
+    @property
+    def paused(self) -> bool:
+        """Whether the training is held."""
+        return self._control.paused
+
+    def pause(self) -> None:
+        """Hold the training after the current step, or let it go on."""
+        if self._control.paused:
+            self._control.resume()
+            self._session.say("Training goes on")
+        else:
+            self._control.pause()
+            self._session.say("Paused; the time stands still")
+
+    def tick(self) -> None:
+        """Ask for the next preview when it is due, the slice on the screen first."""
+        shown, session = self._shown, self._session
+        quiet = time.monotonic() - self._heard
+        if not self._over and not self.paused and quiet > QUIET:
+            session.say(f"{self._phase}: {quiet:.0f} s so far")
+        if shown is None or session.activity is not Activity.TRAINING:
+            return
+        if not shown.waiting and time.monotonic() >= shown.due:
+            layer = shown.image if shown.image in session.viewer.layers else shown.prediction.layer
+            shown.ask()
+            self._control.ask_preview(
+                self._index, current_slice(session.viewer, layer) if layer else None
+            )
+
+    def work(self, emit: Emit) -> None:
+        """In the background thread."""
+        plan, control = self._plan, self._control
+        if not plan.settings.apart:
+            import monai.networks.nets  # noqa: F401  Takes seconds: the budget must not pay.
+
+        from napari_dim.engine.checkpoint import Checkpoint
+        from napari_dim.engine.control import StoppedError
+        from napari_dim.engine.isolate import run
+        from napari_dim.engine.job import Job
+
+        emit("Reading the slices")
+        try:
+            cases = plan.load(control.check_stop)
+        except StoppedError:
+            emit(Failed("Stopped before anything was learnt", stopped=True))
+            return
+        settings, resume = plan.settings, None
+        if plan.resume and plan.run is not None:
+            resume = Checkpoint.load(plan.run)
+            here = {name: getattr(settings, name) for name in ("device", "threads", "apart")}
+            settings = resume.model.settings.model_copy(update=here)
+        labelled = (i for i, case in enumerate(cases) if case.labelled.size)
+        shown = 0 if plan.parts else next(labelled, 0)
+        emit(_Loaded(cases, shown))
+        job = Job(
+            cases,
+            settings,
+            plan.run,
+            preview_case=shown,
+            preview_every=math.inf,
+            start=None if resume is not None else plan.start,
+            resume=resume,
+        )
+        for event in run(job, control):
+            emit(event)
+
+    def on_event(self, event: object) -> None:
+        """In the window's thread."""
+        session = self._session
+        self._heard = time.monotonic()
+        match event:
+            case str():
+                self._phase = event
+                session.say(event)
+            case _Loaded():
+                self._loaded(event)
+            case Started():
+                self._started(event)
+            case StepDone():
+                self._stepped(event)
+            case Preview():
+                self._preview(event)
+            case Relabelled():
+                notes = "".join(f". {note}" for note in event.notes)
+                count = sum(event.labelled.values())
+                session.note = f"{count} labelled slices now{notes}"
+            case Recovered():
+                session.note = f"{event.problem}; {event.remedy}"
+            case Checkpointed():
+                pass
+            case Finished():
+                self._finished(event)
+            case Failed():
+                self._close()
+                session.resumable = event.run
+                session.fail(event)
+                session.model_changed.emit()
+
+    def _close(self) -> None:
+        """Nothing follows: let go of the cases, so that their memory can be used again."""
+        self._over = True
+        self._session.task = self._session.training = None
+        self._session.pending = None
+        self._session.layers_changed.disconnect(self._on_layers, missing_ok=True)
+        self._cases = ()
+
+    def on_end(self) -> None:
+        """In the window's thread, after the last event."""
+        if not self._over:
+            self._close()
+            self._session.fail(Failed("Training ended without a result", "Please report this"))
+
+    def _loaded(self, loaded: _Loaded) -> None:
+        self._cases, self._index = loaded.cases, loaded.shown
+        self._phase = "Preparing the slices for the network"
+        for place, case in enumerate(loaded.cases):
+            painted = case.painted
+            self._joined[place] = {
+                int(n): 0 if painted is None else int(np.count_nonzero(painted[n]))
+                for n in case.labelled
+            }
+        if self._shown is None:
+            shown = loaded.cases[loaded.shown]
+            layers = [
+                add_layer(self._session.viewer, made)
+                for made in image_tuples(shown.volume, shown.name)
+            ]
+            self._show(layers[0], Source.of(shown.volume))
+        self._session.say(self._phase)
+
+    def _started(self, event: Started) -> None:
+        if self._shown is not None:
+            self._shown.due = time.monotonic() + FIRST_PREVIEW
+        self._phase = "The first steps take longest"
+        self._session.device = event.device
+        labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
+        self._session.note = ". ".join(event.notes)  # stays beside the steps
+        self._session.say(f"Starting: {labelled} labelled and {unlabelled} unlabelled slices")
+
+    def _stepped(self, event: StepDone) -> None:
+        session = self._session
+        session.history.append(event)
+        self._phase = "Waiting for the next step"
+        if session.activity is Activity.TRAINING and not self.paused:
+            text = f"Training: step {event.step}, {left(event)}"
+            if event.time_left is not None and event.progress >= 1:
+                text = self._phase = "Trained; now predicting all slices"
+            elif session.pending is not None:
+                text += f" · slice {session.pending} joins when you go on to another"
+            elif session.note:
+                text += f" · {session.note}"
+            session.say(text, share=event.progress)
+        session.stepped.emit(event)
+
+    def _preview(self, event: Preview) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        prediction = shown.prediction
+        last = event.confidence is not None
+        if not last:
+            shown.compare(event, self._cases[self._index] if self._cases else None)
+        prediction.write(event.slices, event.mask)
+        prediction.entropy[event.slices] = event.entropy
+        if event.confidence is not None and event.disagreement is not None:
+            prediction.confidence = event.confidence
+            prediction.disagreement = event.disagreement
+        else:
+            done = len(prediction.mask) - len(shown.waiting)
+            self._phase = f"Refreshing the masks, {done} of {len(prediction.mask)} slices"
+        self._session.slices_changed.emit()
+        shown.received(event.slices.tolist())
+        if not last and not shown.waiting:
+            history = self._session.history
+            elapsed = history[-1].elapsed if history else 0.0
+            found = LiveScore(elapsed, shown.yours.dice, shown.before.dice)
+            self._session.live.append(found)
+
+    def _finished(self, event: Finished) -> None:
+        session = self._session
+        session.model, session.run = event.model, event.run
+        session.resumable = None
+        session.joined = len(self._joined.get(self._index, ()))
+        others = self._others()
+        self._close()
+        text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
+        text += f"{clock(event.seconds)} and {event.steps} steps"
+        if self._shown is not None:
+            prediction = self._shown.prediction
+            prediction.model, prediction.run = event.model, event.run
+            layer = prediction.layer
+            if layer not in session.viewer.layers:
+                # The user removed it meanwhile; the result is still theirs to keep.
+                add_layer(session.viewer, layer)
+            text += f"; all slices are in “{layer.name}”"
+            text += "".join(f". {note}" for note in event.notes)
+            session.predicted.emit(layer)
+        renew_suggestions(session)
+        session.say(f"{text}. Look at them in Review.", Activity.IDLE, 1.0)
+        session.slices_changed.emit()
+        session.model_changed.emit()
+        if others:
+            settings = self._plan.settings
+            Predicting.start(
+                session,
+                Order(event.model, others, device=settings.device, threads=settings.threads),
+            )
+
+    def _others(self) -> list[Target]:
+        """The other open scans that are to be segmented at the end."""
+        if not self._plan.segment_all:
+            return []
+        return [
+            Target(partial(_same, case.volume), part.image)
+            for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=True)
+            if part.image in self._session.viewer.layers
+        ]
+
+    def _on_layers(self) -> None:
+        """Say what it means for the training that a layer of it was closed."""
+        open_ones, plan, shown = self._session.viewer.layers, self._plan, self._shown
+        words = {}
+        if plan.labels is not None:
+            words[plan.labels] = "the training goes on with the labels that it had"
+        for part in plan.parts:
+            words[part.image] = "the training goes on with what it has read of it"
+        if shown is not None:
+            words[shown.prediction.layer] = "the masks come back at the end of the training"
+        for layer, what in words.items():
+            if layer in open_ones:
+                self._gone.discard(layer)
+            elif layer not in self._gone:
+                self._gone.add(layer)
+                self._session.note = f"“{layer.name}” was closed: {what}"
+
+    def _show(self, image: Layer, source: Source) -> None:
+        """Make sure that there is a prediction layer to write into."""
+        session = self._session
+        prediction = session.prediction_of(image)
+        if prediction is None or prediction.mask.shape != source.grid.shape:
+            place = {name: getattr(image, name) for name in PLACE}
+            prediction = PredictionLayer(source, f"{image.name} (prediction)", like=place)
+            session.predictions[image] = prediction
+            add_layer(session.viewer, prediction.layer, below=self._plan.labels)
+        self._shown = Shown(image, source, prediction)
+
+
+def _same(volume: Volume) -> Volume:
+    return volume

@@ -1,0 +1,183 @@
+"""What a training learns from, fixed when it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Layer
+
+from napari_dim.config import Settings
+from napari_dim.data.case import Case
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import spare_threads
+from napari_dim.gui.layers.annotation import Annotation
+from napari_dim.gui.layers.image_layers import labels_array, layer_volume
+from napari_dim.io.labels import as_labels
+from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_dim.engine.model import Model
+
+
+@dataclass(frozen=True)
+class Part:
+    """One open scan that a training learns from.
+
+    `annotation` is what a person said of it, None for a scan without labels; `site` its
+    scanner or centre.
+    """
+
+    image: Layer
+    annotation: Annotation | None = None
+    site: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one training needs, fixed when it starts.
+
+    Attributes
+    ----------
+    load
+        Gives the cases; runs in the background thread, must not touch layers. It calls its
+        argument now and then, which raises when the training is to stop.
+    settings, run
+        How, and where the model is saved.
+    parts
+        The open scans behind the cases, in their order, the one that is previewed first;
+        empty where the cases come from files.
+    name
+        What is trained on, for people.
+    start
+        The model to go on from; None starts anew.
+    resume
+        Whether `run` holds a checkpoint that this training goes on from, with its settings.
+    segment_all
+        Whether the other open scans are segmented at the end, too.
+    """
+
+    load: Callable[[Callable[[], None]], Sequence[Case]]
+    settings: Settings
+    run: Path | None
+    parts: tuple[Part, ...] = ()
+    name: str = ""
+    start: Model | None = None
+    resume: bool = False
+    segment_all: bool = False
+
+    @property
+    def image(self) -> Layer | None:
+        """The layer whose masks are previewed; None shows the first labelled case."""
+        return self.parts[0].image if self.parts else None
+
+    @property
+    def labels(self) -> Layer | None:
+        """The layer that the predictions go below."""
+        annotation = self.parts[0].annotation if self.parts else None
+        return None if annotation is None else annotation.layer
+
+
+def plan_from_layers(parts: Sequence[Part], settings: Settings, run: Path | None) -> Plan:
+    """A plan that learns from open scans, with and without labels; the first is previewed.
+
+    The labels are copied here: what is painted later reaches this training through
+    `Training.join` alone.
+
+    Raises
+    ------
+    InputError
+        If a layer can't be used.
+    """
+    for part in parts:
+        if part.annotation is not None:
+            part.annotation.refresh()
+    cases = [case_of(part) for part in parts]
+    return Plan(lambda check: cases, settings, run, tuple(parts), parts[0].image.name)
+
+
+def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None = None) -> Case:
+    """A scan and its labels as they are now, as training sees them; the labels are copied.
+
+    Parameters
+    ----------
+    part
+        Which scan.
+    volume
+        Its volume, if it is known already.
+    states
+        A `SliceState` a slice, instead of what the annotation says.
+
+    Raises
+    ------
+    InputError
+        If a layer can't be used.
+    """
+    image, annotation = part.image, part.annotation
+    volume = volume or layer_volume(image)
+    shape = volume.array.shape[:3]
+    site = part.site or image.name
+    if annotation is None:
+        untouched = np.full(shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
+        return Case(volume, None, untouched, site=site, name=image.name)
+    labels = annotation.layer
+    array = labels_array(labels)
+    if array.shape != shape:
+        raise InputError(
+            f"it is {array.shape}, the image {shape}",
+            where=labels.name,
+            hint="Make a new labels layer for this image",
+        )
+    states = annotation.states if states is None else states
+    # Of a large scan with few labelled slices, copying the rest would hold the window up.
+    known = np.flatnonzero(np.isin(states, LABELLED))
+    planes = as_labels(np.array(array[known]), where=labels.name)
+    painted = np.zeros(shape, dtype=bool)
+    painted[known] = planes > 0
+    if annotation.brush is not None:
+        planes[planes == annotation.brush] = 0
+    mask = np.zeros(shape, dtype=planes.dtype)
+    mask[known] = planes
+    return Case(volume, mask, states, site=site, name=image.name, painted=painted)
+
+
+def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
+    """A plan that learns from the training cases of a cohort file."""
+
+    def load(check: Callable[[], None]) -> Sequence[Case]:
+        from napari_dim.data.load import load_training
+        from napari_dim.project.cohort import read_cohort
+
+        return load_training(read_cohort(path), check)
+
+    return Plan(load, settings, run, name=path.stem)
+
+
+def new_run(folder: Path, name: str) -> Path:
+    """A run folder's path in `folder` that says when and on what; it is not made here."""
+    kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:40].strip("-")
+    stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    return folder / (f"{stamp}_{kept}" if kept else stamp)
+
+
+def plan_settings(
+    changes: dict[str, Any], budget: float, device: str = "auto", threads: int = 0
+) -> Settings:
+    """Settings for the window: one CPU core stays free unless the user says otherwise.
+
+    A budget of `math.inf` trains until it is stopped.
+
+    Raises
+    ------
+    InputError
+        If a value is outside its range.
+    """
+    length = {"until_stopped": True} if math.isinf(budget) else {"budget": budget}
+    base = {**length, "device": device, "threads": threads or spare_threads()}
+    return Settings.make(**{**base, **changes})

@@ -1,0 +1,1 @@
+"""napari's layers: the scan, its mask, what changes them."""

@@ -1,0 +1,34 @@
+"""One scan at a time on the screen, of several that are open."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Image, Labels, Layer
+
+from napari_dim.gui.controller import Session
+from napari_dim.gui.layers.image_layers import layer_path
+
+
+def show_alone(session: Session, image: Layer) -> None:
+    """Hide the other scans and what belongs to them, so that they don't lie over this one."""
+    viewer = session.viewer
+    belongs: dict[Layer, Layer | None] = {}
+    for layer in viewer.layers:
+        if isinstance(layer, Image):
+            belongs[layer] = layer
+    for owner, prediction in session.predictions.items():
+        belongs[prediction.layer] = owner
+    for layer in session.layers(Labels):
+        belongs.setdefault(layer, session.owner_of(layer))
+    same = layer_path(image)
+    for layer, owner in belongs.items():
+        if owner is None or layer not in viewer.layers:
+            continue
+        if owner is image:
+            layer.visible = True
+        elif same is None or layer_path(owner) != same:  # a channel of this scan stays as it is
+            layer.visible = False
+    shown = np.asarray(viewer.camera.center)[-2:]
+    low, high = (np.asarray(corner)[-2:] for corner in image.extent.world)
+    if ((shown < low) | (shown > high)).any():
+        viewer.reset_view()

@@ -1,0 +1,1 @@
+"""What is shown, offered and done, decided without Qt."""

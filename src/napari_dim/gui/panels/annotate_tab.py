@@ -1,0 +1,251 @@
+"""The Annotate tab: the scan, its classes, and what is known of each slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from napari.layers import Image, Labels, Layer
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import Session
+from napari_dim.gui.keys import button_for, do, key_of
+from napari_dim.gui.layers.image_layers import add_layer, fits, labels_array, new_labels
+from napari_dim.gui.layers.one_scan_shown import show_alone
+from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.panels.slice_axis import SliceAxisBox
+from napari_dim.gui.panels.welcome import Welcome
+from napari_dim.gui.widgets.class_table import ClassTable, classes_of, set_classes
+from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, note, while_alive
+from napari_dim.project.states import SliceState
+
+NO_LABELS = "none yet: press New"
+
+
+class AnnotateTab(QWidget):
+    """Choose a scan, paint, and say what counts.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.welcome = Welcome(session)
+        self.image = LayerPicker(session, Image)
+        self.image.setToolTip("The scan to segment")
+        self.image.activated.connect(self._on_chosen)
+        self.plane = SliceAxisBox(session)
+        self.labels = LayerPicker(session, Labels, self._can_be_painted, NO_LABELS)
+        self.labels.setToolTip("The layer you paint in. Every slice you painted teaches the model")
+        self.new = QPushButton("New")
+        self.new.setToolTip("Make an empty labels layer for this scan and start painting")
+        self.new.clicked.connect(self._on_new)
+        self.classes = ClassTable()
+        self.classes.picked.connect(self._on_class)
+        self.classes.edited.connect(self._on_classes)
+
+        self.confirm = button_for(session, "Confirm slice", slices.confirm)
+        self.confirm.setToolTip(
+            "This slice is labelled as it is; where nothing is painted, all of it is background, "
+            "which teaches the model too" + key_of(slices.confirm)
+        )
+        self.partial = button_for(session, "Partial", slices.set_partial)
+        self.partial.setToolTip(
+            "Only the painted pixels of this slice count: good for a large slice of which you "
+            "label a part" + key_of(slices.set_partial)
+        )
+        self.untouched = button_for(session, "Undo mark", slices.set_untouched)
+        self.untouched.setToolTip(
+            "Take back “confirmed” or “partial”" + key_of(slices.set_untouched)
+        )
+        self.background = QPushButton("Background brush")
+        self.background.setToolTip(
+            "Paint what is certainly background in a partial slice; it is not part of the mask"
+        )
+        self.background.clicked.connect(self._on_background)
+        self.fill = button_for(session, "Fill between", slices.fill_between)
+        self.fill.setToolTip(
+            "Fill the empty slices between confirmed ones with the shapes in between. Your own "
+            "slices are left alone; confirm the filled ones after a look"
+            + key_of(slices.fill_between)
+        )
+        self.copy = button_for(session, "Copy nearest", slices.copy_nearest)
+        self.copy.setToolTip(
+            "Copy the labels of the nearest painted slice onto this one"
+            + key_of(slices.copy_nearest)
+        )
+        self.before = button_for(session, "◀ labelled", lambda s: slices.step_labelled(s, -1))
+        self.before.setToolTip("Previous labelled slice  [,]")
+        self.after = button_for(session, "labelled ▶", lambda s: slices.step_labelled(s, 1))
+        self.after.setToolTip("Next labelled slice  [.]")
+        self.suggest = button_for(session, "★ Next to label", slices.next_suggested)
+        self.suggest.setToolTip(
+            "Go to the slice whose labels should help most" + key_of(slices.next_suggested)
+        )
+        self.state = note()
+
+        labels = QHBoxLayout()
+        labels.addWidget(self.labels, 1)
+        labels.addWidget(self.new)
+        self._box = QWidget()
+        column = QVBoxLayout(self._box)
+        column.setContentsMargins(0, 0, 0, 0)
+        form = QFormLayout()
+        captioned(form, "scan", self.image)
+        captioned(form, "slices", self.plane)
+        captioned(form, "labels", labels)
+        column.addLayout(form)
+        column.addWidget(self.classes)
+        column.addWidget(self.state)
+        grid = QGridLayout()
+        for place, button in enumerate(
+            (
+                self.confirm, self.partial, self.untouched, self.background,
+                self.fill, self.copy, self.before, self.after,
+            )
+        ):  # fmt: skip
+            grid.addWidget(button, place // 2, place % 2)
+        grid.addWidget(self.suggest, 4, 0, 1, 2)
+        column.addLayout(grid)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(6, 6, 6, 6)
+        whole.addWidget(self.welcome)
+        whole.addWidget(self._box)
+        whole.addStretch(1)
+
+        self.image.picked.connect(self._on_image)
+        self.labels.picked.connect(self._on_labels)
+        while_alive(self, session.case_wanted, self._on_wanted)
+        while_alive(self, session.layers_changed, self._on_layers)
+        while_alive(self, session.slices_changed, self._say_slice)
+        while_alive(self, session.viewer.dims.events.point, self._on_slice)
+        self._on_layers()
+
+    def _can_be_painted(self, layer: Labels) -> bool:
+        image = self.image.layer
+        fitting = image is None or fits(layer, image)
+        return fitting and not self.session.is_prediction(layer)
+
+    def _on_layers(self) -> None:
+        there = self.image.layer is not None
+        self.welcome.setVisible(not there)
+        self._box.setVisible(there)
+        if there and not self.image.layer.visible and self.labels.layer is None:
+            # Several scans opened at once, some hidden: work on the one that is seen.
+            seen = next((x for x in self.session.layers(Image) if x.visible), None)
+            if seen is not None:
+                self.image.pick(seen)
+                self.session.viewer.reset_view()
+        if there and self.labels.layer is None:
+            self._on_image()
+        else:
+            self._on_labels()
+
+    def _on_image(self, layer: Layer | None = None) -> None:
+        """Work on the chosen scan, with the labels that belong to it."""
+        image = self.image.layer
+        self.labels.blockSignals(True)
+        self.labels.refresh()
+        self.labels.pick(None if image is None else self.session.guess_labels(image))
+        self.labels.blockSignals(False)
+        self._on_labels()
+
+    def _on_labels(self, layer: Layer | None = None) -> None:
+        image, labels = self.image.layer, self.labels.layer
+        if labels is not self.session.labels or image is not self.session.image:
+            self.classes.show_layer(labels)
+            self.session.show_case(image, labels)
+        self._say_slice()
+
+    def _on_wanted(self, image: Layer) -> None:
+        self.image.pick(image)
+        show_alone(self.session, image)
+
+    def _on_chosen(self, index: int) -> None:
+        """A person chose another scan: don't let the last one lie over it."""
+        if self.image.layer is not None:
+            show_alone(self.session, self.image.layer)
+
+    def _on_new(self) -> None:
+        if self.image.layer is None:
+            return
+        try:
+            layer = add_layer(self.session.viewer, new_labels(self.image.layer))
+        except InputError as error:
+            from napari.utils.notifications import show_warning
+
+            show_warning(str(error))
+            return
+        self.labels.pick(layer)
+        self.session.viewer.layers.selection.active = layer
+        layer.mode = "paint"
+
+    def _on_class(self, class_id: int) -> None:
+        layer = self.labels.layer
+        if layer is not None:
+            layer.selected_label = class_id
+
+    def _on_classes(self) -> None:
+        """The prediction is shown in the colours of the labels."""
+        prediction, layer = self.session.prediction, self.labels.layer
+        if prediction is not None and layer is not None:
+            prediction.layer.colormap = layer.colormap
+
+    def _on_background(self) -> None:
+        annotation = self.session.annotation
+        if annotation is None:
+            return
+        layer = annotation.layer
+        first = annotation.brush is None
+        layer.selected_label = annotation.background_brush()
+        if first:
+            set_classes(layer, classes_of(layer))
+        if annotation.states[slices.current(self.session)] != SliceState.PARTIAL:
+            do(self.session, slices.set_partial)
+        self.session.viewer.layers.selection.active = layer
+        layer.mode = "paint"
+
+    def _on_slice(self, event: Any = None) -> None:
+        self._say_slice()
+
+    def _say_slice(self) -> None:
+        annotation = self.session.annotation
+        for button in (
+            self.confirm, self.partial, self.untouched, self.background, self.fill, self.copy,
+            self.before, self.after, self.suggest,
+        ):  # fmt: skip
+            button.setEnabled(annotation is not None)
+        if annotation is None:
+            self.state.setText("Press New, then paint the structure in a few slices.")
+            return
+        number = slices.current(self.session)
+        states = annotation.states
+        if number >= len(states):
+            return
+        self.classes.notice(labels_array(annotation.layer)[number])
+        state = SliceState(int(states[number]))
+        if state == SliceState.CONFIRMED and not annotation.areas[number]:
+            words = "confirmed: background only"
+        elif state == SliceState.CONFIRMED:
+            words = "confirmed"
+        elif state == SliceState.PARTIAL:
+            words = "partial: only painted pixels count"
+        elif state == SliceState.PREDICTED:
+            words = "filled in, not confirmed yet"
+        else:
+            words = "not labelled"
+        self.state.setText(
+            f"Slice {number} is <b>{words}</b>. {len(annotation.labelled)} of {len(states)} "
+            "slices labelled."
+        )

@@ -1,0 +1,264 @@
+"""The Export tab: finished masks as files, with a record of how they came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from napari.layers import Image, Labels, Layer
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import Session
+from napari_dim.gui.jobs.export_job import Exporting, Job
+from napari_dim.gui.layers.finished_mask import CONFIRMED, FILLED, LAYER, contents, exported
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.logic.site_check import check_sites
+from napari_dim.gui.storage.mask_files import save_array, save_labels, suggested_path
+from napari_dim.gui.storage.mask_record import write_record
+from napari_dim.gui.widgets.small_widgets import (
+    LayerPicker,
+    captioned,
+    large_button,
+    note,
+    while_alive,
+)
+from napari_dim.io.formats import FORMATS, mask_format
+from napari_dim.volume import file_stem
+
+HERE, OPEN = "this scan", "all open scans"
+
+
+class ExportTab(QWidget):
+    """Says what is written, and writes it.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.scope = QComboBox()
+        self.scope.addItems([HERE, OPEN])
+        self.scope.setToolTip("One mask, or one of each open scan, into a folder")
+        self.include = QComboBox()
+        self.include.addItems([FILLED, CONFIRMED, LAYER])
+        self.include.setToolTip("Which slices the mask holds")
+        self.layer = LayerPicker(session, Labels)
+        self.layer.setToolTip("The layer to write")
+        self.format = QComboBox()
+        for one in FORMATS:
+            if one.write_mask:
+                self.format.addItem(one.name, one.key)
+        self.format.setToolTip(
+            "NIfTI, NRRD and OME-Zarr keep the exact place; DICOM-SEG also belongs to the series "
+            "it was drawn on, patient's name included. Colours and names of classes are kept by "
+            "NRRD, DICOM-SEG, OME-Zarr, PNG and TIFF (colours). STL and CSV are for other uses"
+        )
+        self.text = note()
+        self.sites = note()
+        self.button = large_button("Export…")
+        self.button.setToolTip(
+            "Write the mask in exactly the place of the scan, and a .json file beside it "
+            "that says how it came about"
+        )
+        self.button.clicked.connect(self._on_export)
+        form = QFormLayout()
+        captioned(form, "masks of", self.scope)
+        captioned(form, "write", self.include)
+        captioned(form, "layer", self.layer)
+        captioned(form, "as", self.format)
+        self._rows = form
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addLayout(form)
+        column.addWidget(self.text)
+        column.addWidget(self.sites)
+        column.addWidget(self.button)
+        column.addStretch(1)
+        self.scope.currentTextChanged.connect(lambda _: self.refresh())
+        self.include.currentTextChanged.connect(lambda _: self.refresh())
+        self.format.currentTextChanged.connect(lambda _: self.refresh())
+        while_alive(self, session.slices_changed, self._on_slices)
+        while_alive(self, session.case_changed, self._on_case)
+        while_alive(self, session.layers_changed, self.refresh)
+        while_alive(self, session.changed, self._on_session)
+        while_alive(self, session.predicted, self._on_predicted)
+        self._on_case()
+
+    @property
+    def form(self) -> str:
+        """The key of the chosen format."""
+        return str(self.format.currentData())
+
+    def refresh(self) -> None:
+        """Say what would be written."""
+        several = self.scope.currentText() != HERE
+        whole = self.include.currentText() == LAYER and not several
+        self._rows.setRowVisible(2, whole)
+        try:
+            if several:
+                text = self._several()
+            else:
+                text = "" if whole else contents(self.session, self.include.currentText()).text
+            ready = self.layer.layer is not None if whole else True
+            if ready and not several and (why := self._unfit()):
+                text, ready = why, False
+        except InputError as error:
+            text, ready = str(error), False
+        self.text.setText(text)
+        self.text.setVisible(bool(text))
+        sites = check_sites(self.session)
+        self.sites.setText(sites)
+        self.sites.setVisible(bool(sites))
+        self.button.setEnabled(ready and not (several and self.session.busy))
+        self.button.setText("Export all…" if several else "Export…")
+
+    def export(self, path: Path, form: str = "") -> bool:
+        """Write the mask of this scan and its record; says where, or why not.
+
+        Without `form`, the end of the name says the format.
+        """
+        from napari.utils.notifications import show_info, show_warning
+
+        try:
+            if self.include.currentText() == LAYER:
+                layer = self.layer.layer
+                if layer is None:
+                    raise InputError("there is no labels layer")
+                written = save_labels(layer, path, form)
+                states = None
+            else:
+                mask, what = exported(self.session, self.include.currentText())
+                layer, states = what.layer, what.states
+                written = save_array(mask, layer, path, form)
+            write_record(self.session, layer, written, states)
+        except InputError as error:
+            show_warning(str(error))
+            return False
+        show_info(f"Saved {written}")
+        return True
+
+    def export_all(self, folder: Path) -> None:
+        """Write the masks of all open scans into a folder, in the background."""
+        from napari.utils.notifications import show_warning
+
+        jobs = []
+        taken: set[str] = set()
+        for image in self._open():
+            mask, what = exported(self.session, self._include(), image)
+            stem = file_stem(suggested_path(image))
+            name, number = stem, 2
+            while name.lower() in taken:
+                name, number = f"{stem}_{number}", number + 1
+            taken.add(name.lower())
+            path = folder / f"{name}{mask_format(Path('mask'), self.form).written[0]}"
+            jobs.append(Job(what.layer, mask, what.states, path, self.form))
+        try:
+            Exporting.start(self.session, jobs)
+        except InputError as error:
+            show_warning(str(error))
+
+    def _target(self) -> Layer | None:
+        """The layer in whose place the mask lies."""
+        if self.include.currentText() == LAYER:
+            chosen: Layer | None = self.layer.layer
+            return chosen
+        return self.session.labels or self.session.image
+
+    def _unfit(self) -> str:
+        """Why the chosen format can't hold a mask of this scan; empty if it can."""
+        layer = self._target()
+        if layer is None:
+            return ""
+        source = layer_source(layer)
+        if self.form == "dicom-seg" and not source.header.get("instances"):
+            return "A DICOM-SEG needs a scan that was opened from DICOM. Choose NIfTI or NRRD."
+        if self.form == "png" and source.grid.shape[0] != 1:
+            return "A PNG holds one slice. Choose TIFF, or NIfTI."
+        if self.form in ("stl", "stl-smooth") and source.grid.unit != "mm":
+            return "A picture without a physical size has no surface in mm. Choose PNG or TIFF."
+        return ""
+
+    def _include(self) -> str:
+        chosen = self.include.currentText()
+        return FILLED if chosen == LAYER else chosen
+
+    def _open(self) -> list[Image]:
+        """The open scans that have a mask."""
+        found = []
+        for image in reversed(self.session.layers(Image)):
+            try:
+                contents(self.session, self._include(), image)
+            except InputError:
+                continue
+            found.append(image)
+        return found
+
+    def _several(self) -> str:
+        found = self._open()
+        if not found:
+            raise InputError("no open scan has a mask yet", hint="Label some slices, or train")
+        lines = [
+            f"{image.name}: {contents(self.session, self._include(), image).text}"
+            for image in found
+        ]
+        return "<br>".join(lines)
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Catch up with what happened while another tab was shown."""
+        self.refresh()
+        super().showEvent(event)
+
+    def _on_slices(self) -> None:
+        if self.isVisible():
+            self.refresh()
+
+    def _on_case(self) -> None:
+        """Pictures are saved as pictures unless the user says otherwise."""
+        image = self.session.image
+        if image is not None and self.form in ("png", "nifti"):
+            try:
+                flat = layer_source(image).grid.shape[0] == 1
+            except InputError:
+                flat = False
+            self.format.setCurrentIndex(self.format.findData("png" if flat else "nifti"))
+        self.refresh()
+
+    def _on_session(self) -> None:
+        several = self.scope.currentText() != HERE
+        if several:
+            self.button.setEnabled(not self.session.busy)
+
+    def _on_predicted(self, layer: Any) -> None:
+        self.layer.refresh()
+        self.layer.pick(layer)
+
+    def _on_export(self) -> None:
+        if self.scope.currentText() != HERE:
+            folder = QFileDialog.getExistingDirectory(self, "Export all masks into a folder")
+            if folder:
+                self.export_all(Path(folder))
+            return
+        target = self._target()
+        if target is None:
+            return
+        chosen = mask_format(Path("mask"), self.form)
+        path, _ = QFileDialog.getSaveFileName(
+            self,
+            "Export the mask",
+            str(suggested_path(target, self.form)),
+            f"{chosen.name} ({' '.join(f'*{end}' for end in chosen.written)})",
+        )
+        if path:
+            named = path.lower().endswith(chosen.written) or Path(path).parent.name == "labels"
+            self.export(Path(path if named else f"{path}{chosen.written[0]}"), self.form)

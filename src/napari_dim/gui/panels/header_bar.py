@@ -1,0 +1,151 @@
+"""What is worked on, where, and what goes on: always in sight."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.keys import do
+from napari_dim.gui.layers import solid_view as solid
+from napari_dim.gui.panels.project_menu import ProjectButton
+from napari_dim.gui.state.preferences import preferences
+from napari_dim.gui.widgets.small_widgets import StateLine, while_alive
+
+DOTS = {
+    Activity.IDLE: "#999999",
+    Activity.TRAINING: "#009E73",
+    Activity.STOPPING: "#E69F00",
+    Activity.PREDICTING: "#56B4E9",
+    Activity.EXPORTING: "#56B4E9",
+}
+MEMORY_EVERY = 2000
+"""Milliseconds between two looks at the memory."""
+
+
+class Header(QWidget):
+    """The case, the device, the memory that is used, and the state line."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.case = QLabel()
+        self.case.setMinimumWidth(60)
+        self.dot = QLabel()
+        self.dot.setToolTip("What goes on, and where trainings run")
+        self.memory = QLabel()
+        self.memory.setToolTip("Memory that napari uses, of what the machine has")
+        self.saved = QLabel()
+        self.saved.setToolTip("“saved”: every stroke is on the disk, a crash can't take it away")
+        self.state = StateLine(session)
+        self.solid = QPushButton("3D")
+        self.solid.setCheckable(True)
+        self.solid.setToolTip(
+            "Show the mask as a surface that can be turned, with the slice on the screen in it; "
+            "once more goes back"
+        )
+        self.solid.clicked.connect(self._on_solid)
+        self.back = QPushButton()
+        self.back.setToolTip("These labels were deleted from the layer list; put them back")
+        self.back.clicked.connect(self._on_back)
+        self.project = ProjectButton(session)
+        row = QHBoxLayout()
+        row.addWidget(self.project)
+        row.addWidget(self.case, 1)
+        row.addWidget(self.solid)
+        below = QHBoxLayout()
+        below.addWidget(self.dot)
+        below.addStretch(1)
+        below.addWidget(self.saved)
+        below.addWidget(self.memory)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 2, 4, 0)
+        column.setSpacing(2)
+        column.addLayout(row)
+        column.addLayout(below)
+        column.addWidget(self.state)
+        column.addWidget(self.back)
+        self._tick = QTimer(self, interval=MEMORY_EVERY)
+        self._tick.timeout.connect(self._say_memory)
+        self._tick.start()
+        while_alive(self, session.case_changed, self._on_case)
+        while_alive(self, session.viewer.dims.events.ndisplay, self._on_ndisplay)
+        while_alive(self, session.layers_changed, self.refresh)
+        while_alive(self, session.changed, self.refresh)
+        while_alive(self, session.autosave.changed, self._say_saved)
+        self.refresh()
+        self._say_memory()
+
+    def refresh(self) -> None:
+        """Show the session as it is."""
+        image = self.session.image
+        name = "no scan" if image is None else image.name
+        site = "" if image is None else self.session.site_of(image)
+        if site:
+            name = f"{name} · {site}"
+        self.case.setText(self.case.fontMetrics().elidedText(name, _right(), 170))
+        self.case.setToolTip(name)
+        self._show_solid()
+        deleted = self.session.deleted
+        there = deleted is not None and deleted not in self.session.viewer.layers
+        self.back.setVisible(there)
+        if there and deleted is not None:
+            self.back.setText(f"Bring back “{deleted.name}”")
+        activity = self.session.activity
+        where = device_title(self.session.device or preferences().device)
+        self.dot.setText(
+            f'<span style="color:{DOTS[activity]}">●</span> {activity.value} · {where}'
+        )
+
+    def _say_saved(self) -> None:
+        text = self.session.autosave.text
+        fault = text.startswith("NOT SAVED")
+        self.saved.setText('<b style="color:#D55E00">NOT SAVED</b>' if fault else text)
+        if fault:
+            self.saved.setToolTip(text)
+
+    def _on_solid(self) -> None:
+        do(self.session, solid.toggle)
+        self._show_solid()
+
+    def _on_back(self) -> None:
+        do(self.session, lambda session: session.bring_back())
+        self.refresh()
+
+    def _on_case(self) -> None:
+        """Another scan: the surface of the last one is not left behind."""
+        if self.session.solid is not None:
+            solid.leave(self.session)
+        self.refresh()
+
+    def _on_ndisplay(self, event: object = None) -> None:
+        """Napari's own button leaves the 3D view, too."""
+        if self.session.viewer.dims.ndisplay == 2 and self.session.solid is not None:
+            solid.leave(self.session)
+        self._show_solid()
+
+    def _show_solid(self) -> None:
+        self.solid.setChecked(self.session.solid is not None)
+        self.solid.setEnabled(self.session.image is not None)
+
+    def _say_memory(self) -> None:
+        from psutil import Process, virtual_memory
+
+        used, whole = Process().memory_info().rss, virtual_memory().total
+        self.memory.setText(f"{used / 2**30:.1f} of {whole / 2**30:.0f} GiB")
+
+
+def device_title(name: str) -> str:
+    """A device of torch, or a setting, as people call it: GPU 0, GPU, CPU, any device."""
+    kind, _, number = name.partition(":")
+    if kind == "auto":
+        return "GPU if there is one"
+    if kind in ("cuda", "mps", "xpu"):
+        return f"GPU {number}".strip()
+    return kind.upper()
+
+
+def _right() -> object:
+    from qtpy.QtCore import Qt
+
+    return Qt.TextElideMode.ElideMiddle

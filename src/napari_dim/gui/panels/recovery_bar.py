@@ -1,0 +1,154 @@
+"""Work that was done without a project, or broken off: found at the start, opened again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
+
+from napari_dim.errors import InputError
+from napari_dim.gui.storage.project_cases import open_case
+from napari_dim.gui.widgets.small_widgets import note
+from napari_dim.project import Project
+from napari_dim.project.local import recovery_folders
+from napari_dim.project.lock import Lock
+
+if TYPE_CHECKING:
+    from napari_dim.gui.controller import Session
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A recovery folder that nobody works in.
+
+    Attributes
+    ----------
+    cases
+        The names of its scans.
+    crashed
+        Whether the window ended without closing it.
+    """
+
+    folder: Path
+    cases: tuple[str, ...]
+    crashed: bool
+
+    @property
+    def when(self) -> str:
+        """When its last stroke was written, for people."""
+        last = max((p.stat().st_mtime for p in self.folder.rglob("*.journal")), default=0.0)
+        when = datetime.fromtimestamp(last)
+        return f"{when.day} {when:%B, %H:%M}" if last else "some time ago"
+
+    def __str__(self) -> str:
+        what = ", ".join(self.cases[:3]) + (" and others" if len(self.cases) > 3 else "")
+        why = "napari ended before it was closed" if self.crashed else "it is in no project yet"
+        return f"There is work of {self.when} on {what}: {why}."
+
+
+def leftovers() -> Iterator[Leftover]:
+    """The recovery folders that nobody works in and that hold strokes, newest first."""
+    for folder in recovery_folders():
+        try:
+            holder = Lock(folder).look()
+            if holder is not None and not holder.stale:
+                continue
+            with Project.open(folder, read_only=True) as project:
+                kept = tuple(case.name for case in project.cases if project.layers(case.name))
+        except InputError:
+            continue
+        if kept:
+            yield Leftover(folder, kept, holder is not None)
+
+
+def restore(session: Session, leftover: Leftover) -> str:
+    """Open all that a recovery folder holds, and go on in it; says what was done.
+
+    Raises
+    ------
+    InputError
+        If somebody else has opened it meanwhile, or it can't be read.
+    """
+    project = Project.open(leftover.folder, recover=True)
+    if project.read_only:
+        raise InputError(f"{project.holder} has it", where=leftover.folder)
+    said = list(project.notes)
+    session.autosave.take_over(project)
+    for name in leftover.cases:
+        try:
+            said.append(open_case(session, project, name))
+        except InputError as error:
+            said.append(str(error))
+    return ". ".join(said)
+
+
+def discard(leftover: Leftover) -> None:
+    """Delete a recovery folder."""
+    shutil.rmtree(leftover.folder, ignore_errors=True)
+
+
+class RecoveryBar(QFrame):
+    """Offers work that was broken off; hidden where there is none.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.text = note()
+        self.restore = QPushButton("Restore")
+        self.restore.setToolTip("Open the scans with all labels, classes and states again")
+        self.restore.clicked.connect(self._on_restore)
+        self.later = QPushButton("Later")
+        self.later.setToolTip("Keep it; it is offered again at the next start")
+        self.later.clicked.connect(self.hide)
+        self.drop = QPushButton("Delete…")
+        self.drop.clicked.connect(self._on_drop)
+        row = QHBoxLayout()
+        for button in (self.restore, self.later, self.drop):
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.addWidget(self.text)
+        column.addLayout(row)
+        self.left = next(leftovers(), None)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the newest that is left."""
+        self.setVisible(self.left is not None)
+        self.text.setText(str(self.left or ""))
+
+    def _on_restore(self) -> None:
+        from napari.utils.notifications import show_warning
+
+        leftover, self.left = self.left, None  # one at a time: the next at the next start
+        if leftover is None:
+            return
+        try:
+            said = restore(self.session, leftover)
+        except InputError as error:
+            show_warning(str(error))
+        else:
+            self.session.say(said)
+        self.refresh()
+
+    def _on_drop(self) -> None:
+        if self.left is None:
+            return
+        question = f"Delete the labels of {', '.join(self.left.cases)} for good?"
+        answer = QMessageBox.question(self, "Delete work", question)
+        if answer == QMessageBox.StandardButton.Yes:
+            discard(self.left)
+            self.left = next(leftovers(), None)
+            self.refresh()

@@ -1,0 +1,210 @@
+"""The Review tab: the machine's masks, slice by slice, until a person stands behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import Session
+from napari_dim.gui.keys import button_for, do, key_of
+from napari_dim.gui.layers.image_layers import add_layer
+from napari_dim.gui.layers.predicted_layer import PLACE
+from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.panels.reference_scores import CompareBox
+from napari_dim.gui.panels.segment_others import PredictPanel
+from napari_dim.gui.widgets.class_table import classes_of
+from napari_dim.gui.widgets.loss_curves import ScoreCurve
+from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
+
+SURE = 0.9
+
+
+class ReviewTab(QWidget):
+    """Accept, correct or reject what was predicted, in the order that helps most.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.hint = note("There is no prediction of this scan yet: train, then look at it here.")
+        self.list = QListWidget()
+        self.list.setToolTip("The slices whose correction should help most; click to go there")
+        self.list.setWordWrap(True)
+        self.list.itemClicked.connect(self._on_suggested)
+        self.accept = button_for(session, "Accept slice", slices.accept_slice)
+        self.accept.setToolTip(
+            "The prediction of this slice, with your corrections, becomes its labels; "
+            "then go to the next suggestion" + key_of(slices.accept_slice)
+        )
+        self.reject = button_for(session, "Reject slice", slices.reject_slice)
+        self.reject.setToolTip(
+            "Empty the prediction of this slice; later predictions leave it alone"
+            + key_of(slices.reject_slice)
+        )
+        self.following = button_for(session, "★ Next", slices.next_suggested)
+        self.following.setToolTip("Go to the next suggested slice" + key_of(slices.next_suggested))
+        self.all = button_for(session, "Accept all", slices.accept_all)
+        self.all.setToolTip(
+            "The predictions of all slices without labels become their labels. "
+            "Ctrl-Z takes all of it back"
+        )
+        self.classes = QComboBox()
+        self.classes.setToolTip("Which class to accept")
+        self.accept_class = QPushButton("Accept class")
+        self.accept_class.setToolTip(
+            "What is predicted of this class becomes labels in all slices without labels; "
+            "these slices are partial then"
+        )
+        self.accept_class.clicked.connect(self._on_class)
+        self.share = QDoubleSpinBox()
+        self.share.setRange(0.5, 0.99)
+        self.share.setSingleStep(0.05)
+        self.share.setValue(SURE)
+        self.share.setToolTip("How sure the model must be")
+        self.surer = QPushButton("Accept where surer")
+        self.surer.setToolTip(
+            "What the model is surer of than this becomes labels in all slices without labels; "
+            "these slices are partial then"
+        )
+        self.surer.clicked.connect(
+            lambda: do(self.session, lambda s: slices.accept_surer(s, self.share.value()))
+        )
+        self.doubt = QPushButton("Show uncertainty")
+        self.doubt.setToolTip("Add an image layer that is bright where the model is unsure")
+        self.doubt.clicked.connect(lambda: do(self.session, show_doubt))
+        self.score = ScoreCurve(session)
+        self.compare = CompareBox(session)
+        self.predict = PredictPanel(session)
+
+        self._box = QWidget()
+        column = QVBoxLayout(self._box)
+        column.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
+        for button in (self.accept, self.reject, self.following):
+            row.addWidget(button)
+        column.addLayout(row)
+        self.asks = note()
+        column.addWidget(self.asks)
+        column.addWidget(self.list)
+        grid = QGridLayout()
+        grid.addWidget(self.classes, 0, 0)
+        grid.addWidget(self.accept_class, 0, 1)
+        grid.addWidget(self.share, 1, 0)
+        grid.addWidget(self.surer, 1, 1)
+        grid.addWidget(self.doubt, 2, 0)
+        grid.addWidget(self.all, 2, 1)
+        column.addLayout(grid)
+        column.addWidget(self.score)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(6, 6, 6, 6)
+        whole.addWidget(self.hint)
+        whole.addWidget(self._box)
+        for title, inside in (
+            ("Compare with a reference", self.compare),
+            ("Segment other scans with this model", self.predict),
+        ):
+            part = Folded(title)
+            part.addWidget(inside)
+            whole.addWidget(part)
+        whole.addStretch(1)
+        while_alive(self, session.slices_changed, self.refresh)
+        while_alive(self, session.case_changed, self.refresh)
+        while_alive(self, session.layers_changed, self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the session as it is."""
+        session = self.session
+        prediction = session.prediction
+        there = prediction is not None and bool(prediction.said.any())
+        self.hint.setVisible(not there)
+        self._box.setVisible(there)
+        if not there:
+            return
+        assert prediction is not None
+        shown = [self.list.item(i).text() for i in range(self.list.count())]
+        several = len({s.image for s in session.suggestions}) > 1
+        wanted = [
+            f"★ {f'{s.image.name}, ' if several else ''}slice {s.number}: {s.reason}"
+            for s in session.suggestions
+        ]
+        if shown != wanted:
+            self.list.clear()
+            self.list.addItems(wanted)
+        row = 2 * self.list.fontMetrics().height()  # a reason takes two lines
+        self.list.setFixedHeight(row * max(1, min(len(wanted), 5)) + 6)
+        self.list.setVisible(bool(wanted))
+        if wanted:
+            self.asks.setText("Look at these next:")
+        elif session.busy:
+            self.asks.setText(
+                "Which slices to look at next, and how sure the model is, comes at the end of "
+                "the training. Your corrections of these masks are kept until then."
+            )
+        else:
+            self.asks.setText("There is nothing to suggest: train first.")
+        self.surer.setEnabled(prediction.confidence is not None)
+        self.doubt.setEnabled(prediction.confidence is not None)
+        known = classes_of(prediction.layer if session.labels is None else session.labels)
+        titles = [f"{info.id}: {info.name}" for info in known]
+        if [self.classes.itemText(i) for i in range(self.classes.count())] != titles:
+            self.classes.clear()
+            for title, info in zip(titles, known, strict=True):
+                self.classes.addItem(title, info.id)
+
+    def _on_class(self) -> None:
+        class_id = self.classes.currentData()
+        if class_id is not None:
+            do(self.session, lambda s: slices.accept_class(s, int(class_id)))
+
+    def _on_suggested(self, item: QListWidgetItem) -> None:
+        row = self.list.row(item)
+        if row < len(self.session.suggestions):
+            found = self.session.suggestions[row]
+            do(self.session, lambda session: slices.show_suggested(session, found))
+
+
+def show_doubt(session: Session) -> str:
+    """Show how unsure the model is, as an image layer over the scan; once more renews it."""
+    prediction, image = session.prediction, session.image
+    if prediction is None or image is None or prediction.confidence is None:
+        raise InputError("the model has not said how sure it is", hint="Train first")
+    doubt = 1 - prediction.confidence.astype(np.float32) / 255
+    rows, columns = prediction.mask.shape[1:]
+    name = f"{image.name} (uncertainty)"
+    place: dict[str, Any] = {key: getattr(image, key) for key in PLACE}
+    factor = np.array([1.0, rows / doubt.shape[1], columns / doubt.shape[2]])
+    step = np.asarray(image.scale, dtype=float)
+    shape = factor[3 - image.ndim :]
+    place["scale"] = step * shape
+    # Pixel centres of the coarser grid lie between those of the scan.
+    place["translate"] = np.asarray(image.translate) + step * (shape - 1) / 2
+    data = doubt[0] if image.ndim == 2 else doubt
+    layer = next((x for x in session.viewer.layers if x.name == name), None)
+    if layer is not None:
+        session.viewer.layers.remove(layer)
+    made = Image(
+        data, name=name, colormap="inferno", opacity=0.5, blending="additive",
+        contrast_limits=(0, 0.5), **place,
+    )  # fmt: skip
+    add_layer(session.viewer, made, below=session.labels)
+    return "Bright: where the model is unsure"

@@ -1,0 +1,1 @@
+"""What the window knows, evented and small; without Qt."""

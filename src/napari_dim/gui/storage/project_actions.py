@@ -1,0 +1,278 @@
+"""Projects in the window: make one, open it, go from case to case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+from napari.layers import Image
+
+from napari_dim.data.load import load_case, load_image
+from napari_dim.errors import InputError
+from napari_dim.gui.controller import Session
+from napari_dim.gui.hooks.reader_writer import LABEL_NAMES
+from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.storage.project_cases import add_open_layers, close_case, open_case, written
+from napari_dim.io.formats import known_format
+from napari_dim.project import Note, Project
+from napari_dim.project.cohort import CohortCase, read_cohort
+from napari_dim.project.model import Case
+from napari_dim.project.states import SliceState
+from napari_dim.volume import file_stem
+
+Each = Callable[[str], None]
+"""Told the name of each case that is about to be added."""
+
+
+def current_project(session: Session) -> Project | None:
+    """The open project."""
+    return session.autosave.project
+
+
+def from_layers(session: Session, folder: Path) -> str:
+    """Make a project of the open scans and go on in it.
+
+    Raises
+    ------
+    InputError
+        If no scan is open, or the folder can't be used.
+    """
+    images = list(reversed(session.layers(Image)))
+    if not images:
+        raise InputError("no scan is open", hint="Open one first")
+    project = Project.create(folder)
+    session.autosave.use(project)
+    names = add_open_layers(session, project, _one_a_scan(images))
+    if session.image is not None:
+        project.current = session.autosave.case_of(session.image) or names[0]
+    return f"Made the project “{project.name}” of {len(names)} scans; it saves by itself"
+
+
+def from_cohort(session: Session, folder: Path, cohort: Path, each: Each = lambda _: None) -> str:
+    """Make a project of a cohort file and open its first case; its labelled slices come along.
+
+    Raises
+    ------
+    InputError
+        If the cohort or the folder can't be used.
+    """
+    rows = read_cohort(cohort).cases
+    project = Project.create(folder)
+    try:
+        for row in rows:
+            each(row.name)
+            case = _case(project, row)
+            if row.slices and row.split == "train":
+                _take_labels(project, case.name, row)
+        project.flush()
+    except BaseException:
+        project.close()
+        raise
+    return _begin(session, project)
+
+
+def _case(project: Project, row: CohortCase) -> Case:
+    """A row of a cohort as a case; several channels become one file of the project."""
+    name, image, part, axis = project.free_name(row.name), row.image, row.part, None
+    if row.slice_axis or row.channels:
+        volume = load_image(row)
+        axis = volume.grid.slice_axis
+        if row.channels:
+            image, part = written(project, volume, name), ""
+    return project.add_case(image, name, site=row.site, slice_axis=axis, part=part)
+
+
+def from_folder(session: Session, folder: Path, scans: Path, each: Each = lambda _: None) -> str:
+    """Make a project of all scans in a folder and open the first.
+
+    Files whose names end as those of masks do are left out.
+
+    Raises
+    ------
+    InputError
+        If there is none, or the project's folder can't be used.
+    """
+    found = scans_in(scans)
+    if not found:
+        raise InputError("there are no scans that can be read", where=scans)
+    project = Project.create(folder)
+    try:
+        for path in found:
+            each(path.name)
+            project.add_case(path)
+    except BaseException:
+        project.close()
+        raise
+    return _begin(session, project)
+
+
+def scans_in(folder: Path) -> list[Path]:
+    """The scans in a folder: files, and folders that hold a series each."""
+    found = []
+    for path in sorted(Path(folder).iterdir()):
+        if path.name.startswith("."):
+            continue
+        words = file_stem(path).lower().replace("-", "_").split("_")
+        if path.is_file() and len(words) > 1 and words[-1] in LABEL_NAMES:
+            continue
+        if known_format(path) is not None:
+            found.append(path)
+    return found
+
+
+def open_project(session: Session, folder: Path, *, recover: bool = False) -> str:
+    """Open a project with the case that was worked on last.
+
+    Raises
+    ------
+    InputError
+        If it can't be read.
+    """
+    return _begin(session, Project.open(folder, recover=recover))
+
+
+def switch_case(session: Session, name: str) -> str:
+    """Close the case that is open and open another.
+
+    Raises
+    ------
+    InputError
+        If it can't be opened, or the last strokes of the open one can't be written.
+    """
+    project = _project(session)
+    before = "" if session.image is None else session.autosave.case_of(session.image)
+    if before == name:
+        return f"{name} is open already"
+    # Opened first: should its scan have gone, the case at hand stays.
+    said = open_case(session, project, name)
+    if before and not close_case(session, before):
+        said += f". {before} stays open: its last strokes are not on the disk yet"
+    session.viewer.reset_view()
+    return said
+
+
+def next_case(session: Session) -> str:
+    """Open the case that follows, the first after the last.
+
+    Raises
+    ------
+    InputError
+        If there is no other case.
+    """
+    project = _project(session)
+    if len(project.cases) < 2:
+        raise InputError("the project has no other case", hint="Add scans to it")
+    before = "" if session.image is None else session.autosave.case_of(session.image)
+    following = project.after(before) or project.cases[0]
+    return switch_case(session, following.name)
+
+
+def add_files(session: Session, paths: Iterable[Path], site: str = "") -> str:
+    """Add scans to the project.
+
+    Raises
+    ------
+    InputError
+        If one can't be added; those before it are.
+    """
+    project = _project(session)
+    names = [project.add_case(Path(path), site=site).name for path in paths]
+    return f"Added {', '.join(names)}" if names else "Nothing was added"
+
+
+def add_layers(session: Session) -> str:
+    """Add the open scans that are not in the project yet.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    project = _project(session)
+    images = [i for i in reversed(session.layers(Image)) if not session.autosave.case_of(i)]
+    if not images:
+        raise InputError("all open scans are in the project already")
+    return f"Added {', '.join(add_open_layers(session, project, _one_a_scan(images)))}"
+
+
+def remove_case(session: Session, name: str) -> str:
+    """Take a case out of the project; its layers are closed, its labels kept aside.
+
+    Raises
+    ------
+    InputError
+        If it can't be taken out.
+    """
+    project = _project(session)
+    if not close_case(session, name):
+        raise InputError("its last strokes are not on the disk yet", hint="Try again in a moment")
+    kept = project.remove_case(name)
+    return f"Removed {name}" + (f"; its labels are kept in {kept}" if kept else "")
+
+
+def close_project(session: Session) -> str:
+    """Close the project and its layers.
+
+    Raises
+    ------
+    InputError
+        If the last strokes can't be written.
+    """
+    project = _project(session)
+    for case in project.cases:
+        if not close_case(session, case.name):
+            raise InputError("the last strokes are not on the disk yet", hint="Try again")
+    session.autosave.use(None)
+    return f"Closed “{project.name}”"
+
+
+def _project(session: Session) -> Project:
+    project = current_project(session)
+    if project is None:
+        raise InputError("no project is open", hint="Make or open one first")
+    return project
+
+
+def _begin(session: Session, project: Project) -> str:
+    """Work in a project from now on, on its current case or the first."""
+    before = current_project(session)
+    if before is not None:
+        close_project(session)
+    session.autosave.use(project)
+    said = [f"Opened the project “{project.name}” of {len(project.cases)} scans", *project.notes]
+    if project.read_only and project.holder is not None:
+        said.append(f"It can only be looked at: {project.holder} has it")
+    if project.cases:
+        name = project.current or project.cases[0].name
+        try:
+            said.append(open_case(session, project, name))
+        except InputError as error:
+            said.append(str(error))
+        session.viewer.reset_view()
+    return ". ".join(said)
+
+
+def _one_a_scan(images: Iterable[Image]) -> list[Image]:
+    """One layer a scan: the channels of a file are several."""
+    found: dict[object, Image] = {}
+    for image in images:
+        found.setdefault(layer_path(image) or image, image)
+    return list(found.values())
+
+
+def _take_labels(project: Project, name: str, row: CohortCase) -> None:
+    """Keep the labelled slices of a row as if a person had painted them here."""
+    case = load_case(row)
+    assert case.mask is not None
+    empty = [int(n) for n in case.labelled if not case.mask[n].any()]
+    project.begin(
+        name,
+        "labels",
+        np.ascontiguousarray(case.mask),
+        Note(
+            name=f"{name} (labels)",
+            states="".join(str(int(state)) for state in case.states),
+            marks=dict.fromkeys(empty, int(SliceState.CONFIRMED)),
+        ),
+    )

@@ -1,0 +1,173 @@
+"""Cases of a project in the window: open one with its labels, close it, start a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_dim.errors import InputError
+from napari_dim.gui.layers.image_layers import (
+    add_layer,
+    go_to_slice,
+    image_tuples,
+    layer_source,
+    layer_volume,
+)
+from napari_dim.gui.storage.layer_notes import labels_from, prediction_from
+from napari_dim.project import Project, Recovered
+from napari_dim.project.paths import inside, slug
+from napari_dim.project.states import LABELLED
+from napari_dim.volume import Volume
+
+if TYPE_CHECKING:
+    from napari_dim.gui.controller import Session
+
+
+def open_case(session: Session, project: Project, name: str) -> str:
+    """Open a scan with all that is kept of it, at the slice that was shown last.
+
+    Returns
+    -------
+    str
+        What was opened, in words.
+
+    Raises
+    ------
+    InputError
+        If the scan is not where it was; nothing is opened then.
+    """
+    images = _open_scan(session, project, name)
+    image = images[0] if images else None
+    said, shown = [], None
+    for layer in project.layers(name):
+        try:
+            found = project.recover(name, layer)
+        except InputError as error:
+            said.append(str(error))
+            continue
+        if found is not None:
+            labels = _show(session, project, name, layer, found, image)
+            shown = labels if found.note.role == "labels" and shown is None else shown
+            said.append(_words(labels, found))
+            if found.note.role == "labels" or len(project.layers(name)) == 1:
+                go_to_slice(session.viewer, labels, min(found.note.slice, len(found.array) - 1))
+    if shown is not None:
+        session.viewer.layers.selection.active = shown
+    if image is not None:
+        session.sites[image] = project.case(name).site
+        if shown is not None:
+            session.pair(image, shown)
+        session.show_case(image, shown)
+        session.case_wanted.emit(image)
+    if not project.read_only:
+        project.current = name
+    return f"Opened {name}: " + ("; ".join(said) or "nothing is labelled yet")
+
+
+def close_case(session: Session, name: str) -> bool:
+    """Close the layers of a case; returns whether all of it is on the disk.
+
+    Layers whose last strokes could not be written stay open.
+    """
+    if not session.autosave.flush():
+        return False
+    viewer = session.viewer
+    for layer in session.autosave.layers_of(name):
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
+    session.deleted = None  # all of it is in the project
+    session.changed.emit()
+    return True
+
+
+def add_open_layers(session: Session, project: Project, images: Iterable[Image]) -> list[str]:
+    """Make cases of open scans; what is painted on them is kept in the project from now on.
+
+    A scan that is in no file is written into the project.
+
+    Returns
+    -------
+    list of str
+        The names of the cases.
+
+    Raises
+    ------
+    InputError
+        If the project can't be changed.
+    """
+    names = []
+    for image in images:
+        source = layer_source(image)
+        name = project.free_name(image.name)
+        path = source.path
+        place = source.place
+        if path is None or not path.exists() or source.header.get("combined"):
+            path, place["part"] = written(project, layer_volume(image), name), ""
+        site = getattr(session, "site_of", lambda _: "")(image)
+        project.add_case(path, name, site=site, **place)
+        session.autosave.attach(image, project, name)
+        names.append(name)
+    return names
+
+
+def written(project: Project, volume: Volume, name: str) -> Path:
+    """A scan that is in no file, or in several, as a file of the project.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    from napari_dim.io import write_image
+
+    suffix = ".png" if volume.kind == "picture" and volume.array.dtype == np.uint8 else ".nii"
+    folder = inside(project.folder, "images")
+    folder.mkdir(exist_ok=True)
+    return write_image(inside(project.folder, f"images/{slug(name)}{suffix}"), volume)
+
+
+def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
+    """The image layers of a case, opened where there is a file."""
+    from napari_dim.io import read_volume
+
+    case, path = project.case(name), project.image_path(name)
+    if path is None:
+        return []
+    volume = read_volume(path, slice_axis=case.slice_axis, part=case.part)
+    images = [add_layer(session.viewer, how) for how in image_tuples(volume, name)]
+    for image in images:
+        session.autosave.attach(image, project, name)
+    return images
+
+
+def _show(
+    session: Session, project: Project, name: str, layer: str, found: Recovered, image: Image | None
+) -> Labels:
+    """Add a layer as it was kept, and go on keeping it."""
+    prediction = None
+    if found.note.role == "prediction" and image is not None:
+        prediction = prediction_from(found.array, found.note, image)
+    if prediction is not None and image is not None:
+        session.predictions[image] = prediction
+        made = prediction.layer
+    else:
+        made = labels_from(found.array, found.note, image)
+    session.autosave.adopt(made, project, name, layer)
+    session.viewer.add_layer(made)
+    return made
+
+
+def _words(layer: Labels, found: Recovered) -> str:
+    """What was read of a layer, for the user."""
+    labelled = sum(int(state) in LABELLED for state in found.note.states)
+    painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
+    text = f"“{layer.name}” with {painted} painted slice{'' if painted == 1 else 's'}"
+    if found.note.role == "labels":
+        text += f", {labelled} of them labelled" if labelled != painted else ""
+    if found.damaged:
+        text += " (the end of its journal was torn: what came last may be missing)"
+    return text

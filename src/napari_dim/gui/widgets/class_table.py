@@ -1,0 +1,231 @@
+"""The classes of a labels layer: name, colour, id, kept in the layer's metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.gui.layers.annotation import BRUSH
+from napari_dim.gui.layers.image_layers import labels_array, set_voxels
+from napari_dim.io.labels import COLOURS
+
+KEY = "napari_dim_classes"
+BACKGROUND = "#BBBBBB"
+"""Colour of painted background."""
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class: what it is called, ``#rrggbb``, and its id in the mask."""
+
+    id: int
+    name: str
+    colour: str
+
+
+def classes_of(layer: Labels) -> list[ClassInfo]:
+    """The classes of a layer, by id: those named, and those that are painted anyway."""
+    known = {info.id: info for info in layer.metadata.get(KEY, ())}
+    brush = layer.metadata.get(BRUSH)
+    if not known:
+        known = {i: _fresh(i) for i in painted_ids(labels_array(layer)) - {brush}}
+    if not known:
+        known[1] = _fresh(1)
+    return [known[class_id] for class_id in sorted(known)]
+
+
+def painted_ids(array: np.ndarray) -> set[int]:
+    """The ids other than 0 in some slices, ``(slice, row, column)``."""
+    # Few voxels are painted: sorting those alone is some 20 times faster than sorting all.
+    return {int(i) for plane in array for i in np.unique(plane[plane != 0])}
+
+
+def set_classes(layer: Labels, classes: list[ClassInfo]) -> None:
+    """Keep the classes with the layer, and show it in their colours."""
+    layer.metadata[KEY] = tuple(classes)
+    colours: dict[int | None, str] = {info.id: info.colour for info in classes}
+    brush = layer.metadata.get(BRUSH)
+    if brush is not None:
+        colours[brush] = BACKGROUND
+    layer.colormap = colormap_of(colours)
+
+
+def colormap_of(colours: dict[int | None, str]) -> DirectLabelColormap:
+    """Each id in its colour; ids that have none in grey."""
+    return DirectLabelColormap(
+        color_dict={0: "transparent", None: "#808080", **colours}, background_value=0
+    )
+
+
+def _fresh(class_id: int) -> ClassInfo:
+    return ClassInfo(class_id, f"class {class_id}", COLOURS[(class_id - 1) % len(COLOURS)])
+
+
+class ClassTable(QWidget):
+    """Shows and edits the classes; a click takes the brush of one."""
+
+    picked = Signal(int)
+    edited = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._layer: Labels | None = None
+        self._filling = False
+        self.table = QTableWidget(0, 3)
+        self.table.setHorizontalHeaderLabels(["", "class", "id"])
+        self.table.verticalHeader().hide()
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.table.setColumnWidth(0, 26)
+        self.table.setColumnWidth(2, 56)
+        self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self.table.setToolTip(
+            "Click a class to paint it; double-click its colour, name or id to change it"
+        )
+        self.table.itemChanged.connect(self._on_item)
+        self.table.itemSelectionChanged.connect(self._on_selected)
+        self.table.cellDoubleClicked.connect(self._on_double)
+        self.add = QPushButton("Add class")
+        self.add.clicked.connect(self._on_add)
+        self.remove = QPushButton("Remove class")
+        self.remove.setToolTip("Only classes that are not painted anywhere can be removed")
+        self.remove.clicked.connect(self._on_remove)
+        row = QHBoxLayout()
+        row.addWidget(self.add)
+        row.addWidget(self.remove)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.table)
+        column.addLayout(row)
+
+    def show_layer(self, layer: Labels | None) -> None:
+        """Show the classes of another layer."""
+        self._layer = layer
+        self.setEnabled(layer is not None)
+        classes = [] if layer is None else classes_of(layer)
+        if layer is not None:  # From now on nobody needs to look for them.
+            layer.metadata.setdefault(KEY, tuple(classes))
+        self._fill(classes)
+
+    def notice(self, plane: np.ndarray) -> None:
+        """Add the classes that are painted in a slice and not in the table yet."""
+        layer = self._layer
+        if layer is None:
+            return
+        brush = layer.metadata.get(BRUSH)
+        new = painted_ids(plane[None]) - {brush} - {info.id for info in self.classes}
+        if new:
+            self._keep(sorted((*self.classes, *map(_fresh, new)), key=lambda info: info.id))
+            self._fill(classes_of(layer))
+
+    @property
+    def classes(self) -> list[ClassInfo]:
+        """The classes shown."""
+        rows = range(self.table.rowCount())
+        return [
+            ClassInfo(
+                int(self.table.item(row, 2).text()),
+                self.table.item(row, 1).text(),
+                self.table.item(row, 0).background().color().name(),
+            )
+            for row in rows
+        ]
+
+    def _fill(self, classes: list[ClassInfo]) -> None:
+        self._filling = True
+        self.table.setRowCount(len(classes))
+        for row, info in enumerate(classes):
+            colour = QTableWidgetItem()
+            colour.setBackground(QColor(info.colour))
+            colour.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+            self.table.setItem(row, 0, colour)
+            self.table.setItem(row, 1, QTableWidgetItem(info.name))
+            number = QTableWidgetItem(str(info.id))
+            number.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.table.setItem(row, 2, number)
+        height = self.table.horizontalHeader().sizeHint().height()
+        shown = min(max(len(classes), 1), 5)
+        self.table.setFixedHeight(height + shown * max(self.table.rowHeight(0), 24) + 6)
+        self._filling = False
+        self.remove.setEnabled(len(classes) > 1)
+
+    def _on_item(self, item: QTableWidgetItem) -> None:
+        if self._filling or self._layer is None:
+            return
+        before = classes_of(self._layer)
+        if item.column() == 2:
+            self._renumber(item.row(), item.text(), before)
+            return
+        self._keep(self.classes)
+
+    def _renumber(self, row: int, text: str, before: list[ClassInfo]) -> None:
+        """Give a class another id, in the mask as well, as one step that can be undone."""
+        layer, old = self._layer, before[row].id
+        assert layer is not None
+        largest = np.iinfo(layer.data.dtype).max
+        taken = {info.id for info in before} - {old}
+        if not text.isdigit() or not 0 < int(text) <= largest or int(text) in taken:
+            from napari.utils.notifications import show_warning
+
+            show_warning(f"An id is a number from 1 to {largest} that no other class has")
+            self._fill(before)
+            return
+        where = np.nonzero(np.asarray(layer.data) == old)
+        if where[0].size:
+            set_voxels(layer, where, int(text))
+        self._keep([ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before])
+        self._fill(classes_of(layer))
+
+    def _on_double(self, row: int, column: int) -> None:
+        if column == 0 and self._layer is not None:
+            chosen = QColorDialog.getColor(self.table.item(row, 0).background().color(), self)
+            if chosen.isValid():
+                self.table.item(row, 0).setBackground(chosen)
+
+    def _on_selected(self) -> None:
+        row = self.table.currentRow()
+        if not self._filling and self._layer is not None and 0 <= row < self.table.rowCount():
+            self.picked.emit(int(self.table.item(row, 2).text()))
+
+    def _on_add(self) -> None:
+        if self._layer is not None:
+            before = classes_of(self._layer)
+            brush = self._layer.metadata.get(BRUSH)
+            free = next(i for i in range(1, 2**31) if i not in {c.id for c in before} | {brush})
+            self._keep([*before, _fresh(free)])
+            self._fill(classes_of(self._layer))
+            self.table.selectRow(self.table.rowCount() - 1)
+
+    def _on_remove(self) -> None:
+        layer, row = self._layer, self.table.currentRow()
+        if layer is None or not 0 <= row < self.table.rowCount():
+            return
+        before = classes_of(layer)
+        if before[row].id in labels_array(layer):
+            from napari.utils.notifications import show_warning
+
+            show_warning(f"“{before[row].name}” is painted: erase it first")
+            return
+        self._keep([info for info in before if info is not before[row]])
+        self._fill(classes_of(layer))
+
+    def _keep(self, classes: list[ClassInfo]) -> None:
+        assert self._layer is not None
+        set_classes(self._layer, classes)
+        self.edited.emit()

@@ -1,0 +1,274 @@
+"""Curves: the losses while a training runs, and the score of corrected slices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_dim.engine.events import StepDone
+from napari_dim.gui.controller import Session
+from napari_dim.gui.widgets.small_widgets import note, while_alive
+
+# Okabe and Ito's colours, which colour-blind people can tell apart.
+COLOURS = {
+    "supervised": "#E69F00",
+    "inner": "#56B4E9",
+    "outer": "#009E73",
+    "symmetric": "#F0E442",
+    "align": "#CC79A7",
+    "entropy": "#0072B2",
+}
+TITLES = {
+    "supervised": "your slices",
+    "inner": "pasted in",
+    "outer": "pasted around",
+    "symmetric": "symmetric",
+    "align": "alignment",
+    "entropy": "entropy",
+}
+MAIN = "supervised"
+POINTS = 400
+YOURS, BEFORE = "#D55E00", "#56B4E9"
+
+
+class LossCurves(QWidget):
+    """Draws the session's losses and live scores against time.
+
+    A line of text where pyqtgraph is missing.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._plot: Any = None
+        self._scores: Any = None
+        self._lines: dict[str, Any] = {}
+        self._text: QLabel = note()
+        self._said: QLabel = note()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        try:
+            import pyqtgraph
+        except ImportError:
+            column.addWidget(self._text)
+            column.addWidget(note("Curves need pyqtgraph: pip install napari-dim[plots]"))
+        else:
+            self._graph = pyqtgraph
+            self._plot = _plot(130)
+            self._plot.setToolTip(
+                "How far the model is from your slices (thick line), and from what it works out "
+                "for the others: lower is better. The others join as training goes on"
+            )
+            self._scores = _plot(100)
+            self._scores.setYRange(0, 1)
+            self._scores.setToolTip(
+                "1 is perfect. Thick: how well the masks agree with the slices you labelled. "
+                "Thin: how little they changed since the last refresh; once it stays near 1, more "
+                "minutes hardly help"
+            )
+            column.addWidget(self._plot)
+            column.addWidget(self._text)
+            column.addWidget(self._scores)
+            while_alive(self, session.viewer.events.theme, self._on_theme)
+            self._restyle()
+        column.addWidget(self._said)
+        while_alive(self, session.stepped, self._on_step)
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What it says of the live scores."""
+        return str(self._said.text())
+
+    def refresh(self) -> None:
+        """Draw the whole history."""
+        self._refresh_scores()
+        history = self._session.history
+        if self._plot is None:
+            self._text.setText(f"loss: {history[-1].losses['total']:.3f}" if history else "")
+            return
+        every = max(1, len(history) // POINTS)
+        shown = history[::every]
+        # The total grows with the weights of its parts, so it would look like getting worse.
+        names = [name for name in TITLES if any(name in event.losses for event in shown)]
+        for name in names:
+            self._line(name).setData(
+                [event.elapsed for event in shown],
+                [event.losses.get(name, float("nan")) for event in shown],
+            )
+        for name in self._lines.keys() - set(names):
+            self._lines[name].setData([], [])
+        self._text.setText(_legend({TITLES[name]: COLOURS[name] for name in names}))
+
+    def _refresh_scores(self) -> None:
+        live = self._session.live
+        self._said.setVisible(bool(live))
+        if self._scores is not None:
+            self._scores.setVisible(bool(live))
+            times = [score.elapsed for score in live]
+            self._yours.setData(times, [score.yours for score in live])
+            self._before.setData(times, [score.before for score in live])
+        if live:
+            words = _legend({"with your slices": YOURS, "with the masks before": BEFORE})
+            last = live[-1]
+            self._said.setText(
+                f"Dice {words}<br>now {_number(last.yours)} and {_number(last.before)}"
+            )
+
+    def _on_step(self, event: StepDone) -> None:
+        # Ten events a second come in; four drawings a second are seen as live.
+        if self._plot is None or event.progress >= 1 or event.elapsed - self._drawn >= 0.25:
+            self._drawn = event.elapsed
+            self.refresh()
+        elif event.elapsed < self._drawn:
+            self._drawn = 0.0
+
+    _drawn = 0.0
+
+    def _line(self, name: str) -> Any:
+        if name not in self._lines:
+            pen = self._graph.mkPen(COLOURS[name], width=3 if name == MAIN else 1.2)
+            self._lines[name] = self._plot.plot(pen=pen)
+        return self._lines[name]
+
+    def _on_theme(self, event: Any = None) -> None:
+        self._restyle()
+        self.refresh()
+
+    def _restyle(self) -> None:
+        """Take napari's colours."""
+        self._plot.clear()
+        self._lines.clear()
+        self._scores.clear()
+        how = {"symbol": "o", "symbolPen": None}
+        self._yours = self._scores.plot(
+            pen=self._graph.mkPen(YOURS, width=3), symbolBrush=YOURS, symbolSize=6, **how
+        )
+        self._before = self._scores.plot(
+            pen=self._graph.mkPen(BEFORE, width=1.2), symbolBrush=BEFORE, symbolSize=4, **how
+        )
+        _style(self._plot, self._session, "", "loss")
+        _style(self._scores, self._session, "seconds", "Dice")
+
+
+def _plot(height: int) -> Any:
+    import pyqtgraph
+
+    plot = pyqtgraph.PlotWidget()
+    plot.setFixedHeight(height)
+    plot.hideButtons()
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(False, False)
+    for side in ("left", "bottom"):  # 0.3, not 300 (x0.001)
+        plot.getAxis(side).enableAutoSIPrefix(False)
+    return plot
+
+
+def _legend(colours: dict[str, str]) -> str:
+    return " &nbsp; ".join(
+        f'<span style="color:{colour}">━</span>&nbsp;' + title.replace(" ", "&nbsp;")
+        for title, colour in colours.items()
+    )
+
+
+def _number(dice: float) -> str:
+    return "not known yet" if math.isnan(dice) else f"{dice:.2f}"
+
+
+PAYS = 0.01
+"""Rise of the mean Dice from which more labels pay."""
+RECENT = 4
+"""Corrected slices that the last mean is taken over, and the one before."""
+
+
+class ScoreCurve(QWidget):
+    """Dice of the predictions that a person corrected and confirmed, against labelled slices."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._plot: Any = None
+        self._text = note()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        try:
+            import pyqtgraph
+        except ImportError:
+            pass
+        else:
+            self._plot = _plot(120)
+            self._plot.setToolTip(
+                "How right the model was on each slice that you then confirmed: 1 is perfect"
+            )
+            self._plot.setYRange(0, 1)
+            self._line = self._plot.plot(
+                pen=pyqtgraph.mkPen(COLOURS["inner"], width=2),
+                symbol="o", symbolSize=6, symbolBrush=COLOURS["inner"], symbolPen=None,
+            )  # fmt: skip
+            column.addWidget(self._plot)
+            while_alive(self, session.viewer.events.theme, self._restyle)
+            self._restyle()
+        column.addWidget(self._text)
+        while_alive(self, session.slices_changed, self.refresh)
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What it says of the scores."""
+        return str(self._text.text())
+
+    def refresh(self) -> None:
+        """Draw the scores so far."""
+        scores = self._session.scores
+        self.setVisible(bool(scores))
+        if not scores:
+            return
+        if self._plot is not None:
+            numbers = [s.labelled for s in scores]
+            self._line.setData(numbers, [s.dice for s in scores])
+            # Wide enough for ticks at whole numbers: there is no half slice.
+            self._plot.setXRange(max(min(numbers) - 3, 0), max(numbers) + 3, padding=0)
+        self._text.setText(verdict([s.dice for s in scores]))
+
+    def _restyle(self, event: Any = None) -> None:
+        _style(self._plot, self._session, "labelled slices", "Dice")
+
+
+def stopped_paying(dice: list[float]) -> bool:
+    """Whether more labels made the model no better of late, by the Dice of corrected slices."""
+    if len(dice) < 2 * RECENT:
+        return False
+    return sum(dice[-RECENT:]) - sum(dice[-2 * RECENT : -RECENT]) < PAYS * RECENT
+
+
+def verdict(dice: list[float]) -> str:
+    """What the Dice of the corrected slices, in order, says to the annotator."""
+    text = f"The model's Dice on the last slice you confirmed: {dice[-1]:.2f}."
+    if len(dice) < 2 * RECENT:
+        return text
+    if stopped_paying(dice):
+        return (
+            f"{text} The last {RECENT} were no better than the {RECENT} before: "
+            "more labels hardly pay."
+        )
+    late, early = sum(dice[-RECENT:]) / RECENT, sum(dice[-2 * RECENT : -RECENT]) / RECENT
+    return f"{text} It still learns: {late - early:+.2f} over the last {RECENT}."
+
+
+def _style(plot: Any, session: Session, bottom: str, left: str) -> None:
+    """Give a plot napari's colours and its axes their names."""
+    from napari.utils.theme import get_theme
+
+    theme = get_theme(session.viewer.theme)
+    foreground = theme.text.as_hex()
+    plot.setBackground(theme.background.as_hex())
+    item = plot.getPlotItem()
+    for side, text in (("bottom", bottom), ("left", left)):
+        axis = item.getAxis(side)
+        axis.setPen(foreground)
+        axis.setTextPen(foreground)
+        if text:
+            item.setLabel(side, text, color=foreground)
