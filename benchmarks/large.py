@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, store: Path) -> dict[str, object]:
     from napari_dim.engine.job import Job
     from napari_dim.engine.train import train
     from napari_dim.io import LabelClass, read_mask, read_volume
-    from napari_dim.io.ome_zarr_write import zarr_mask
+    from napari_dim.io.zarr.zarr_writer import zarr_mask
     from napari_dim.project.states import SliceState
 
     times: dict[str, float] = {}

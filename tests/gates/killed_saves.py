@@ -20,10 +20,11 @@ SHAPE = (40, 96, 96)
 
 def run(count: int) -> str:
     """`count` SIGKILLs in the middle of saving, in one folder that is never cleaned by hand."""
-    from napari_dim.io import nifti_write, read_mask, write_mask, write_text_atomically
+    from napari_dim.io import read_mask, write_mask, write_text_atomically
+    from napari_dim.io.nifti import nifti_writer
     from napari_dim.project import Project
 
-    assert nifti_write  # imported once, before the children are forked
+    assert nifti_writer  # imported once, before the children are forked
     rng = random.Random(7)
     leftovers = 0
     with tempfile.TemporaryDirectory() as home:

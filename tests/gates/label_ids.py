@@ -10,9 +10,9 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume, write_mask
-from napari_dim.io.dicom_seg import read_dicom_seg
+from napari_dim.io.dicom.segmentation import read_dicom_seg
+from napari_dim.io.export.surfaces import write_surfaces
 from napari_dim.io.formats import FORMATS
-from napari_dim.io.surface import write_surfaces
 from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_series
 

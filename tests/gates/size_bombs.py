@@ -24,7 +24,9 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import nifti, pictures, read_volume  # noqa: F401
+from napari_dim.io import read_volume
+from napari_dim.io.nifti import nifti_reader  # noqa: F401
+from napari_dim.io.pictures import picture_reader  # noqa: F401
 
 PROMISE = """A file that is too large, or can't hold what it declares, is refused from its header;
     a volume takes at most 1.2 times the memory that it declares, a picture 2.5 times"""

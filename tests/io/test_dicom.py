@@ -12,7 +12,7 @@ import pytest
 
 from napari_dim.errors import InputError
 from napari_dim.io import list_parts, read_mask, read_volume, write_mask
-from napari_dim.io.dicom import find_instances
+from napari_dim.io.dicom.series_reader import find_instances
 from napari_dim.io.formats import known_format
 from tests.dicoms import CANARY, base, uid, write, write_enhanced, write_series
 from tests.io.test_nifti import ramp
@@ -282,10 +282,10 @@ def test_lossless_jpeg_is_decompressed_in_a_process_of_its_own(tmp_path):
 
 
 def test_a_decoder_that_dies_is_one_line(tmp_path, monkeypatch):
-    from napari_dim.io import dicom_apart
+    from napari_dim.io.dicom import decode_apart
 
     child = tmp_path / "dies.py"
     child.write_text("import os; os.abort()")
-    monkeypatch.setattr(dicom_apart, "_CHILD", child)
+    monkeypatch.setattr(decode_apart, "_CHILD", child)
     with pytest.raises(InputError, match="can't be decompressed"):
         read_volume(lossless_jpeg(tmp_path))

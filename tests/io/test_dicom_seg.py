@@ -13,7 +13,7 @@ import pytest
 
 from napari_dim.errors import InputError
 from napari_dim.io import read_volume
-from napari_dim.io.dicom_seg import (
+from napari_dim.io.dicom.segmentation import (
     classes_of,
     open_dicom_seg,
     read_dicom_seg,

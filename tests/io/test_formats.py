@@ -7,8 +7,8 @@ import pytest
 
 from napari_dim.errors import InputError
 from napari_dim.io import formats, hash_file, read_volume
-from napari_dim.io.fit import mask_on
 from napari_dim.io.formats import FORMATS, Format, format_of, known_format, mask_format
+from napari_dim.io.geometry import mask_on
 from napari_dim.volume import Grid, Volume, file_stem
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io import itk, list_parts, read_mask, read_volume
+from napari_dim.io import list_parts, read_mask, read_volume
+from napari_dim.io.itk import itk_reader
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of
 
@@ -112,12 +113,12 @@ def test_damaged_files_are_refused_in_one_line(special, tmp_path):
 def test_a_crash_or_a_hang_of_the_child_is_one_error(special, tmp_path, monkeypatch):
     """The child is a real process that really dies, of a real signal."""
     child = tmp_path / "child.py"
-    monkeypatch.setattr(itk, "_CHILD", child)
+    monkeypatch.setattr(itk_reader, "_CHILD", child)
     child.write_text("import os; os.abort()")
     with pytest.raises(InputError, match="gave up on this file"):
         read_volume(special / "vector.mha")
     child.write_text("import time; time.sleep(60)")
-    monkeypatch.setattr(itk, "_START", 0.5)
+    monkeypatch.setattr(itk_reader, "_START", 0.5)
     with pytest.raises(InputError, match="longer than"):
         read_volume(special / "vector.mha")
 

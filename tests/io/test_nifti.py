@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_dim.errors import InputError
-from napari_dim.io import hash_file, nifti, prediction_name, read_mask, read_volume, write_mask
+from napari_dim.io import hash_file, prediction_name, read_mask, read_volume, write_mask
 from napari_dim.io.formats import How
-from napari_dim.io.nifti import read_nifti
+from napari_dim.io.nifti import nifti_reader
+from napari_dim.io.nifti.nifti_reader import read_nifti
 from napari_dim.volume import Grid, Volume
 from tests.test_volume import ORIENTATIONS, affine_of
 
@@ -153,7 +154,7 @@ def test_values_are_the_same_however_many_are_read_at_a_time(tmp_path, monkeypat
         mask = save(tmp_path / f"m{suffix}", ids)
         whole = read_volume(image)
         labels = read_mask(mask, whole)
-        monkeypatch.setattr(nifti, "_BLOCK", 7)
+        monkeypatch.setattr(nifti_reader, "_BLOCK", 7)
         again = read_volume(image)
         np.testing.assert_array_equal(again.array, whole.array)
         assert again.warnings == whole.warnings

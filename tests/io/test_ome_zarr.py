@@ -13,9 +13,9 @@ from napari_dim.engine.predict import predict
 from napari_dim.engine.train import Job, train
 from napari_dim.errors import InputError
 from napari_dim.io import LabelClass, format_of, read_mask, read_volume, write_image, write_mask
-from napari_dim.io.lazy import LazyArray
-from napari_dim.io.ome_zarr import classes_of
-from napari_dim.io.ome_zarr_write import DEEP, stored_axes, zarr_mask
+from napari_dim.io.zarr.lazy_array import LazyArray
+from napari_dim.io.zarr.zarr_reader import classes_of
+from napari_dim.io.zarr.zarr_writer import DEEP, stored_axes, zarr_mask
 from napari_dim.project.states import SliceState
 from napari_dim.volume import Grid, Volume
 from tests.cases import ellipsoid
@@ -119,7 +119,7 @@ def test_a_lazy_array_is_indexed_like_numpy(tmp_path):
 
 
 def test_slabs_that_are_kept_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_dim.io.lazy.HELD", 3 * RAMP[0].nbytes)
+    monkeypatch.setattr("napari_dim.io.zarr.lazy_array.HELD", 3 * RAMP[0].nbytes)
     lazy = read_volume(store(tmp_path / "a.zarr", RAMP)).array
     np.testing.assert_array_equal(np.asarray(lazy), RAMP)
     assert lazy.depth == 3

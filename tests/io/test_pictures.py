@@ -9,7 +9,8 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, picture_pixels, read_mask, read_volume, write_mask
+from napari_dim.io import LabelClass, read_mask, read_volume, write_mask
+from napari_dim.io.pictures import picture_pixels
 from tests.io.test_nifti import one_line
 
 RNG = np.random.default_rng(0)

@@ -33,7 +33,7 @@ def convert(
     """Write an image or a mask in another format, its place, names and colours kept."""
     from napari_dim.io import read_classes, read_volume, write_image, write_mask
     from napari_dim.io.formats import image_format, mask_format
-    from napari_dim.io.ome_zarr import is_zarr
+    from napari_dim.io.zarr.zarr_reader import is_zarr
 
     if target.resolve() == source.resolve():
         raise InputError("source and target are the same", where=target)
@@ -54,7 +54,7 @@ def convert(
 
         from napari_dim.io import read_mask
         from napari_dim.io.labels import as_labels
-        from napari_dim.io.pictures import palette_of
+        from napari_dim.io.pictures.picture_reader import palette_of
 
         mask_format(target, form)
         if like is not None:

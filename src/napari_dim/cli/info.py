@@ -53,7 +53,7 @@ def info(
 
 def _must_choose(parts: tuple[Part, ...]) -> bool:
     """Whether a file holds so many volumes that none stands for the others."""
-    from napari_dim.io.nifti_header import MAX_CHANNELS
+    from napari_dim.io.nifti.nifti_header import MAX_CHANNELS
 
     return len(parts) > MAX_CHANNELS and parts[0].key == "0"
 

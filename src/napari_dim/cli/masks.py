@@ -90,7 +90,7 @@ def plan(
         If two images would give the same file, or a mask would overwrite an input.
     """
     from napari_dim.io import prediction_name
-    from napari_dim.io.ome_zarr import is_zarr
+    from napari_dim.io.zarr.zarr_reader import is_zarr
 
     inside = form == "zarr" and out.name == "labels" and is_zarr(out.parent)
     inputs = {path.resolve() for path in keep}
@@ -231,7 +231,7 @@ def write_prediction(
         write_mask(path, found.mask, volume, classes=classes, form=form)
         return found.entropy
     if form == "zarr" or path.suffix == ".zarr":
-        from napari_dim.io.ome_zarr_write import zarr_mask
+        from napari_dim.io.zarr.zarr_writer import zarr_mask
 
         with zarr_mask(path, volume, dtype, classes) as out:
             return predict_into(out, model, volume, **how)

@@ -11,8 +11,8 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
-from napari_dim.io.fit import mask_on
 from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
+from napari_dim.io.geometry import mask_on
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Volume, file_stem
 
@@ -203,7 +203,7 @@ def prediction_name(image: Path, kind: Kind | None = None, form: str = "") -> st
         return f"{file_stem(image)}_dim{mask_format(image, form).written[0]}"
     suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
     if image.suffix.lower() in (".tif", ".tiff"):
-        from napari_dim.io.tiff_pages import is_stack
+        from napari_dim.io.pictures.tiff_pages import is_stack
 
         suffix = ".tif" if is_stack(image) else suffix
     return f"{file_stem(image)}_dim{suffix}"

@@ -106,7 +106,7 @@ def is_open(path: Path) -> bool:
     }
     if not open_series or find_spec("pydicom") is None:
         return False
-    from napari_dim.io.dicom_files import read_header
+    from napari_dim.io.dicom.headers import read_header
 
     header = read_header(path)
     return header is not None and str(header.get("SOPInstanceUID", "")) in open_series

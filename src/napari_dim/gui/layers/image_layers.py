@@ -19,7 +19,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import COLOURS, smallest_type
-from napari_dim.io.lazy import LazyArray
+from napari_dim.io.zarr.lazy_array import LazyArray
 from napari_dim.volume import Grid, Volume, file_stem
 
 KEY = "napari_dim"

@@ -18,7 +18,7 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.predicted_layer import PLACE
 from napari_dim.gui.logic.slice_actions import current
 from napari_dim.gui.widgets.class_table import classes_of
-from napari_dim.io.surface import surface
+from napari_dim.io.export.surfaces import surface
 
 MOST = 6_000_000
 """Voxels that a surface is made of; a larger mask is thinned out, or the window would wait."""

@@ -13,7 +13,7 @@ from napari_dim.gui.widgets.class_table import classes_of
 from napari_dim.io import LabelClass, prediction_name, write_mask
 from napari_dim.io.formats import Kind
 from napari_dim.io.labels import as_labels
-from napari_dim.io.ome_zarr import is_zarr
+from napari_dim.io.zarr.zarr_reader import is_zarr
 
 
 def save_labels(layer: Labels, path: Path, form: str = "") -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels
-from napari_dim.io.lazy import LazyArray, plane_numbers
+from napari_dim.io.zarr.lazy_array import LazyArray, plane_numbers
 from napari_dim.volume import Grid, Volume
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")

@@ -18,10 +18,10 @@ import numpy as np
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_dim.io.dicom_files import Frame
+    from napari_dim.io.dicom.headers import Frame
 
 UNSAFE = "gdcm"
-_CHILD = Path(__file__).with_name("dicom_child.py")
+_CHILD = Path(__file__).with_name("decode_child.py")
 _START = 120.0
 _BYTES_A_SECOND = 2e6
 

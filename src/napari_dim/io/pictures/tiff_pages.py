@@ -11,8 +11,8 @@ import tifffile
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import as_labels
-from napari_dim.io.nifti_header import MAX_BYTES
-from napari_dim.io.picture_pixels import UNBOUNDED, check_segments, check_size, is_tiff
+from napari_dim.io.nifti.nifti_header import MAX_BYTES
+from napari_dim.io.pictures.picture_pixels import UNBOUNDED, check_segments, check_size, is_tiff
 from napari_dim.volume import Grid, Volume
 
 _MOST_CHANNELS = 8

@@ -1,6 +1,6 @@
 """Run as a program of its own: find DICOM series and read one with SimpleITK.
 
-``itk_series_child.py PATH OUT.npy WHICH LIMIT``: PATH is a folder, or a file of a series.
+``simpleitk_series_child.py PATH OUT.npy WHICH LIMIT``: PATH is a folder, or a file of a series.
 WHICH is a series' number from 1, its UID, a part of its description, or ``-`` for the
 largest. The voxels go to OUT.npy, (column, row, slice[, channel]); without one the series are
 listed. One JSON object is printed.

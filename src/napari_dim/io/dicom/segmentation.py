@@ -85,7 +85,7 @@ def series_of(volume: Volume) -> list[Any]:
     """
     import pydicom
 
-    from napari_dim.io.dicom import find_instances
+    from napari_dim.io.dicom.series_reader import find_instances
 
     uids = {uid for uid, _ in volume.header.get("instances", ()) if uid}
     if volume.path is None or not uids:

@@ -20,7 +20,7 @@ import numpy as np
 from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How, Part
 from napari_dim.io.labels import as_labels
-from napari_dim.io.nifti_header import (
+from napari_dim.io.nifti.nifti_header import (
     MAX_BYTES,
     MAX_CHANNELS,
     Source,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.dicom_files import SPLITTERS, Frame
+from napari_dim.io.dicom.headers import SPLITTERS, Frame
 
 _SAME = 1e-3
 """Directions this close are one orientation."""

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.dicom_apart import decode_apart, decoders, planes_apart
-from napari_dim.io.dicom_files import Frame
+from napari_dim.io.dicom.decode_apart import decode_apart, decoders, planes_apart
+from napari_dim.io.dicom.headers import Frame
 
 _TYPES = [np.dtype(name) for name in ("u1", "i2", "u2", "i4", "u4")]
 

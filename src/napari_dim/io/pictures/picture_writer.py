@@ -13,7 +13,7 @@ from PIL import Image
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.io.picture_pixels import is_tiff
+from napari_dim.io.pictures.picture_pixels import is_tiff
 from napari_dim.volume import Volume
 
 

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError, one_line
-from napari_dim.io.dicom_files import (
+from napari_dim.io.dicom.frame_pixels import decoded, value_type
+from napari_dim.io.dicom.headers import (
     Frame,
     dicom_files,
     frames_of,
     is_directory,
     read_header,
 )
-from napari_dim.io.dicom_pixels import decoded, value_type
-from napari_dim.io.dicom_series import Place, Stack, place_of, stacks_of
-from napari_dim.io.fit import mask_on
+from napari_dim.io.dicom.stacks import Place, Stack, place_of, stacks_of
+from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
+from napari_dim.io.geometry import mask_on
 from napari_dim.io.labels import LabelClass
-from napari_dim.io.nifti import MAX_BYTES
-from napari_dim.io.values import finite_values
+from napari_dim.io.nifti.nifti_reader import MAX_BYTES
 from napari_dim.volume import Grid, Volume
 
 
@@ -37,7 +37,7 @@ def read_dicom(path: Path, how: How) -> Volume:
     series, as far as it lies in the same folder.
     """
     if _is_segmentation(path):
-        from napari_dim.io.dicom_seg import open_dicom_seg
+        from napari_dim.io.dicom.segmentation import open_dicom_seg
 
         return open_dicom_seg(path)
     with one_line(path, "DICOM file"):
@@ -62,7 +62,7 @@ def read_dicom(path: Path, how: How) -> Volume:
 def read_dicom_mask(path: Path, like: Volume) -> np.ndarray:
     """Read a DICOM-SEG, or whole numbers in a series; see `napari_dim.io.read_mask`."""
     if _is_segmentation(path):
-        from napari_dim.io.dicom_seg import read_dicom_seg
+        from napari_dim.io.dicom.segmentation import read_dicom_seg
 
         return read_dicom_seg(path, like)
     return mask_on(like, read_dicom(path, How()))
@@ -72,7 +72,7 @@ def list_classes(path: Path) -> list[LabelClass]:
     """The classes of a DICOM-SEG; see `napari_dim.io.read_classes`."""
     if not _is_segmentation(path):
         return []
-    from napari_dim.io.dicom_seg import classes_of
+    from napari_dim.io.dicom.segmentation import classes_of
 
     return classes_of(path)
 

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.errors import InputError
-from napari_dim.io.dicom_files import value_window
+from napari_dim.io.dicom.headers import value_window
 from napari_dim.io.formats import How, Part
-from napari_dim.io.itk import ask_child, read_apart, volume_of
+from napari_dim.io.itk.itk_reader import ask_child, read_apart, volume_of
 from napari_dim.volume import Volume
 
 READER = "simpleitk"
 """What a part begins with where this reader is wanted: ``simpleitk:2``."""
 
-_CHILD = Path(__file__).with_name("itk_series_child.py")
+_CHILD = Path(__file__).with_name("simpleitk_series_child.py")
 _TOLD = 0.01
 """How far a slice may lie beside its place unsaid, in spacings; the child refuses 0.1."""
 

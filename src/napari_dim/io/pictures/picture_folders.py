@@ -16,8 +16,8 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.formats import How
-from napari_dim.io.nifti_header import MAX_BYTES
-from napari_dim.io.pictures import read_picture, read_picture_mask
+from napari_dim.io.nifti.nifti_header import MAX_BYTES
+from napari_dim.io.pictures.picture_reader import read_picture, read_picture_mask
 from napari_dim.volume import Grid, Volume
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")

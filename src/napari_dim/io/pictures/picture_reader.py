@@ -15,8 +15,8 @@ from PIL import Image
 from napari_dim.errors import InputError
 from napari_dim.io.formats import How
 from napari_dim.io.labels import LabelClass, as_labels
-from napari_dim.io.picture_pixels import check_size, read_indices, read_pixels, reading
-from napari_dim.io.tiff_pages import read_pages, read_pages_mask
+from napari_dim.io.pictures.picture_pixels import check_size, read_indices, read_pixels, reading
+from napari_dim.io.pictures.tiff_pages import read_pages, read_pages_mask
 from napari_dim.volume import Grid, Volume
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.io.ome_zarr import is_zarr
+from napari_dim.io.zarr.zarr_reader import is_zarr
 from napari_dim.volume import Grid, Volume
 
 DEEP, WIDE = 8, 512

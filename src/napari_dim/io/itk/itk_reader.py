@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
 from napari_dim.io.labels import LabelClass
-from napari_dim.io.nifti import MAX_BYTES, sheared
-from napari_dim.io.values import finite_values
+from napari_dim.io.nifti.nifti_reader import MAX_BYTES, sheared
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _CHILD = Path(__file__).with_name("itk_child.py")
@@ -84,7 +84,7 @@ def list_classes(path: Path) -> list[LabelClass]:
     """The classes of a mask that are named in its file; see `napari_dim.io.read_classes`."""
     if path.suffix.lower() != ".nrrd" or find_spec("nrrd") is None:
         return []
-    from napari_dim.io.nrrd import segments_of
+    from napari_dim.io.itk.nrrd_writer import segments_of
 
     return segments_of(path)
 

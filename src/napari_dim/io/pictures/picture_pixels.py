@@ -67,7 +67,7 @@ def read_pixels(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     if find_spec("SimpleITK") is None:
         told = "the picture has 16 bit a colour and is read with 8; the extra itk reads all"
         return _read(path, indices=False), (told,)
-    from napari_dim.io.itk import read_plain
+    from napari_dim.io.itk.itk_reader import read_plain
 
     return np.swapaxes(read_plain(path), 0, 1), ()
 

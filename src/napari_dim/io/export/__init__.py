@@ -1,0 +1,1 @@
+"""What is made of masks alone: surfaces and tables."""
