@@ -305,6 +305,7 @@ def test_going_on_with_more_classes_keeps_what_fits():
     kept = [torch.allclose(a, b) for a, b in pairs if a.shape == b.shape]
     assert len(kept) > 20
     assert all(kept)
+    assert "Class 2 is new" in events[0].notes[0]
 
 
 def test_going_on_from_another_network_starts_anew_and_says_so():

@@ -138,3 +138,51 @@ def test_teacher_warms_up():
     assert decay_at(1, 0.99) == 0.5
     assert decay_at(10_000, 0.99) == 0.99
     assert decay_at(90, 0.99, memory=0.1) == 0.9
+
+
+def test_background_that_may_hide_a_class_is_learnt_as_either():
+    """The loss falls with the probability of background and class together, by a closed form."""
+    targets = Targets(3)
+    targets.allow([(2,)])
+    logits = torch.tensor([0.3, -1.0, 2.0]).view(1, 3, 1, 1).requires_grad_()
+    target, weight = targets.encode(torch.tensor([[[3]]]))
+    p = logits.softmax(1)
+    loss = targets.cross_entropy(logits, target)
+    torch.testing.assert_close(loss.squeeze(), -(p[0, 0] + p[0, 2]).log().squeeze())
+    torch.testing.assert_close(targets.judged(logits, target)[0], loss)
+    assert weight.item() == 1
+    assert targets.certain(target).flatten().tolist() == [0, 1, 0]
+    (gradient,) = torch.autograd.grad(loss.sum(), logits)
+    share = (p[0, [0, 2]] / p[0, [0, 2]].sum()).flatten()
+    # Down for class 1; up for the two in their own proportion: neither is preferred.
+    torch.testing.assert_close(-gradient[0, [0, 2]].flatten() / p[0, 1].item(), share)
+    assert gradient[0, 1] > 0
+
+
+def test_the_dice_of_a_class_leaves_out_where_it_was_not_looked_for():
+    targets = Targets(3)
+    targets.allow([(2,)])
+    index = torch.tensor([[[1, 2, 3, 3]]])
+    logits = torch.zeros(1, 3, 1, 4)
+    logits[0, 1, 0, 0] = logits[0, 2, 0, 1] = 50.0
+    logits[0, 2, 0, 2:] = 50.0  # found where nobody looked: no fault
+    target, weight = targets.encode(index)
+    assert segmentation_loss(targets, logits, target, weight) < 1e-4
+    logits[0, 1, 0, 2:] = 100.0  # class 1 was looked for, and is not there
+    assert segmentation_loss(targets, logits, target, weight) > 1
+
+
+def test_regions_leave_out_those_that_were_not_looked_for():
+    targets = Targets(3, [(1, 2), (2,)])
+    targets.allow([(2,)])
+    target, weight = targets.encode(torch.tensor([[[3, 1, IGNORE]]]))
+    assert target[0, :, 0].T.tolist() == [[0, 0], [1, 0], [0, 0]]
+    assert weight[0, :, 0].T.tolist() == [[0, 0], [1, 1], [0, 0]]
+
+
+def test_nothing_left_open_is_the_plain_loss_bit_for_bit():
+    targets, open_ = Targets(3), Targets(3)
+    open_.allow([])
+    logits, index = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4))
+    pair = [segmentation_loss(t, logits, *t.encode(index)) for t in (targets, open_)]
+    assert torch.equal(*pair)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,6 +33,9 @@ class Case:
     painted
         Boolean, ``(slice, row, column)``: pixels that count in `PARTIAL` slices; None
         where there is no partial slice.
+    searched
+        Slice number -> ids of the classes that a person looked for there. Slices that are
+        missing were searched for all. A class that came later may lie in what is background.
     """
 
     volume: Volume
@@ -40,6 +44,7 @@ class Case:
     site: str = ""
     name: str = ""
     painted: np.ndarray | None = None
+    searched: Mapping[int, Collection[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         spatial = self.volume.array.shape[:3]
@@ -75,3 +80,23 @@ class Case:
         `project.states.guessed` gives, or all if the slices are pictures of their own.
         """
         return self.unlabelled if self.volume.separate else guessed(self.states)
+
+    def unsaid(self, number: int, classes: Iterable[int]) -> tuple[int, ...]:
+        """Those of some classes of which a labelled slice doesn't tell where they are not.
+
+        A slice that shows a class was searched for it.
+        """
+        if number not in self.searched or self.mask is None:
+            return ()
+        known = self.searched[number]
+        open_ = [class_id for class_id in classes if class_id not in known]
+        if not open_:
+            return ()
+        shown = np.unique(self.mask[number])
+        return tuple(class_id for class_id in open_ if class_id not in shown)
+
+
+def unsaid_groups(cases: Iterable[Case], classes: Collection[int]) -> list[tuple[int, ...]]:
+    """The different answers that `Case.unsaid` gives for labelled slices, empty ones left out."""
+    found = {case.unsaid(int(n), classes) for case in cases for n in case.labelled}
+    return sorted(found - {()})

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from napari_dim.data.case import Case
+from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.working import WorkingGrid, normalised
 from napari_dim.project.states import SliceState
 
@@ -30,7 +30,9 @@ class SliceStore:
     first, last
         ``(n,)``: first and last slice of the same case, for neighbours.
     labels
-        ``(l, row, column)``, uint8: class index + 1, 0 where there is no target.
+        ``(l, row, column)``, uint8: class index + 1, 0 where there is no target; what may
+        be background or a class that was not looked for as `method.targets.Targets.allow`
+        says, its groups those of `data.case.unsaid_groups`.
     labelled, unlabelled
         ``(l,)`` and ``(u,)``: their places in `images`.
     odds
@@ -94,6 +96,7 @@ class SliceStore:
         labelled: list[int] = []
         without: list[int] = []
         sites: list[str] = []
+        groups = unsaid_groups(cases, classes)
         start = 0
         for number_of_case, (case, others) in enumerate(zip(cases, wanted, strict=True)):
             targets = np.concatenate([case.labelled, others]) if with_labelled else others
@@ -114,7 +117,7 @@ class SliceStore:
             for place, number in enumerate(numbers):
                 if is_labelled[place]:
                     labels.append(
-                        _cornered(_label(case, int(number), classes, shape), canvas)[0, 0]
+                        _cornered(_label(case, int(number), classes, groups, shape), canvas)[0, 0]
                     )
                     labelled.append(start + place)
                 elif is_other[place]:
@@ -145,12 +148,14 @@ class SliceStore:
         labelled: list[int] = []
         without: list[int] = []
         sites: list[str] = []
+        groups = unsaid_groups(cases, classes)
         start = 0
         for case in cases:
             shape = grid.shape(case.volume)
             labelled += [start + int(n) for n in case.labelled]
             labels += [
-                _cornered(_label(case, int(n), classes, shape), canvas)[0, 0] for n in case.labelled
+                _cornered(_label(case, int(n), classes, groups, shape), canvas)[0, 0]
+                for n in case.labelled
             ]
             without += [start + int(n) for n in case.guessed]
             sites += [case.site] * len(case.guessed)
@@ -188,11 +193,19 @@ def _cornered(stack: Tensor, canvas: tuple[int, int]) -> Tensor:
     return F.pad(stack, (0, canvas[1] - columns, 0, canvas[0] - rows))
 
 
-def _label(case: Case, number: int, classes: Mapping[int, int], shape: tuple[int, int]) -> Tensor:
+def _label(
+    case: Case,
+    number: int,
+    classes: Mapping[int, int],
+    groups: Sequence[tuple[int, ...]],
+    shape: tuple[int, int],
+) -> Tensor:
     """One slice's labels on the working grid, ``(1, 1, row, column)`` uint8."""
     assert case.mask is not None
     plane = np.asarray(case.mask[number])
-    index = np.ones(plane.shape, dtype=np.uint8)
+    unsaid = case.unsaid(number, classes)
+    background = len(classes) + 1 + groups.index(unsaid) if unsaid else 0
+    index = np.full(plane.shape, background + 1, dtype=np.uint8)
     for class_id, class_index in classes.items():
         index[plane == class_id] = class_index + 1
     if case.states[number] == SliceState.PARTIAL and case.painted is not None:

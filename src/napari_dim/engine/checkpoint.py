@@ -21,6 +21,7 @@ from napari_dim.config import read_settings_file
 from napari_dim.engine.model import RECORD, Model, make_run_folder
 from napari_dim.engine.tensors import Spec, read_about, write_tensors
 from napari_dim.errors import InputError
+from napari_dim.nets.class_channels import carried
 
 LATEST, PREVIOUS = "latest.safetensors", "previous.safetensors"
 
@@ -191,6 +192,26 @@ def restore_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tens
     optimiser.load_state_dict(
         {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
     )
+
+
+def moments_for(model: Model, old: Model, moments: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The optimiser's state for a model that has other classes than the one it is of.
+
+    The mean gradient of a new class begins at 0, its mean square as the background's.
+    """
+    axes, origin = model.class_axes(), model.origin(old)
+    names = [name for name, _ in old.student.named_parameters()]
+    found = {}
+    for name, tensor in moments.items():
+        index, _, kind = name.partition(".")
+        found[name] = tensor
+        if kind == "step" or not (grown := axes.get(names[int(index)])):
+            continue
+        found[name] = carried(tensor, grown, origin)
+        if kind != "exp_avg_sq":
+            still = [(axis, False) for axis, _ in grown]
+            found[name] = carried(tensor, still, origin)
+    return found
 
 
 def _moment_specs(shell: Model) -> dict[str, Spec]:

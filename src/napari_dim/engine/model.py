@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from napari_dim.engine.tensors import Spec, read_about, read_tensors, write_tens
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.method.targets import Targets
+from napari_dim.nets.class_channels import Axes, Origin, carry_over, class_axes
 from napari_dim.volume import Volume
 
 MOST_CLASSES, MOST_CHANNELS = 250, 64
@@ -80,19 +81,11 @@ class Model:
         On the device ``"meta"`` it has shapes and takes no memory.
         """
         targets = make_targets(settings, classes)
-
-        def build() -> nn.Module:
-            return nets.build(
-                settings.network,
-                channels_in=channels * (2 * context + 1),
-                channels_out=targets.channels,
-                width=settings.width,
-            )
-
+        build = _builder(settings, channels, context)
         with torch.random.fork_rng(), torch.device(device):
             torch.manual_seed(settings.seed)
-            student = build()
-            teacher = build() if settings.method == "dim" else None
+            student = build(targets.channels)
+            teacher = build(targets.channels) if settings.method == "dim" else None
         if teacher is not None:
             teacher.load_state_dict(student.state_dict())
             teacher.requires_grad_(False)
@@ -123,7 +116,7 @@ class Model:
     def misfit(self, other: Model) -> str:
         """Why training can't go on from the weights of `other`; empty if it can.
 
-        The classes may differ: what depends on their number starts anew then.
+        The classes may differ; see `nets.class_channels.carry_over`.
         """
         pairs = {
             "network": (other.settings.network, self.settings.network),
@@ -135,23 +128,33 @@ class Model:
         return f"another {changed[0]}" if changed else ""
 
     def take_weights(self, other: Model) -> None:
-        """Start from the weights of `other`, as far as their shapes agree.
+        """Start from the weights of `other`; of classes that it has not, from its background.
 
         The teacher takes those of the other's teacher, or of its student if it has none.
         """
+        axes, origin = self.class_axes(), self.origin(other)
         for net, source in (
             (self.student, other.student),
             (self.teacher, other.teacher or other.student),
         ):
             if net is not None:
-                own = net.state_dict()
-                given = source.state_dict()
-                net.load_state_dict(
-                    {
-                        name: given[name] if given[name].shape == tensor.shape else tensor
-                        for name, tensor in own.items()
-                    }
-                )
+                carry_over(net, source, axes, origin, exclusive=self.targets.exclusive)
+
+    def class_axes(self) -> Axes:
+        """Which tensors of a network have an entry a class, or a region."""
+        build = _builder(self.settings, self.channels, self.context)
+        return class_axes(build, self.targets.channels)
+
+    def origin(self, other: Model) -> Origin:
+        """For each channel of the logits, the channel of `other` of the same meaning."""
+        own, given = self._meanings(), other._meanings()
+        return [given.index(meaning) if meaning in given else None for meaning in own]
+
+    def _meanings(self) -> list[tuple[int, ...]]:
+        """The ids that each channel of the logits stands for; of the background none."""
+        if self.settings.regions:
+            return [tuple(sorted(region)) for region in self.settings.regions]
+        return [(), *((class_id,) for class_id in self.classes)]
 
     @property
     def targets(self) -> Targets:
@@ -303,6 +306,16 @@ class Model:
             raise InputError("what describes the model is damaged", where=where)
         model = cls.new(Settings.make(**settings), classes, channels, context, grid, record, device)
         return replace(model, pieces=pieces)
+
+
+def _builder(settings: Settings, channels: int, context: int) -> Callable[[int], nn.Module]:
+    """What makes a network with so many channels of logits."""
+    return lambda channels_out: nets.build(
+        settings.network,
+        channels_in=channels * (2 * context + 1),
+        channels_out=channels_out,
+        width=settings.width,
+    )
 
 
 def make_run_folder(run: Path) -> None:

@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_dim.data.case import Case
+from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.detail import sufficient_side
 from napari_dim.data.store import SliceStore
 from napari_dim.data.stream import Stream, slice_bytes
 from napari_dim.data.working import MULTIPLE, WorkingGrid, normalised
-from napari_dim.engine.checkpoint import Checkpoint, moments_of, restore_moments
+from napari_dim.engine.checkpoint import (
+    Checkpoint,
+    moments_for,
+    moments_of,
+    restore_moments,
+)
 from napari_dim.engine.control import Control
 from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
 from napari_dim.engine.events import Relabelled, Started
@@ -102,6 +107,7 @@ class Trainer:
         self.method, self._sampler = training_method(
             self.model, store, device, self._stream, experienced=experienced
         )
+        self._allow()
         if job.resume is not None:
             self._restore(job.resume)
         predictor = Predictor(self.model, device)
@@ -145,6 +151,7 @@ class Trainer:
             self._sampler.store = self._sampler.store.relabelled(newest, self._grid, self._indices)
         else:
             self._sampler.store = self._stored()
+        self._allow()
         return Relabelled(per_site(newest, labelled=True), late_classes(newest, self._classes))
 
     def settle(self) -> None:
@@ -249,6 +256,7 @@ class Trainer:
         model = replace(model, grid=job.start.grid)
         model.take_weights(job.start)
         self.skipped = settings.resume_at
+        self.notes = _new_classes(model, job.start)
         return model
 
     def _resumed(self, resume: Checkpoint, channels: int, record: Mapping[str, object]) -> Model:
@@ -258,23 +266,35 @@ class Trainer:
                 f"the images have {channels} channels, the checkpoint {model.channels}",
                 hint="Go on with the images that the training began with",
             )
-        if model.classes != self._classes:
+        if lost := sorted({*model.classes} - {*self._classes}):
             raise InputError(
-                f"the labels hold the classes {self._classes}, the checkpoint {model.classes}",
+                f"no labelled slice holds class {lost[0]}, one of the checkpoint's classes",
                 hint="Start a new training from its weights instead",
             )
         self.step, self.rate, self.skipped = resume.step, resume.rate, resume.skipped
         self.notes = (f"Going on from step {resume.step:,}",)
-        return replace(model, settings=self._settings, record=record, pieces=())
+        settings = self._settings
+        if model.classes != self._classes:
+            old = model
+            model = Model.new(settings, self._classes, channels, old.context, old.grid, record)
+            model.take_weights(old)
+            self.notes += _new_classes(model, old)
+        return replace(model, settings=settings, record=record, pieces=())
 
     def _restore(self, resume: Checkpoint) -> None:
-        restore_moments(self.method.optimiser, resume.moments)
+        moments = moments_for(self.model, resume.model, resume.moments)
+        restore_moments(self.method.optimiser, moments)
         self._sampler.labelled, self._sampler.unlabelled = (max(1, n) for n in resume.batches)
         generator = self.method.generator
         if resume.generator.shape == generator.get_state().shape:
             generator.set_state(resume.generator)
         else:
             self.notes += (f"It began on another device ({resume.device}): the draws differ",)
+
+    def _allow(self) -> None:
+        """Let the background of slices hide classes that were not looked for there."""
+        groups = unsaid_groups(self._cases, self._classes)
+        self.method.targets.allow([[self._indices[i] for i in group] for group in groups])
 
     def _stored(self) -> SliceStore:
         unlabelled = (
@@ -297,3 +317,12 @@ class Trainer:
     def _weights(self) -> list[Tensor]:
         nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
         return [t for net in nets for t in (*net.parameters(), *net.buffers())]
+
+
+def _new_classes(model: Model, old: Model) -> tuple[str, ...]:
+    """What is new, for the user."""
+    new = [str(i) for i in model.classes if i not in old.classes]
+    if not new:
+        return ()
+    what = f"Class {new[0]} is" if len(new) == 1 else f"Classes {', '.join(new)} are"
+    return (f"{what} new; what was learnt of the others is kept",)

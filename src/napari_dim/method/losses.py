@@ -40,14 +40,15 @@ def weighted_dice(targets: Targets, logits: Tensor, target: Tensor, weight: Tens
 
     A channel that is absent from the target is left out: its Dice could only push the
     channel to nothing, whatever the image shows, and the cross-entropy already says
-    "not here". Parameters as in `weighted_cross_entropy`.
+    "not here". Pixels of which it isn't known whether they are of a channel don't count for
+    that channel. Parameters as in `weighted_cross_entropy`.
 
     Returns
     -------
     Tensor
         Scalar; 0 where no channel is present.
     """
-    return _dice(targets.probability(logits), target, weight)
+    return _dice(targets.probability(logits), target, weight * targets.certain(target))
 
 
 def _dice(probability: Tensor, target: Tensor, weight: Tensor) -> Tensor:
@@ -64,7 +65,7 @@ def _dice(probability: Tensor, target: Tensor, weight: Tensor) -> Tensor:
 def segmentation_loss(targets: Targets, logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """``L_ce + L_dice``: L_s with true masks, L_in (8) and L_out (9) with mixed targets."""
     loss, probability = targets.judged(logits, target)
-    return _mean(loss, weight) + _dice(probability, target, weight)
+    return _mean(loss, weight) + _dice(probability, target, weight * targets.certain(target))
 
 
 def total_loss(

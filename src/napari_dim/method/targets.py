@@ -22,6 +22,13 @@ class Targets:
     regions
         Groups of class indices, one network channel each, such as ``[(1, 2), (2,)]`` for
         disc = rim + cup, cup. Empty: one channel a class.
+
+    Attributes
+    ----------
+    members
+        Which channels each class index belongs to, ``(class, channel)`` of 0 and 1.
+    unsaid
+        Groups of class indices that a background may hide; see `allow`.
     """
 
     def __init__(self, classes: int, regions: Sequence[Sequence[int]] = ()) -> None:
@@ -39,10 +46,30 @@ class Targets:
         if len({tuple(row) for row in members.tolist()}) < classes:
             raise ValueError("two classes lie in the same regions, so they can't be told apart")
         self.members = members
+        self.unsaid: tuple[tuple[int, ...], ...] = ()
+        self._possible, self._known = members, torch.ones_like(members)
+
+    def allow(self, unsaid: Sequence[Sequence[int]]) -> None:
+        """Let pixels mean "background, or one of these classes".
+
+        A class that came late was not looked for in slices labelled before: what is
+        background there may be of it. Index ``classes + n`` of `encode` stands for the
+        background or a class of group n.
+        """
+        self.unsaid = tuple(tuple(group) for group in unsaid)
+        members = self.members
+        possible, known = [members], [torch.ones_like(members)]
+        for group in self.unsaid:
+            open_ = members[list(group)].amax(0, keepdim=True)
+            # Of exclusive classes any of them may be right; of regions those are left open.
+            possible.append(members[:1] + open_ if self.exclusive else members[:1])
+            known.append(torch.ones_like(open_) if self.exclusive else 1 - open_)
+        self._possible, self._known = torch.cat(possible), torch.cat(known)
 
     def to(self, device: torch.device) -> Targets:
         """Move the table of members to a device; returns itself."""
         self.members = self.members.to(device)
+        self.allow(self.unsaid)
         return self
 
     def encode(self, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,16 +78,32 @@ class Targets:
         Parameters
         ----------
         index
-            ``(batch, row, column)``, int; `IGNORE` where there is no target.
+            ``(batch, row, column)``, int; `IGNORE` where there is no target, from `classes`
+            on a group of `allow`.
 
         Returns
         -------
         target, weight
-            ``(batch, channel, row, column)`` and ``(batch, 1, row, column)``, float.
+            ``(batch, channel, row, column)`` and ``(batch, 1 or channel, row, column)``,
+            float. Several channels of a pixel's target are 1 where any of them may be right.
         """
         weight = (index != IGNORE).unsqueeze(1).float()
-        target = self.members[index.clamp_min(0)].movedim(-1, 1)
-        return target, weight
+        place = index.clamp_min(0)
+        if self.unsaid and not self.exclusive:
+            weight = weight * self._known[place].movedim(-1, 1)
+        return self._possible[place].movedim(-1, 1), weight
+
+    def certain(self, target: Tensor) -> Tensor:
+        """Where a target says of a channel whether it is there, as a weight to multiply with.
+
+        Returns
+        -------
+        Tensor
+            ``(batch, channel, row, column)`` of 0 and 1, or 1 if all is certain.
+        """
+        if not (self.exclusive and self.unsaid):
+            return target.new_ones(())
+        return 1 - target * (target.sum(1, keepdim=True) > 1)
 
     def probability(self, logits: Tensor) -> Tensor:
         """Probability of each channel, ``(batch, channel, row, column)``, float32."""
@@ -98,12 +141,18 @@ class Targets:
         """`cross_entropy` and `probability` at once: one softmax serves both."""
         if self.exclusive:
             logarithm = logits.float().log_softmax(1)
-            return -(target * logarithm).sum(1, keepdim=True), logarithm.exp()
+            return self._surprise(logarithm, target), logarithm.exp()
         return self.cross_entropy(logits, target), self.probability(logits)
 
     def cross_entropy(self, logits: Tensor, target: Tensor) -> Tensor:
         """Cross-entropy at each pixel, ``(batch, 1 or channel, row, column)``, float32."""
         logits = logits.float()
         if self.exclusive:
-            return -(target * logits.log_softmax(1)).sum(1, keepdim=True)
+            return self._surprise(logits.log_softmax(1), target)
         return F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+
+    def _surprise(self, logarithm: Tensor, target: Tensor) -> Tensor:
+        """Minus the logarithm of the probability that the target allows."""
+        if not self.unsaid:
+            return -(target * logarithm).sum(1, keepdim=True)
+        return -logarithm.masked_fill(target < 0.5, -torch.inf).logsumexp(1, keepdim=True)
