@@ -65,24 +65,25 @@ def bind(viewer: Any, session: Session) -> None:
     """Bind all keys in a viewer; a key that something else has bound there is left to it."""
     for key in KEYS:
         if _binding(key) not in viewer.keymap:
-            viewer.bind_key(key.key, _Press(session, key.action))
+            viewer.bind_key(key.key, _press(session, key))
 
 
 def unbind(viewer: Any) -> None:
     """Take the keys back."""
     for key in KEYS:
-        if isinstance(viewer.keymap.get(_binding(key)), _Press):
+        if getattr(viewer.keymap.get(_binding(key)), "__module__", "") == __name__:
             viewer.bind_key(key.key, None)
 
 
-class _Press:
-    """What napari calls when a key is pressed."""
+def _press(session: Session, key: Key) -> Callable[[Any], None]:
+    """What napari calls when a key is pressed: a function, as it reads the names of all of them."""
 
-    def __init__(self, session: Session, action: Action) -> None:
-        self._session, self._action = session, action
+    def press(viewer: Any) -> None:
+        do(session, key.action)
 
-    def __call__(self, viewer: Any) -> None:
-        do(self._session, self._action)
+    press.__name__ = f"napari_dim_{key.key}"
+    press.__doc__ = key.title
+    return press
 
 
 def _binding(key: Key) -> Any:

@@ -1,0 +1,22 @@
+"""The window that the hands work in: fixtures of the tests of the window, and a hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gui.conftest import (  # noqa: F401
+    engine_loaded,
+    nifti,
+    notes,
+    nothing_left,
+    open_ball,
+    viewer,
+    workspace,
+)
+from tests.hands.hand import Hand
+
+
+@pytest.fixture
+def hand(viewer, workspace):  # noqa: F811
+    """A person in front of the viewer with the workspace open."""
+    return Hand(viewer)
