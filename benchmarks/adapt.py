@@ -21,8 +21,8 @@ from runs import cell, dice_of, machine
 from tasks import Test, build
 
 from napari_dim.config import Settings
-from napari_dim.engine.predict import predict
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.training.loop import Job, train
 
 
 def tests(data: Path, task: str) -> dict[str, list[Test]]:

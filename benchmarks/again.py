@@ -20,9 +20,9 @@ from runs import cell, machine
 from tasks import WITHIN_LABELS, build
 
 from napari_dim.config import Settings
-from napari_dim.engine.events import Finished, Preview
-from napari_dim.engine.model import Model
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training.events import Finished, Preview
+from napari_dim.engine.training.loop import Job, train
 
 TASK = "left_atrium_within_shown"
 EVERY = 2.0

@@ -22,7 +22,7 @@ CASES = {
     "import napari_dim.volume": ["-c", "import napari_dim.volume"],
     "import torch": ["-c", "import torch"],
     "import monai.networks.nets": ["-c", "import monai.networks.nets"],
-    "import napari_dim.engine.train": ["-c", "import napari_dim.engine.train"],
+    "import napari_dim.engine.training.loop": ["-c", "import napari_dim.engine.training.loop"],
 }
 HEAVY = ("torch", "monai", "napari", "scipy", "nibabel", "qtpy")
 

@@ -45,10 +45,10 @@ def run(args: argparse.Namespace, store: Path) -> dict[str, object]:
 
     from napari_dim.config import Settings
     from napari_dim.data.case import Case
-    from napari_dim.engine.blocks import predict_into
-    from napari_dim.engine.events import Failed, Finished
-    from napari_dim.engine.job import Job
-    from napari_dim.engine.train import train
+    from napari_dim.engine.inference.out_of_core import predict_into
+    from napari_dim.engine.training.events import Failed, Finished
+    from napari_dim.engine.training.job import Job
+    from napari_dim.engine.training.loop import train
     from napari_dim.io import LabelClass, read_mask, read_volume
     from napari_dim.io.zarr.zarr_writer import zarr_mask
     from napari_dim.project.states import SliceState

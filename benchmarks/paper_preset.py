@@ -17,10 +17,10 @@ from runs import dice_of, machine
 from tasks import build
 
 from napari_dim.config import Settings
-from napari_dim.engine.events import Finished, Started, StepDone
-from napari_dim.engine.predict import predict
-from napari_dim.engine.train import Job, train
-from napari_dim.method.schedule import ramp
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.training.events import Finished, Started, StepDone
+from napari_dim.engine.training.loop import Job, train
+from napari_dim.method.ramps import ramp
 
 SHOWN = (
     "network", "width", "usual_size", "labelled_batch", "unlabelled_batch", "optimiser",

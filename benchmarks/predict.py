@@ -23,10 +23,10 @@ import torch
 from runs import machine
 
 from napari_dim.config import Settings
-from napari_dim.data.working import WorkingGrid
-from napari_dim.engine.model import Model
+from napari_dim.data.working_grid import WorkingGrid
+from napari_dim.engine.inference.predictor import BATCH, Predictor, predict
+from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
-from napari_dim.engine.predict import BATCH, Predictor, predict
 from napari_dim.volume import Grid, Volume
 
 

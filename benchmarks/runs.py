@@ -161,9 +161,9 @@ def _trained(
     if spec["method"] == "interpolation":
         return interpolation(task.cases), {}
     from napari_dim.config import Settings
-    from napari_dim.engine.events import Finished
-    from napari_dim.engine.predict import predict
-    from napari_dim.engine.train import Job, train
+    from napari_dim.engine.inference.predictor import predict
+    from napari_dim.engine.training.events import Finished
+    from napari_dim.engine.training.loop import Job, train
 
     changes = {"budget": spec.get("budget"), **spec.get("settings", {})}
     if spec.get("steps"):

@@ -29,14 +29,14 @@ from scipy import ndimage
 from napari_dim.config import Settings
 from napari_dim.data.batches import Sampler, Views
 from napari_dim.data.case import Case
-from napari_dim.data.store import SliceStore
-from napari_dim.data.working import WorkingGrid
+from napari_dim.data.slice_store import SliceStore
+from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.engine.device import pick_device
-from napari_dim.engine.model import Model
-from napari_dim.engine.parts import training_method
+from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
-from napari_dim.method.dim import DiM
-from napari_dim.method.schedule import ramp
+from napari_dim.engine.training.assembly import training_method
+from napari_dim.method.ramps import ramp
+from napari_dim.systems.dim import DiM
 from napari_dim.volume import Grid, Volume
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from scipy import ndimage
 
 from napari_dim.data.case import Case
+from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case
 from napari_dim.io import read_mask, read_volume
-from napari_dim.project.cohort import CohortCase, read_cohort
 from napari_dim.project.states import SliceState
 from napari_dim.volume import Volume
 

@@ -9,10 +9,10 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.data.phantom import make_phantom
 from napari_dim.io import read_mask, read_volume
 from napari_dim.method.mixing import mix_amplitude, paste
-from napari_dim.project.cohort import read_cohort
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

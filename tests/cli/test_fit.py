@@ -273,7 +273,7 @@ def test_ctrl_c_keeps_the_run(cli, cohort, small, tmp_path, budget, code):
     assert events[-1]["event"] == "finished"
     assert events[-1]["reason"] == "stopped"
 
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
 
     model = Model.load(run)
     assert model.classes == (1, 2)

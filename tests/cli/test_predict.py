@@ -172,7 +172,7 @@ def test_an_input_is_never_overwritten(cli, cohort, run):
 
 
 def test_an_interrupt_keeps_whole_masks(cli, cohort, run, tmp_path, monkeypatch):
-    from napari_dim.engine import predict as engine
+    from napari_dim.engine.inference import predictor as engine
 
     segment, seen = engine.predict, []
 

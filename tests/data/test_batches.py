@@ -9,8 +9,8 @@ import torch
 from napari_dim.data.augment import WeakView, look, look_labels, strong_view
 from napari_dim.data.batches import Sampler
 from napari_dim.data.case import Case
-from napari_dim.data.store import SliceStore
-from napari_dim.data.working import WorkingGrid
+from napari_dim.data.slice_store import SliceStore
+from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.errors import InputError
 from napari_dim.project.states import SliceState
 from tests.cases import case, ellipsoid

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_case, load_cases, load_reference, load_training
 from napari_dim.errors import InputError
-from napari_dim.project.cohort import read_cohort
 from napari_dim.project.states import SliceState
 
 AFFINE = np.diag([1.0, 1, 3, 1])

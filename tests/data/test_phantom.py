@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_reference, load_training
 from napari_dim.data.phantom import CHAMBER, ORGAN, SCANNERS, make_case, make_phantom
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file, read_mask, read_volume
-from napari_dim.project.cohort import read_cohort
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 

@@ -10,12 +10,12 @@ import torch
 
 from napari_dim.config import Settings
 from napari_dim.data.case import unsaid_groups
-from napari_dim.engine.checkpoint import Checkpoint, moments_for
-from napari_dim.engine.control import Control
-from napari_dim.engine.events import Finished, Started, StepDone
-from napari_dim.engine.model import Model
-from napari_dim.engine.predict import predict
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training.checkpoint import Checkpoint, moments_for
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import Finished, Started, StepDone
+from napari_dim.engine.training.loop import Job, train
 from napari_dim.nets.class_channels import NEW
 from tests.cases import case, ellipsoid
 

@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from napari_dim.config import Settings
-from napari_dim.data.working import WorkingGrid
-from napari_dim.engine.checkpoint import LATEST, PREVIOUS, Checkpoint, _keep_as_previous
-from napari_dim.engine.model import Model
+from napari_dim.data.working_grid import WorkingGrid
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training.checkpoint import LATEST, PREVIOUS, Checkpoint, _keep_as_previous
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import sweep
 from tests.gates.children import fork, kill

@@ -55,7 +55,7 @@ def _load() -> None:
     import napari
     import napari._qt.qt_main_window  # noqa: F401
 
-    import napari_dim.engine.train
+    import napari_dim.engine.training.loop
     import napari_dim.gui.panels.workspace  # noqa: F401
 
 

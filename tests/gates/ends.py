@@ -15,10 +15,13 @@ import psutil
 import torch
 
 from napari_dim.config import Settings
-from napari_dim.engine import train as loop
-from napari_dim.engine.control import Control
 from napari_dim.engine.device import release_memory
-from napari_dim.engine.events import (
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training import loop as loop
+from napari_dim.engine.training.child_process import train_apart
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import (
     Checkpointed,
     Event,
     Failed,
@@ -28,10 +31,7 @@ from napari_dim.engine.events import (
     Started,
     StepDone,
 )
-from napari_dim.engine.isolate import train_apart
-from napari_dim.engine.model import Model
-from napari_dim.engine.predict import predict
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.training.loop import Job, train
 from tests.cases import case, ellipsoid
 from tests.faults import in_forward, poisoning, raising
 from tests.gates.stopwatch import Stopwatch

@@ -18,9 +18,9 @@ import pytest
 import torch
 
 from napari_dim.config import Settings
-from napari_dim.data.working import WorkingGrid
-from napari_dim.engine.checkpoint import LATEST, Checkpoint
-from napari_dim.engine.model import RECORD, WEIGHTS, Model
+from napari_dim.data.working_grid import WorkingGrid
+from napari_dim.engine.inference.trained_model import RECORD, WEIGHTS, Model
+from napari_dim.engine.training.checkpoint import LATEST, Checkpoint
 from napari_dim.errors import InputError
 
 PROMISE = "a checkpoint is tensors and JSON: nothing in it is run, and nothing unchecked is read"

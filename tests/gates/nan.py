@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from napari_dim.config import Settings
-from napari_dim.engine import train as loop
-from napari_dim.engine.checkpoint import LATEST, Checkpoint
-from napari_dim.engine.events import Checkpointed, Failed, Finished, Preview, Recovered
-from napari_dim.engine.model import WEIGHTS, Model
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.inference.trained_model import WEIGHTS, Model
+from napari_dim.engine.training import loop as loop
+from napari_dim.engine.training.checkpoint import LATEST, Checkpoint
+from napari_dim.engine.training.events import Checkpointed, Failed, Finished, Preview, Recovered
+from napari_dim.engine.training.loop import Job, train
 from tests.cases import case
 from tests.faults import in_forward, poisoning
 

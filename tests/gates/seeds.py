@@ -311,8 +311,8 @@ def cohorts() -> Iterator[Seed]:
 
 
 def _open_cohort(folder: Path) -> None:
+    from napari_dim.data.cohort import read_cohort
     from napari_dim.data.load import load_training
-    from napari_dim.project.cohort import read_cohort
 
     load_training(read_cohort(folder / "cohort.csv"))
 
@@ -337,7 +337,7 @@ def runs() -> Iterator[Seed]:
     files = small_run()
 
     def open_(folder: Path) -> None:
-        from napari_dim.engine.model import Model
+        from napari_dim.engine.inference.trained_model import Model
 
         Model.load(folder)
 
@@ -350,8 +350,8 @@ def runs() -> Iterator[Seed]:
 def small_run() -> dict[str, bytes]:
     """The files of a run folder: two steps of a tiny network."""
     from napari_dim.config import Settings
-    from napari_dim.engine.events import Finished
-    from napari_dim.engine.train import Job, train
+    from napari_dim.engine.training.events import Finished
+    from napari_dim.engine.training.loop import Job, train
 
     small = {
         "threads": 1,

@@ -106,7 +106,7 @@ def engine_loaded():
     """Import the engine before any window waits for it: on a busy machine that takes long."""
     import monai.networks.nets  # noqa: F401
 
-    import napari_dim.engine.train  # noqa: F401
+    import napari_dim.engine.training.loop  # noqa: F401
 
 
 @pytest.fixture(autouse=True)

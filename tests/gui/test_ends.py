@@ -17,7 +17,7 @@ from tests.gui.conftest import wait_idle
 def trainings():
     return [
         p for p in psutil.Process().children(recursive=True)
-        if p.status() != psutil.STATUS_ZOMBIE and "napari_dim.engine.child" in p.cmdline()
+        if p.status() != psutil.STATUS_ZOMBIE and "napari_dim.engine.training.child" in p.cmdline()
     ]  # fmt: skip
 
 

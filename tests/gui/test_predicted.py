@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from napari.layers import Image
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.data.phantom import make_phantom
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.demo_launch import show_demo
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
-from napari_dim.project.cohort import read_cohort
 
 SHAPE = (6, 20, 24)
 

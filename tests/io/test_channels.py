@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_case
 from napari_dim.errors import InputError
 from napari_dim.io.channels import combined, resampled
-from napari_dim.project.cohort import read_cohort
 from napari_dim.volume import Grid, Volume
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import affine_of

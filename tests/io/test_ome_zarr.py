@@ -8,9 +8,9 @@ import zarr
 
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
-from napari_dim.engine.blocks import predict_into
-from napari_dim.engine.predict import predict
-from napari_dim.engine.train import Job, train
+from napari_dim.engine.inference.out_of_core import predict_into
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.training.loop import Job, train
 from napari_dim.errors import InputError
 from napari_dim.io import LabelClass, format_of, read_mask, read_volume, write_image, write_mask
 from napari_dim.io.zarr.lazy_array import LazyArray

@@ -15,9 +15,9 @@ from napari_dim.method.losses import (
     weighted_cross_entropy,
     weighted_dice,
 )
-from napari_dim.method.schedule import ramp
+from napari_dim.method.mean_teacher import decay_at, follow
+from napari_dim.method.ramps import ramp
 from napari_dim.method.targets import IGNORE, Targets
-from napari_dim.method.teacher import decay_at, follow
 
 DISC_CUP = [(1, 2), (2,)]
 

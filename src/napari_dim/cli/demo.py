@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_dim.cli.picture import Panel, Row
-    from napari_dim.project.cohort import Cohort, CohortCase
+    from napari_dim.data.cohort import Cohort, CohortCase
     from napari_dim.volume import Volume
 
 PHANTOM, RUN, PREDICTIONS = "phantom", "run", "predictions"
@@ -54,10 +54,10 @@ def demo(
     check_folder(out)
 
     from napari_dim.cli.masks import chosen_images, plan, predict_all
+    from napari_dim.data.cohort import read_cohort
     from napari_dim.data.phantom import make_phantom
-    from napari_dim.engine.evaluate import evaluate
+    from napari_dim.engine.evaluation.cohort_scores import evaluate
     from napari_dim.io import write_text_atomically
-    from napari_dim.project.cohort import read_cohort
 
     console = messages()
     cohort_file = make_phantom(make_folder(out) / PHANTOM)

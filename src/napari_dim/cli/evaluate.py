@@ -35,10 +35,10 @@ def evaluate(
     """Compare masks: Dice, Jaccard, 95 % Hausdorff and average surface distance, by site."""
     from rich.progress import Progress
 
-    from napari_dim.engine.evaluate import evaluate as compare
-    from napari_dim.engine.metrics import parse_merges
+    from napari_dim.data.cohort import read_cohort
+    from napari_dim.engine.evaluation.cohort_scores import evaluate as compare
+    from napari_dim.engine.evaluation.metrics import parse_merges
     from napari_dim.io import write_text_atomically
-    from napari_dim.project.cohort import read_cohort
 
     merges = parse_merges(merge or ())
     rows = read_cohort(cohort)
@@ -68,7 +68,7 @@ def report_table(report: Mapping[str, Any]) -> Table:
     Parameters
     ----------
     report
-        What `napari_dim.engine.evaluate.evaluate` returned.
+        What `napari_dim.engine.evaluation.cohort_scores.evaluate` returned.
     """
     from rich.table import Table
 

@@ -12,7 +12,7 @@ from napari_dim.config import Device, Divergence, Method, Preset, Settings
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_dim.engine.checkpoint import Checkpoint
+    from napari_dim.engine.training.checkpoint import Checkpoint
 
 UNTIL_STOPPED = "until-stopped"
 """The ``--budget`` of a training that Ctrl-C ends."""
@@ -87,7 +87,7 @@ def checkpoint_of(run: Path, others: dict[str, Any]) -> Checkpoint:
     InputError
         If there is none, or one of the other options was given: the run has its own.
     """
-    from napari_dim.engine.checkpoint import Checkpoint
+    from napari_dim.engine.training.checkpoint import Checkpoint
 
     given = [name for name, value in others.items() if value is not None]
     if given:

@@ -32,10 +32,10 @@ def info(
     ] = "",
 ) -> None:
     """Show an image's geometry, type, range, classes, and anything odd about it."""
+    from napari_dim.data.cohort import case_of
     from napari_dim.data.load import load_image
     from napari_dim.io import list_parts
     from napari_dim.io.formats import reader_of
-    from napari_dim.project.cohort import case_of
 
     console = output()
     part = series or volume

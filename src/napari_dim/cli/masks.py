@@ -16,8 +16,8 @@ from napari_dim.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
 
-    from napari_dim.engine.model import Model
-    from napari_dim.project.cohort import CohortCase
+    from napari_dim.data.cohort import CohortCase
+    from napari_dim.engine.inference.trained_model import Model
     from napari_dim.volume import Volume
 
 SUMMARY = "predictions.json"
@@ -50,8 +50,8 @@ def chosen_images(
     InputError
         If inputs are mixed, missing, or of no known kind.
     """
+    from napari_dim.data.cohort import case_of, read_cohort
     from napari_dim.io import file_kind
-    from napari_dim.project.cohort import case_of, read_cohort
 
     if any(path.suffix.lower() == ".csv" for path in inputs):
         if len(inputs) > 1:
@@ -219,8 +219,8 @@ def write_prediction(
     """
     import numpy as np
 
-    from napari_dim.engine.blocks import LARGE, predict_into
-    from napari_dim.engine.predict import predict as segment
+    from napari_dim.engine.inference.out_of_core import LARGE, predict_into
+    from napari_dim.engine.inference.predictor import predict as segment
     from napari_dim.io import LabelClass, write_mask
 
     how: Any = {"adapt": adapt, "progress": progress}

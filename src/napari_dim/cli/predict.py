@@ -44,7 +44,7 @@ def predict(
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
     from napari_dim.cli.masks import check_images, chosen_images, plan, predict_all
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
 
     rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
     targets = plan(rows, out, keep, form)

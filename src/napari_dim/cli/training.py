@@ -13,9 +13,9 @@ from napari_dim.config import Settings
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_dim.engine.checkpoint import Checkpoint
-    from napari_dim.engine.events import Event, Finished
-    from napari_dim.project.cohort import Cohort
+    from napari_dim.data.cohort import Cohort
+    from napari_dim.engine.training.checkpoint import Checkpoint
+    from napari_dim.engine.training.events import Event, Finished
 
 LOG = "train.log"
 
@@ -82,14 +82,14 @@ def train_cohort(
         person_watcher,
         stop_on_interrupt,
     )
+    from napari_dim.data.cohort import read_cohort
     from napari_dim.data.load import load_training
-    from napari_dim.engine.control import Control
-    from napari_dim.engine.events import Failed
-    from napari_dim.engine.isolate import run as events_of
-    from napari_dim.engine.model import WEIGHTS, Model
-    from napari_dim.engine.train import Job
+    from napari_dim.engine.inference.trained_model import WEIGHTS, Model
+    from napari_dim.engine.training.child_process import run as events_of
+    from napari_dim.engine.training.control import Control
+    from napari_dim.engine.training.events import Failed
+    from napari_dim.engine.training.loop import Job
     from napari_dim.io import hash_file
-    from napari_dim.project.cohort import read_cohort
 
     console = messages()
     with console.status(f"Reading {path.name}"):
@@ -151,7 +151,7 @@ def _with_notes(events: Iterator[Event], notes: tuple[str, ...]) -> Iterator[Eve
 
     Said before, it would stand beside the one line that bad input gets.
     """
-    from napari_dim.engine.events import Started
+    from napari_dim.engine.training.events import Started
 
     for event in events:
         yield replace(event, notes=notes + event.notes) if isinstance(event, Started) else event

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_dim.cli.console import clock, count
-from napari_dim.engine.events import (
+from napari_dim.engine.training.events import (
     Checkpointed,
     Event,
     Failed,

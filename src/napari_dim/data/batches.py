@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from napari_dim.data.augment import WeakView, look, look_labels, strong_view
-from napari_dim.data.store import SliceStore
-from napari_dim.data.stream import Stream
+from napari_dim.data.slice_store import SliceStore
+from napari_dim.data.slice_stream import Stream
 
 
 @dataclass(frozen=True)
 class Views:
-    """The views of one draw; what each is stands at `method.dim.Batch`."""
+    """The views of one draw; what each is stands at `systems.dim.Batch`."""
 
     labelled: Tensor
     labelled_strong: Tensor

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 
 from napari_dim.data.case import Case
+from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume
 from napari_dim.io.channels import combined
-from napari_dim.project.cohort import Cohort, CohortCase
 from napari_dim.project.states import SliceState
 from napari_dim.volume import Volume
 

@@ -16,10 +16,10 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from napari_dim.data.cohort import COLUMNS
 from napari_dim.errors import InputError
 from napari_dim.io import write_mask, write_text_atomically
 from napari_dim.io.nifti.nifti_writer import write_nifti
-from napari_dim.project.cohort import COLUMNS
 from napari_dim.volume import Grid, Volume
 
 ORGAN, CHAMBER = 1, 2

@@ -15,6 +15,8 @@ import torch
 
 from napari_dim.errors import InputError
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+
 
 @dataclass(frozen=True)
 class DeviceInfo:
@@ -88,6 +90,18 @@ def release_memory(*, thorough: bool = False) -> None:
     if sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):  # another C library than glibc
             ctypes.CDLL(None).malloc_trim(0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the device, or the computer, had no memory left.
+
+    Only CUDA has an exception of its own for it: the CPU's allocator and Apple's GPU raise a
+    plain RuntimeError.
+    """
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _NO_MEMORY)
 
 
 def describe_devices() -> list[DeviceInfo]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_dim.engine.events import Failed, StepDone
+from napari_dim.engine.training.events import Failed, StepDone
 from napari_dim.errors import InputError
 from napari_dim.gui.jobs.background_task import Job, Task
 from napari_dim.gui.layers.annotation import Annotation
@@ -23,7 +23,7 @@ from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.storage.autosave import Autosave
 
 if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
     from napari_dim.gui.jobs.training_job import Training
     from napari_dim.gui.layers.solid_view import Solid
 

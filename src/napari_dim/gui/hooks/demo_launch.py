@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from napari_dim.data.cohort import read_cohort
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.io import prediction_name, read_mask, read_volume
-from napari_dim.project.cohort import read_cohort
 
 
 def show_demo(folder: Path, viewer: Any) -> Workspace:

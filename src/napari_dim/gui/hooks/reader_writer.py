@@ -220,8 +220,8 @@ def phantom_cohort() -> Any:
     """The phantom's cohort, made once and kept in the user's cache folder."""
     from platformdirs import user_cache_path
 
+    from napari_dim.data.cohort import read_cohort
     from napari_dim.data.phantom import make_phantom
-    from napari_dim.project.cohort import read_cohort
 
     folder = user_cache_path("napari-dim", appauthor=False) / f"phantom-{__version__}"
     cohort = folder / "cohort.csv"

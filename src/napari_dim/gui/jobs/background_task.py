@@ -12,7 +12,7 @@ from napari.qt.threading import FunctionWorker, create_worker
 from napari.utils import progress
 from qtpy.QtCore import QObject, Signal
 
-from napari_dim.engine.events import Failed
+from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 
 Emit = Callable[[object], None]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.engine.events import Failed
+from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Activity, Session
 from napari_dim.gui.jobs.background_task import Emit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Layer
 
-from napari_dim.engine.events import Failed
+from napari_dim.engine.training.events import Failed
 from napari_dim.gui.controller import Activity, Session, spare_threads
 from napari_dim.gui.jobs.background_task import Emit
 from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples, layer_volume
@@ -19,8 +19,8 @@ from napari_dim.io import read_volume
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
-    from napari_dim.engine.predict import Prediction
+    from napari_dim.engine.inference.predictor import Prediction
+    from napari_dim.engine.inference.trained_model import Model
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Predicting:
 
     def work(self, emit: Emit) -> None:
         """In the background thread."""
-        from napari_dim.engine.model import Model
-        from napari_dim.engine.predict import predict
+        from napari_dim.engine.inference.predictor import predict
+        from napari_dim.engine.inference.trained_model import Model
 
         order = self._order
         model = Model.load(order.model) if isinstance(order.model, Path) else order.model

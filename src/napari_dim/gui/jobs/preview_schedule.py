@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_dim.data.case import Case
-from napari_dim.engine.events import Preview
+from napari_dim.engine.training.events import Preview
 from napari_dim.gui.layers.image_layers import Source
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.logic.agreement import Agreement

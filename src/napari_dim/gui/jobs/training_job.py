@@ -12,8 +12,8 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_dim.data.case import Case
-from napari_dim.engine.control import Control
-from napari_dim.engine.events import (
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import (
     Checkpointed,
     Failed,
     Finished,
@@ -183,10 +183,10 @@ class Training:
         if not plan.settings.apart:
             import monai.networks.nets  # noqa: F401  Takes seconds: the budget must not pay.
 
-        from napari_dim.engine.checkpoint import Checkpoint
-        from napari_dim.engine.control import StoppedError
-        from napari_dim.engine.isolate import run
-        from napari_dim.engine.job import Job
+        from napari_dim.engine.training.checkpoint import Checkpoint
+        from napari_dim.engine.training.child_process import run
+        from napari_dim.engine.training.control import StoppedError
+        from napari_dim.engine.training.job import Job
 
         emit("Reading the slices")
         try:

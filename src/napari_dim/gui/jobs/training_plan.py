@@ -23,7 +23,7 @@ from napari_dim.project.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,8 @@ def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
     """A plan that learns from the training cases of a cohort file."""
 
     def load(check: Callable[[], None]) -> Sequence[Case]:
+        from napari_dim.data.cohort import read_cohort
         from napari_dim.data.load import load_training
-        from napari_dim.project.cohort import read_cohort
 
         return load_training(read_cohort(path), check)
 

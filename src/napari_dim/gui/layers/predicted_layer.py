@@ -18,7 +18,7 @@ from napari_dim.gui.layers.annotation import painted_slices
 from napari_dim.gui.layers.image_layers import Source, labels_array, labels_tuple
 
 if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
 
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What a prediction layer takes over from its image, so that it is shown in the same place."""
@@ -53,7 +53,7 @@ class PredictionLayer:
     unknown
         Slices whose mask by the machine is not known, only what a person made of it.
     entropy, disagreement, confidence
-        As in `engine.events.Preview`; NaN and None where the machine has not said.
+        As in `engine.training.events.Preview`; NaN and None where the machine has not said.
     """
 
     def __init__(

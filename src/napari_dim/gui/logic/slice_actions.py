@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_dim.engine.suggest import Doubts, suggest
+from napari_dim.engine.inference.suggest import Doubts, suggest
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session, SliceScore, Suggested
 from napari_dim.gui.layers.annotation import Annotation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_dim.engine.events import StepDone
+from napari_dim.engine.training.events import StepDone
 
 
 def left(event: StepDone) -> str:

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dim.engine.metrics import score
+from napari_dim.engine.evaluation.metrics import score
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import labels_array, layer_source

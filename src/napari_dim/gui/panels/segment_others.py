@@ -32,7 +32,7 @@ from napari_dim.gui.widgets.small_widgets import (
 )
 
 if TYPE_CHECKING:
-    from napari_dim.engine.model import Model
+    from napari_dim.engine.inference.trained_model import Model
 
 LAYER, FILES = "an open scan", "files"
 FILTER = "Scans and pictures (*.nii *.nii.gz *.hdr *.img *.png *.jpg *.jpeg *.tif *.tiff)"

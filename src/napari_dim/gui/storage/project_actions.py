@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image
 
+from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session
@@ -16,7 +17,6 @@ from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.storage.project_cases import add_open_layers, close_case, open_case, written
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
-from napari_dim.project.cohort import CohortCase, read_cohort
 from napari_dim.project.model import Case
 from napari_dim.project.states import SliceState
 from napari_dim.volume import file_stem

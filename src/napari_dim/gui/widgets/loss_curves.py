@@ -7,7 +7,7 @@ from typing import Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_dim.engine.events import StepDone
+from napari_dim.engine.training.events import StepDone
 from napari_dim.gui.controller import Session
 from napari_dim.gui.widgets.small_widgets import note, while_alive
 

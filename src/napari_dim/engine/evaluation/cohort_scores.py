@@ -1,0 +1,148 @@
+"""Predictions of a cohort against its reference masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_dim.data.cohort import Cohort, CohortCase
+from napari_dim.data.load import load_reference
+from napari_dim.engine.evaluation.metrics import Scores, relabel, score
+from napari_dim.errors import InputError
+from napari_dim.io import prediction_name, read_mask
+
+METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
+
+Report = dict[str, Any]
+
+
+def evaluate(
+    cohort: Cohort,
+    predictions: Path,
+    *,
+    split: str = "test",
+    merges: Mapping[int, int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Score the predictions of a split.
+
+    Parameters
+    ----------
+    cohort
+        Names the images and their reference masks.
+    predictions
+        Folder with a ``<image stem>_dim.nii.gz`` or ``.png`` for each case.
+    split
+        ``"train"``, ``"test"`` or ``"all"``.
+    merges
+        Old id -> new id, applied to predictions and references.
+    progress
+        Called with (cases done, cases in all).
+
+    Returns
+    -------
+    dict
+        ``cases``: a list of ``case``, ``site``, ``split`` and ``classes`` (id as text ->
+        the four metrics). ``by_site``: site -> means of its cases. ``mean``: means of all
+        cases. Means have ``classes`` (id -> means, ``cases`` and ``nulls``, how many cases
+        have no distance) and the four ``METRICS`` over the classes. ``distance_unit`` is
+        ``"mm"``, or ``"pixel"`` for pictures: the names of the distances stay the same.
+
+    Raises
+    ------
+    InputError
+        If a prediction is missing, unreadable or doesn't fit its image.
+    """
+    rows = cohort.split(split)
+    files = _prediction_files(rows, Path(predictions))
+    # All classes of the split are scored in every case, but a case at a time is in memory:
+    # classes that a case has on neither side are filled in at the end.
+    scored: list[dict[int, Scores]] = []
+    units: list[str] = []
+    for number, (row, file) in enumerate(zip(rows, files, strict=True)):
+        volume, reference = load_reference(row)
+        prediction = read_mask(file, volume)
+        if merges:
+            reference, prediction = relabel(reference, merges), relabel(prediction, merges)
+        ids = {int(i) for i in np.union1d(np.unique(reference), np.unique(prediction)) if i}
+        scored.append(score(prediction, reference, volume.spacing, sorted(ids)))
+        units.append(volume.grid.unit)
+        if units[-1] != units[0]:
+            raise InputError(
+                "pictures and volumes can't be averaged: pixels are not mm",
+                where=row.where,
+                hint="Evaluate them as two cohorts",
+            )
+        if progress is not None:
+            progress(number + 1, len(rows))
+    classes = sorted(set().union(*scored))
+    nowhere = Scores(1.0, 1.0, None, None)
+    cases = [
+        {
+            "case": row.name,
+            "site": row.site,
+            "split": row.split,
+            "classes": {str(label): _named(scores.get(label, nowhere)) for label in classes},
+        }
+        for row, scores in zip(rows, scored, strict=True)
+    ]
+    sites = sorted({row.site for row in rows})
+    return {
+        "cases": cases,
+        "by_site": {site: _means(case for case in cases if case["site"] == site) for site in sites},
+        "mean": _means(cases),
+        "distance_unit": units[0],
+    }
+
+
+def _prediction_files(rows: tuple[CohortCase, ...], folder: Path) -> list[Path]:
+    """One file a row; all must be there before anything is read."""
+    owners: dict[str, str] = {}
+    files = []
+    for row in rows:
+        name = prediction_name(row.image)
+        if name in owners:
+            raise InputError(
+                f"its prediction {name} would also be that of {owners[name]}",
+                where=row.where,
+                hint="Give the images different names",
+            )
+        owners[name] = row.where
+        if not (folder / name).is_file():
+            raise InputError(
+                f"there is no prediction {name} in {folder}",
+                where=row.where,
+                hint="Run predict on this cohort and split first",
+            )
+        files.append(folder / name)
+    return files
+
+
+def _named(scores: Scores) -> dict[str, float | None]:
+    values = (scores.dice, scores.jaccard, scores.hd95, scores.asd)
+    return dict(zip(METRICS, values, strict=True))
+
+
+def _means(cases: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Means over cases for each class, then over the classes."""
+    cases = list(cases)
+    classes: dict[str, dict[str, Any]] = {}
+    for label in cases[0]["classes"]:
+        values = [case["classes"][label] for case in cases]
+        classes[label] = {
+            **{metric: _mean(value[metric] for value in values) for metric in METRICS},
+            "cases": len(values),
+            "nulls": sum(value["hd95_mm"] is None for value in values),
+        }
+    overall = {metric: _mean(mean[metric] for mean in classes.values()) for metric in METRICS}
+    nulls = sum(mean["nulls"] for mean in classes.values())
+    return {"classes": classes, **overall, "cases": len(cases), "nulls": nulls}
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of what there is; None of nothing."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

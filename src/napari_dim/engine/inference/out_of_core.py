@@ -1,0 +1,113 @@
+"""Masks of volumes that don't fit into memory: written block by block as they are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
+
+import numpy as np
+from torch import Tensor
+
+from napari_dim.data.lazy_slices import LazySlices
+from napari_dim.engine.device import pick_device
+from napari_dim.engine.inference.adapt import adapted
+from napari_dim.engine.inference.components import Pieces
+from napari_dim.engine.inference.predictor import BATCH, Predictor
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.precision import use_threads
+from napari_dim.volume import Volume
+
+LARGE = 2**30
+"""Voxels above which a mask is not held in memory as a whole."""
+
+
+class Sink(Protocol):
+    """Where a mask ``(slice, row, column)`` is put down: an array, in memory or on the disk."""
+
+    def __setitem__(self, where: slice, block: np.ndarray) -> None: ...
+
+    def __getitem__(self, where: slice) -> np.ndarray: ...
+
+
+def predict_into(
+    sink: Sink,
+    model: Model,
+    volume: Volume,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    adapt: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> np.ndarray:
+    """Segment a volume of any size; the mask is `predictor.predict`'s, bit for bit.
+
+    Parameters
+    ----------
+    sink
+        Takes the ids of a few slices at a time, in order. Where stray pieces are dropped, it
+        is read and written once more.
+    model, volume, device, threads, adapt
+        As in `engine.inference.predictor.predict`; the volume may lie on the disk.
+    progress
+        Called with the share done, in [0, 1], every few slices; what it raises ends the work.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean entropy of each slice as a share of its maximum, ``(slice,)``, in [0, 1].
+
+    Raises
+    ------
+    InputError
+        If the volume doesn't fit the model.
+    """
+    model.check_fits(volume)
+    use_threads(threads)
+    predictor = Predictor(model, pick_device(device))
+    stack = LazySlices(volume, model.grid.shape(volume))
+    count = len(stack)
+    if adapt:
+        predictor.net = adapted(
+            predictor.net,
+            cast(Sequence[Tensor], _Views(predictor, stack)),
+            predictor.targets,
+            model.settings,
+            predictor.autocast,
+        )
+    clean = bool(model.pieces)
+    pieces = Pieces(volume.array.shape[:3], model.pieces)
+    entropy = np.zeros(count, np.float32)
+    share = 0.95 if clean else 1.0
+    for block in predictor.blocks(volume, stack):
+        start, end = int(block.slices[0]), int(block.slices[-1]) + 1
+        sink[start:end] = block.mask
+        entropy[start:end] = block.entropy
+        if clean:
+            pieces.add(start, block.mask)
+        if progress is not None:
+            progress(share * end / count)
+    if clean:
+        for start in range(0, count, BATCH):
+            end = min(start + BATCH, count)
+            found = sink[start:end]
+            cleaned = pieces.cleaned(start, found)
+            if not np.array_equal(found, cleaned):
+                sink[start:end] = cleaned
+            if progress is not None:
+                progress(share + (1 - share) * end / count)
+    return entropy
+
+
+class _Views:
+    """The batches of a volume, made when they are asked for."""
+
+    def __init__(self, predictor: Predictor, stack: LazySlices) -> None:
+        self._predictor, self._stack = predictor, stack
+
+    def __len__(self) -> int:
+        return -(-len(self._stack) // BATCH)
+
+    def __getitem__(self, place: int) -> Tensor:
+        start = place * BATCH
+        numbers = np.arange(start, min(start + BATCH, len(self._stack)))
+        return self._predictor.view(self._stack, numbers)

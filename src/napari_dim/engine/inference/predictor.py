@@ -1,0 +1,343 @@
+"""Masks for the slices of one volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_dim.data.lazy_slices import LazySlices
+from napari_dim.data.working_grid import normalised, padded
+from napari_dim.engine.device import is_out_of_memory, pick_device, release_memory
+from napari_dim.engine.inference.adapt import adapted
+from napari_dim.engine.inference.components import main_pieces
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.precision import autocast_for, use_threads
+from napari_dim.method.entropy import sample_entropy
+from napari_dim.method.targets import Targets
+from napari_dim.volume import Volume
+
+BATCH = 8
+"""Slices that go through the network at once."""
+MOST_NEIGHBOURS = 8
+"""On each side of a slice, however thin the slices are."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The masks of a volume.
+
+    Attributes
+    ----------
+    mask
+        Class ids, ``(slice, row, column)`` in the volume's own grid, smallest unsigned type.
+    slices
+        Numbers of the slices predicted, ``(n,)``.
+    entropy
+        Mean entropy of each of them as a share of its maximum, ``(n,)``, in [0, 1].
+    confidence
+        Probability of the class that each pixel of the working grid was given, in 255ths,
+        ``(n, row, column)`` uint8.
+    """
+
+    mask: np.ndarray
+    slices: np.ndarray
+    entropy: np.ndarray
+    confidence: np.ndarray
+
+
+def predict(
+    model: Model,
+    volume: Volume,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    adapt: bool = False,
+    slices: Sequence[int] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Prediction:
+    """Segment a volume.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    volume
+        The image, with as many channels as the model was trained on.
+    device, threads
+        As in `config.Settings`.
+    adapt
+        First fit a copy of the model to this scan, without labels (section 3.2).
+    slices
+        Numbers of the slices wanted; the others stay 0. All by default: only then are
+        neighbouring slices averaged and stray pieces dropped (`engine.inference.components`).
+    progress
+        Called with the share done, in [0, 1], every few slices; what it raises ends the work.
+
+    Raises
+    ------
+    InputError
+        If the volume doesn't fit the model.
+    """
+    model.check_fits(volume)
+    use_threads(threads)
+    target_device = pick_device(device)
+    numbers = np.arange(volume.array.shape[0]) if slices is None else np.asarray(slices, dtype=int)
+    check = None if progress is None else lambda: progress(0.0)
+    stack = normalised(volume, model.grid.shape(volume), check=check)
+    predictor = Predictor(model, target_device)
+    if adapt:
+        views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)))]
+        predictor.net = adapted(
+            predictor.net, views, predictor.targets, model.settings, predictor.autocast, check
+        )
+    if slices is None:
+        found = predictor.whole(volume, stack, progress)
+        return replace(found, mask=main_pieces(found.mask, model.pieces))
+    found = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
+    whole = np.zeros(volume.array.shape[:3], dtype=found.mask.dtype)
+    whole[numbers] = found.mask
+    return replace(found, mask=whole)
+
+
+class Predictor:
+    """Runs a model over a normalised stack.
+
+    Parameters
+    ----------
+    model
+        A trained model, or one in training: its mode is set and put back.
+    device
+        Where to run.
+    """
+
+    def __init__(self, model: Model, device: torch.device) -> None:
+        self.model = model
+        self.device = device
+        self.net: nn.Module = model.net.to(device)
+        self.targets: Targets = model.targets.to(device)
+        self.autocast: Callable[[], AbstractContextManager[object]] = autocast_for(
+            device, model.settings.mixed_precision
+        )
+        largest = max(model.classes, default=0)
+        self.ids = np.array((0, *model.classes), dtype=np.min_scalar_type(largest))
+
+    def view(self, stack: Tensor | LazySlices, numbers: np.ndarray) -> Tensor:
+        """Slices with their neighbours as channels, padded, ``(n, channel, row, column)``."""
+        context = self.model.context
+        places = numbers[:, None] + np.arange(-context, context + 1)
+        places = places.clip(0, len(stack) - 1)
+        x = stack[torch.from_numpy(places).to(stack.device)].flatten(1, 2)
+        x = padded(x.to(self.device).float())
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def __call__(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray, shape: tuple[int, ...]
+    ) -> Prediction:
+        """The prediction of some slices of a stack; the mask is ``(n, *shape)``."""
+        probability, entropy = self._probability(stack, numbers)
+        return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
+
+    @torch.no_grad()
+    def disagreement(
+        self, stack: Tensor | LazySlices, progress: Callable[[float], None] | None = None
+    ) -> np.ndarray:
+        """Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
+
+        0 where there is one network alone. `progress` is called with the share done.
+        """
+        found = np.zeros(len(stack), dtype=np.float32)
+        nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
+        if len(nets) < 2:
+            return found
+        kept = self.net
+        try:
+            for part in _chunks(np.arange(len(stack))):
+                said = []
+                for net in nets:
+                    self.net = net.to(self.device)
+                    said.append(self._probability(stack, part)[0].argmax(1))
+                found[part] = (said[0] != said[1]).float().mean((1, 2)).cpu().numpy()
+                if progress is not None:
+                    progress((part[-1] + 1) / len(stack))
+        finally:
+            self.net = kept
+        return found
+
+    @torch.no_grad()
+    def _probability(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray
+    ) -> tuple[Tensor, np.ndarray]:
+        """Of each class on the working grid, ``(n, class, row, column)``, and entropies.
+
+        Where the memory does not suffice for all slices at once, they are halved.
+        """
+        try:
+            return self._forward(stack, numbers)
+        except Exception as error:
+            if len(numbers) < 2 or not is_out_of_memory(error):
+                raise
+        # Outside of the handler, which holds on to what filled the memory.
+        release_memory(thorough=True)
+        middle = len(numbers) // 2
+        halves = [self._probability(stack, part) for part in (numbers[:middle], numbers[middle:])]
+        return torch.cat([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
+
+    def _forward(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray
+    ) -> tuple[Tensor, np.ndarray]:
+        rows, columns = stack.shape[-2:]
+        was_training = self.net.training
+        self.net.eval()
+        try:
+            with self.autocast():
+                logits = self.net(self.view(stack, numbers))
+        finally:
+            self.net.train(was_training)
+        logits = logits[..., :rows, :columns].float()
+        entropy = sample_entropy(self.targets, logits)
+        probability = self.targets.class_probability(self.targets.probability(logits))
+        return probability, entropy.cpu().numpy()
+
+    def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+        """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
+        ids = np.zeros((len(probability), *shape), self.ids.dtype)
+        # Over the background, per class: one channel less to bring onto the volume's grid.
+        lead = probability[:, 1:] - probability[:, :1]
+        # Between pixels of background all is background: slices without the structure are done.
+        some = (lead > 0).flatten(1).any(1)
+        if not some.any():
+            return ids
+        if not some.all():
+            lead = lead[some]
+        if tuple(shape) != tuple(lead.shape[-2:]):
+            lead = F.interpolate(lead, size=tuple(shape), mode="bilinear", align_corners=False)
+        if lead.shape[1] == 1:
+            index = lead[:, 0] > 0
+        else:
+            best, place = lead.max(1)
+            index = torch.where(best > 0, place + 1, 0)
+        found = index.to(torch.uint8).cpu().numpy()
+        known = np.array_equal(self.ids, np.arange(len(self.ids)))  # each id is its index
+        ids[some.cpu().numpy()] = found if known else self.ids[found]
+        return ids
+
+    def whole(
+        self,
+        volume: Volume,
+        stack: Tensor | LazySlices,
+        progress: Callable[[float], None] | None = None,
+    ) -> Prediction:
+        """The prediction of all slices; stray pieces are still in it.
+
+        Parameters
+        ----------
+        volume
+            The image.
+        stack
+            Its slices, `data.working_grid.normalised` or `data.lazy_slices.LazySlices`.
+        progress
+            Called with the share done, in [0, 1].
+        """
+        count, shape = len(stack), volume.array.shape[1:3]
+        mask = np.zeros((count, *shape), dtype=self.ids.dtype)
+        entropy = np.zeros(count, dtype=np.float32)
+        confidence = np.zeros((count, *stack.shape[-2:]), dtype=np.uint8)
+        for block in self.blocks(volume, stack):
+            here = block.slices
+            mask[here], entropy[here], confidence[here] = (
+                block.mask,
+                block.entropy,
+                block.confidence,
+            )
+            if progress is not None:
+                progress((int(here[-1]) + 1) / count)
+        return Prediction(mask, np.arange(count), entropy, confidence)
+
+    def blocks(self, volume: Volume, stack: Tensor | LazySlices) -> Iterator[Prediction]:
+        """The prediction of all slices in order, a few at a time; stray pieces are still in it.
+
+        Each slice's probabilities are averaged with its neighbours' (a Gaussian of
+        `config.Settings.smooth` pixels of the working grid): along the slice axis an organ
+        is as smooth as within a slice, but the network hardly looks there. What is held in
+        memory does not grow with the number of slices.
+        """
+        count, shape = len(stack), volume.array.shape[1:3]
+        entropy = np.zeros(count, dtype=np.float32)
+        weights = self._across(volume)
+        reach = len(weights) // 2
+        kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
+        first = done = 0
+        for start in range(0, count, BATCH):
+            part = np.arange(start, min(start + BATCH, count))
+            probability, entropy[part] = self._probability(stack, part)
+            kept += probability.unbind(0)
+            ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
+            if ready <= done:
+                continue
+            smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
+            mask = np.zeros((len(smooth), *shape), dtype=self.ids.dtype)
+            for at in range(0, len(smooth), BATCH):
+                mask[at : at + BATCH] = self._ids(smooth[at : at + BATCH], shape)
+            here = np.arange(done, ready)
+            yield Prediction(mask, here, entropy[here], _confidence(smooth))
+            done = ready
+            kept = kept[max(0, done - reach) - first :]
+            first = max(0, done - reach)
+
+    def _across(self, volume: Volume) -> Tensor:
+        """Weights of a slice's neighbours and itself, ``(2 reach + 1,)``."""
+        if volume.grid.unit != "mm":
+            return torch.ones(1, device=self.device)
+        sigma = self.model.settings.smooth * self.model.grid.pixel / volume.spacing[0]
+        reach = min(round(2 * sigma), MOST_NEIGHBOURS)
+        offsets = torch.arange(-reach, reach + 1, device=self.device)
+        return torch.exp(-0.5 * (offsets / max(sigma, 1e-6)) ** 2)
+
+    def masks(
+        self,
+        stack: Tensor,
+        numbers: np.ndarray,
+        shape: tuple[int, ...],
+        progress: Callable[[float], None] | None = None,
+    ) -> Prediction:
+        """As a call, for any number of slices, a few at a time."""
+        mask = np.zeros((len(numbers), *shape), dtype=self.ids.dtype)
+        entropy = np.zeros(len(numbers), dtype=np.float32)
+        confidence = np.zeros((len(numbers), *stack.shape[-2:]), dtype=np.uint8)
+        for start in range(0, len(numbers), BATCH):
+            part = slice(start, start + BATCH)
+            found = self(stack, numbers[part], shape)
+            mask[part], entropy[part] = found.mask, found.entropy
+            confidence[part] = found.confidence
+            if progress is not None:
+                progress(min(1.0, (start + BATCH) / len(numbers)))
+        return Prediction(mask, numbers, entropy, confidence)
+
+
+def _confidence(probability: Tensor) -> np.ndarray:
+    """Of the likeliest class, in 255ths, ``(n, row, column)`` uint8."""
+    share: np.ndarray = (probability.amax(1) * 255).round().to(torch.uint8).cpu().numpy()
+    return share
+
+
+def _averaged(x: Tensor, weights: Tensor, begin: int, end: int) -> Tensor:
+    """Slices `begin` to `end` of `x`, averaged with their neighbours as far as there are any."""
+    reach = len(weights) // 2
+    if not reach:
+        return x[begin:end]
+    offset = torch.arange(len(x), device=x.device) - torch.arange(
+        begin, end, device=x.device
+    ).unsqueeze(1)
+    share = weights[(offset + reach).clamp(0, 2 * reach)] * (offset.abs() <= reach)
+    share = share / share.sum(1, keepdim=True)
+    return (share @ x.flatten(1)).view(end - begin, *x.shape[1:])
+
+
+def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
+    return [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]

@@ -1,0 +1,362 @@
+"""A trained model: networks, what their channels mean, and the grid they see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from napari_dim import nets
+from napari_dim.config import Settings, read_settings_file
+from napari_dim.data.working_grid import WorkingGrid
+from napari_dim.engine.tensor_file import Spec, read_about, read_tensors, write_tensors
+from napari_dim.errors import InputError
+from napari_dim.io.atomic import write_text_atomically
+from napari_dim.method.targets import Targets
+from napari_dim.nets.class_channels import Axes, Origin, carry_over, class_axes
+from napari_dim.volume import Volume
+
+MOST_CLASSES, MOST_CHANNELS = 250, 64
+"""More are no classes or channels of an image."""
+
+WEIGHTS = "weights.safetensors"
+SETTINGS = "settings.json"
+RECORD = "run.json"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What `predict` needs.
+
+    Attributes
+    ----------
+    student
+        The network that is optimised.
+    teacher
+        Its moving average; None after supervised training.
+    settings
+        What it was trained with.
+    classes
+        Class ids by class index - 1: ``classes[0]`` is the id of index 1.
+    channels
+        Channels of an image.
+    context
+        Neighbouring slices on each side that the network sees.
+    grid
+        The working grid.
+    record
+        What is needed to reproduce the run: seed, versions, inputs.
+    pieces
+        Ids of the classes that come in one piece; see `engine.inference.components`.
+    """
+
+    student: nn.Module
+    teacher: nn.Module | None
+    settings: Settings
+    classes: tuple[int, ...]
+    channels: int
+    context: int
+    grid: WorkingGrid
+    record: Mapping[str, Any]
+    pieces: tuple[int, ...] = ()
+
+    @classmethod
+    def new(
+        cls,
+        settings: Settings,
+        classes: tuple[int, ...],
+        channels: int,
+        context: int,
+        grid: WorkingGrid,
+        record: Mapping[str, Any],
+        device: str = "cpu",
+    ) -> Self:
+        """A model with fresh weights, the same for the same seed; the teacher starts as a copy.
+
+        On the device ``"meta"`` it has shapes and takes no memory.
+        """
+        targets = make_targets(settings, classes)
+        build = _builder(settings, channels, context)
+        with torch.random.fork_rng(), torch.device(device):
+            torch.manual_seed(settings.seed)
+            student = build(targets.channels)
+            teacher = build(targets.channels) if settings.method == "dim" else None
+        if teacher is not None:
+            teacher.load_state_dict(student.state_dict())
+            teacher.requires_grad_(False)
+        return cls(student, teacher, settings, classes, channels, context, grid, record)
+
+    @property
+    def net(self) -> nn.Module:
+        """The network that gives the masks."""
+        if self.settings.final == "teacher" and self.teacher is not None:
+            return self.teacher
+        return self.student
+
+    def check_fits(self, volume: Volume) -> None:
+        """Refuse a volume that the networks can't take.
+
+        Raises
+        ------
+        InputError
+            If it has another number of channels.
+        """
+        if volume.channels != self.channels:
+            raise InputError(
+                f"the image has {volume.channels} channels, "
+                f"the model was trained on {self.channels}",
+                where=volume.path,
+            )
+
+    def misfit(self, other: Model) -> str:
+        """Why training can't go on from the weights of `other`; empty if it can.
+
+        The classes may differ; see `nets.class_channels.carry_over`.
+        """
+        pairs = {
+            "network": (other.settings.network, self.settings.network),
+            "width": (other.settings.width, self.settings.width),
+            "number of channels": (other.channels, self.channels),
+            "number of neighbouring slices": (other.context, self.context),
+        }
+        changed = [what for what, (old, new) in pairs.items() if old != new]
+        return f"another {changed[0]}" if changed else ""
+
+    def take_weights(self, other: Model) -> None:
+        """Start from the weights of `other`; of classes that it has not, from its background.
+
+        The teacher takes those of the other's teacher, or of its student if it has none.
+        """
+        axes, origin = self.class_axes(), self.origin(other)
+        for net, source in (
+            (self.student, other.student),
+            (self.teacher, other.teacher or other.student),
+        ):
+            if net is not None:
+                carry_over(net, source, axes, origin, exclusive=self.targets.exclusive)
+
+    def class_axes(self) -> Axes:
+        """Which tensors of a network have an entry a class, or a region."""
+        build = _builder(self.settings, self.channels, self.context)
+        return class_axes(build, self.targets.channels)
+
+    def origin(self, other: Model) -> Origin:
+        """For each channel of the logits, the channel of `other` of the same meaning."""
+        own, given = self._meanings(), other._meanings()
+        return [given.index(meaning) if meaning in given else None for meaning in own]
+
+    def _meanings(self) -> list[tuple[int, ...]]:
+        """The ids that each channel of the logits stands for; of the background none."""
+        if self.settings.regions:
+            return [tuple(sorted(region)) for region in self.settings.regions]
+        return [(), *((class_id,) for class_id in self.classes)]
+
+    @property
+    def targets(self) -> Targets:
+        """Meaning of the networks' channels."""
+        return make_targets(self.settings, self.classes)
+
+    def save(self, run: Path) -> None:
+        """Write weights, settings and record into a run folder, each whole or not at all.
+
+        The weights alone make the model again; settings and record are for people, so a
+        moment in which the three are of different checkpoints does no harm.
+        """
+        make_run_folder(run)
+        write_tensors(run / WEIGHTS, self.tensors(), self.description())
+        self.save_record(run)
+
+    def save_record(self, run: Path) -> None:
+        """Write settings and record alone."""
+        make_run_folder(run)
+        settings = self.settings.model_dump_json(indent=2)
+        write_text_atomically(run / SETTINGS, settings + "\n")
+        record = {**self.record, "model": self._shape()}
+        write_text_atomically(run / RECORD, json.dumps(record, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, run: Path) -> Self:
+        """Read a run folder; shapes and types are checked before a tensor is read.
+
+        Raises
+        ------
+        InputError
+            If it is not a whole run folder of napari-dim.
+        """
+        for name in (WEIGHTS, SETTINGS, RECORD):
+            if not (run / name).is_file():
+                hint = "Give the folder that `napari-dim fit --out` wrote"
+                if name == WEIGHTS and (run / RECORD).is_file():
+                    hint = "The training ended before its first checkpoint; train again"
+                raise InputError(f"not a run folder: {name} is missing", where=run, hint=hint)
+        record = read_settings_file(run / RECORD)
+        shape = record.pop("model", None)
+        # A run of before 0.3 has no description beside its weights.
+        about = read_about(run / WEIGHTS) or {
+            "settings": read_settings_file(run / SETTINGS), "model": shape,
+        }  # fmt: skip
+        return cls.from_file(run / WEIGHTS, about, record)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: Path,
+        about: Mapping[str, Any],
+        record: Mapping[str, Any],
+        others: Mapping[str, Spec] | None = None,
+        into: dict[str, Tensor] | None = None,
+    ) -> Self:
+        """The model that a file of tensors holds.
+
+        Parameters
+        ----------
+        path
+            The file.
+        about
+            What `description` gave; from a file, so nothing of it is trusted.
+        record
+            The run's record.
+        others
+            Further tensors that the file must hold.
+        into
+            Takes those.
+
+        Raises
+        ------
+        InputError
+            If the description or a tensor is not as it must be.
+        """
+        # Shapes without memory: they are only claimed so far.
+        shell = cls.described(about, record, path, "meta")
+        tensors = read_tensors(path, {**shell.specs(), **(others or {})})
+        model = cls.described(about, record, path)
+        if not all(bool(torch.isfinite(t).all()) for t in tensors.values()):
+            raise InputError("it holds weights that are not numbers", where=path)
+        for name in others or {}:
+            assert into is not None
+            into[name] = tensors.pop(name)
+        for part, net in model._parts().items():
+            start = f"{part}."
+            net.load_state_dict(
+                {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+            )
+        return model
+
+    def description(self) -> dict[str, Any]:
+        """What makes a model of its tensors again, as plain values."""
+        return {"settings": self.settings.model_dump(mode="json"), "model": self._shape()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the networks, by name."""
+        return {
+            f"{part}.{name}": tensor
+            for part, net in self._parts().items()
+            for name, tensor in net.state_dict().items()
+        }
+
+    def specs(self) -> dict[str, Spec]:
+        """Their shapes and types."""
+        return {name: Spec.of(tensor) for name, tensor in self.tensors().items()}
+
+    def _parts(self) -> dict[str, nn.Module]:
+        parts = {"student": self.student, "teacher": self.teacher}
+        return {part: net for part, net in parts.items() if net is not None}
+
+    def _shape(self) -> dict[str, Any]:
+        return {
+            "classes": self.classes,
+            "channels": self.channels,
+            "context": self.context,
+            "grid": self.grid.to_dict(),
+            "pieces": self.pieces,
+        }
+
+    @classmethod
+    def described(
+        cls, about: Mapping[str, Any], record: Mapping[str, Any], where: Path, device: str = "cpu"
+    ) -> Self:
+        """A model of the shape that `description` told, with fresh weights.
+
+        Raises
+        ------
+        InputError
+            If that is no shape of a model.
+        """
+        try:
+            settings, shape = about["settings"], about["model"]
+            classes = tuple(_whole(i, 1, 2**31) for i in shape["classes"])
+            pieces = tuple(_whole(i, 1, 2**31) for i in shape["pieces"])
+            channels = _whole(shape["channels"], 1, MOST_CHANNELS)
+            context = _whole(shape["context"], 0, 2)
+            grid = WorkingGrid.from_dict(shape["grid"])
+            if not 0 < len(classes) <= MOST_CLASSES or len({*classes}) != len(classes):
+                raise ValueError("the classes are not 1 to 250 ids")
+            if not {*pieces} <= {*classes}:
+                raise ValueError("a class is named that it does not have")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"what describes the model is damaged: {error}", where=where, hint="Train again"
+            ) from error
+        if not isinstance(settings, dict):
+            raise InputError("what describes the model is damaged", where=where)
+        model = cls.new(Settings.make(**settings), classes, channels, context, grid, record, device)
+        return replace(model, pieces=pieces)
+
+
+def _builder(settings: Settings, channels: int, context: int) -> Callable[[int], nn.Module]:
+    """What makes a network with so many channels of logits."""
+    return lambda channels_out: nets.build(
+        settings.network,
+        channels_in=channels * (2 * context + 1),
+        channels_out=channels_out,
+        width=settings.width,
+    )
+
+
+def make_run_folder(run: Path) -> None:
+    """Make a run folder.
+
+    Raises
+    ------
+    InputError
+        If the system refuses.
+    """
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder can't be made: {error.strerror}", where=run) from error
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{str(value)[:40]} is not between {low} and {high}")
+    return value
+
+
+def make_targets(settings: Settings, classes: tuple[int, ...]) -> Targets:
+    """The meaning of the channels for class ids, regions included.
+
+    Raises
+    ------
+    InputError
+        If a region names an id that no labelled slice holds, or can't tell classes apart.
+    """
+    index = {class_id: place + 1 for place, class_id in enumerate(classes)}
+    missing = sorted({i for region in settings.regions for i in region} - set(index))
+    if missing:
+        raise InputError(
+            f"the regions name class {missing[0]}, which no labelled slice holds",
+            where="settings",
+            hint="Label it in at least one slice, or leave it out of the regions",
+        )
+    try:
+        return Targets(
+            len(classes) + 1, [[index[i] for i in region] for region in settings.regions]
+        )
+    except ValueError as error:
+        raise InputError(f"regions: {error}", where="settings") from error

@@ -1,0 +1,1 @@
+"""Training as a stream of events, here or in a child process."""

@@ -1,0 +1,146 @@
+"""What one training is asked to do, and what its cases hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dim.config import Settings
+from napari_dim.data.case import Case
+from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    from napari_dim.engine.inference.trained_model import Model
+    from napari_dim.engine.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes
+    ----------
+    cases
+        What to train on; at least one labelled slice among them.
+    settings
+        How.
+    run
+        Folder for weights, settings, losses and record; None keeps all in memory.
+    preview_case
+        Index of the case whose masks are previewed; None for no previews.
+    preview_every
+        Seconds between two previews.
+    provenance
+        Kept in the record, such as hashes of the inputs.
+    start
+        A model to go on from: its weights, its grid, and a schedule that skips the time
+        it would spend on what the model knows (`config.Settings.resume_at`).
+    resume
+        A checkpoint of this training to go on from, to the result that it would have had.
+    """
+
+    cases: Sequence[Case]
+    settings: Settings
+    run: Path | None = None
+    preview_case: int | None = None
+    preview_every: float = 10.0
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    start: Model | None = None
+    resume: Checkpoint | None = None
+
+
+def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:
+    """The ids above 0 that labelled slices hold, ascending.
+
+    Raises
+    ------
+    InputError
+        If there is no labelled slice, or nothing is painted in any.
+    """
+    if not any(case.labelled.size for case in cases):
+        raise InputError("no slice is labelled", hint="Label at least one slice before you train")
+    found: set[int] = set()
+    for case in cases:
+        for number in case.labelled:
+            assert case.mask is not None
+            plane = case.mask[number]
+            if case.painted is not None:
+                plane = plane[case.painted[number]] if case.states[number] == 2 else plane
+            found |= {int(i) for i in np.unique(plane)}
+    found.discard(0)
+    if not found:
+        raise InputError(
+            "the labelled slices hold background alone",
+            hint="Paint the structure in at least one slice before you train",
+        )
+    if len(found) > 250:
+        raise InputError(
+            f"the labelled slices hold {len(found)} classes, more than 250",
+            hint="Is this a label image?",
+        )
+    return tuple(sorted(found))
+
+
+def common_channels(cases: Sequence[Case]) -> int:
+    """The number of channels that all images have.
+
+    Raises
+    ------
+    InputError
+        If there is no case, or one has another number than most.
+    """
+    if not cases:
+        raise InputError("there is no case to train on")
+    counts = Counter(case.volume.channels for case in cases)
+    channels = counts.most_common(1)[0][0]
+    for case in cases:
+        if case.volume.channels != channels:
+            raise InputError(
+                f"the image has {case.volume.channels} channels, the others {channels}",
+                where=case.name,
+            )
+    return channels
+
+
+def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
+    """What should be labelled, too, where all labelled slices of the volumes show a structure.
+
+    A model that has seen no slice beyond a structure runs on over its end.
+    """
+    shown = [
+        case.mask[number].any()
+        for case in cases
+        if case.mask is not None and case.unlabelled.size and not case.volume.separate
+        for number in case.labelled
+    ]
+    if not shown or not all(shown):
+        return ()
+    return (
+        "Every labelled slice shows a structure: if the scan has empty slices beyond it, "
+        "confirm a few, too; they teach where it stops",
+    )
+
+
+def late_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
+    """What came too late to join the training, for the user."""
+    found = {
+        int(i)
+        for case in cases
+        if case.mask is not None
+        for i in np.unique(case.mask[case.labelled])
+    }
+    late = sorted(found - {0, *classes})
+    return tuple(f"Class {class_id} is new: the next training learns it" for class_id in late)
+
+
+def per_site(cases: Sequence[Case], *, labelled: bool) -> dict[str, int]:
+    """Each site's number of labelled slices, or of unlabelled ones that are learnt from."""
+    counts: Counter[str] = Counter()
+    for case in cases:
+        counts[case.site] += int((case.labelled if labelled else case.guessed).size)
+    return dict(counts)

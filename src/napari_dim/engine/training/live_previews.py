@@ -1,0 +1,94 @@
+"""Masks of one case while training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from napari_dim.data.case import Case
+from napari_dim.data.lazy_slices import slices_of
+from napari_dim.engine.inference.components import main_pieces
+from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import Preview
+from napari_dim.engine.training.job import Job
+
+LARGE = 2**30
+"""Voxels above which no mask is made in one piece."""
+
+
+class Previews:
+    """Predicts one case of a job with the networks in training.
+
+    Parameters
+    ----------
+    job
+        With a `preview_case`.
+    predictor
+        Runs the networks.
+    control
+        A preview ends when the training is to stop, the last one when it is cancelled.
+    """
+
+    def __init__(self, job: Job, predictor: Predictor, control: Control) -> None:
+        assert job.preview_case is not None
+        self._index = job.preview_case
+        self._volume = volume = job.cases[job.preview_case].volume
+        self._shape = volume.array.shape[1:3]
+        self._predictor = predictor
+        self._control = control
+        grid = predictor.model.grid
+        self._stack = slices_of(volume, grid.shape(volume), control.check_stop)
+        self.large = volume.array.size > LARGE
+        self._whole: Prediction | None = None
+
+    def events(self, step: int, first: int | None) -> Iterator[Preview]:
+        """All slices, nearest to `first` first; fewer if the training is to stop."""
+        numbers = np.arange(len(self._stack))
+        if first is not None:
+            numbers = numbers[np.argsort(np.abs(numbers - first), kind="stable")]
+        for start in range(0, len(numbers), BATCH):
+            if self._control.stopped:
+                return
+            chunk = numbers[start : start + BATCH]
+            found = self._predictor(self._stack, chunk, self._shape)
+            yield Preview(self._index, chunk, found.mask, found.entropy, step)
+
+    def shows(self, case: Case) -> bool:
+        """Whether it is this case that is previewed."""
+        return case.volume is self._volume
+
+    def whole(self) -> Prediction:
+        """The prediction of all slices, stray pieces included; made once.
+
+        Raises
+        ------
+        StoppedError
+            If the training is cancelled.
+        """
+        if self._whole is None:
+            self._whole = self._predictor.whole(self._volume, self._stack, self._check)
+        return self._whole
+
+    def last(self, step: int, pieces: tuple[int, ...]) -> Preview:
+        """All slices at once, as `predict` gives them.
+
+        Raises
+        ------
+        StoppedError
+            If the training is cancelled.
+        """
+        found = self.whole()
+        return Preview(
+            self._index,
+            found.slices,
+            main_pieces(found.mask, pieces),
+            found.entropy,
+            step,
+            found.confidence,
+            self._predictor.disagreement(self._stack, self._check),
+        )
+
+    def _check(self, share: float) -> None:
+        self._control.check_cancel()

@@ -1,0 +1,92 @@
+"""What a run folder keeps of how its training went: the record and the losses."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections.abc import Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from napari_dim.engine.training.job import Job
+
+LOSSES = "losses.csv"
+
+
+def record_of(job: Job, device: torch.device) -> dict[str, Any]:
+    """What is needed to reproduce a training: seed, versions, inputs."""
+    packages = {}
+    for name in ("napari-dim", "torch", "monai", "numpy"):
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "unknown"
+    return {
+        "seed": job.settings.seed,
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": packages,
+        "cases": [
+            {
+                "name": case.name,
+                "site": case.site,
+                "labelled": case.labelled.tolist(),
+                "slices": len(case.states),
+            }
+            for case in job.cases
+        ],
+        **job.provenance,
+    }
+
+
+class LossLog:
+    """losses.csv: step, t/T, seconds and the parts of equation (10).
+
+    Parameters
+    ----------
+    run
+        The run folder; None keeps nothing.
+    after
+        Rows of an earlier part of this training are kept up to this step.
+    """
+
+    COLUMNS = ("supervised", "inner", "outer", "symmetric", "align", "entropy", "total")
+
+    def __init__(self, run: Path | None, after: int = 0) -> None:
+        self._file: IO[str] | None = None
+        if run is not None:
+            kept = _rows_until(run / LOSSES, after) if after else []
+            self._file = (run / LOSSES).open("w", newline="", encoding="utf-8")
+            self._writer = csv.writer(self._file)
+            self._writer.writerow(("step", "progress", "seconds", *self.COLUMNS))
+            self._writer.writerows(kept)
+
+    def write(
+        self, step: int, progress: float, seconds: float, losses: Mapping[str, float]
+    ) -> None:
+        """Add a row; a part that did not run stays empty."""
+        if self._file is not None:
+            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self.COLUMNS]
+            with suppress(OSError):  # A full disk ends no training.
+                self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+
+
+def _rows_until(path: Path, step: int) -> list[list[str]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))[1:]
+        return [row for row in rows if int(row[0]) <= step]
+    except (OSError, ValueError, IndexError, csv.Error):
+        return []

@@ -1,0 +1,328 @@
+"""One training on its device: networks, optimiser, slices, and the way back to a good state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_dim.data.case import Case, unsaid_groups
+from napari_dim.data.resolution import sufficient_side
+from napari_dim.data.slice_store import SliceStore
+from napari_dim.data.slice_stream import Stream, slice_bytes
+from napari_dim.data.working_grid import MULTIPLE, WorkingGrid, normalised
+from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
+from napari_dim.engine.inference.components import single_pieces
+from napari_dim.engine.inference.predictor import Predictor
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.precision import use_threads
+from napari_dim.engine.training.assembly import training_method
+from napari_dim.engine.training.checkpoint import (
+    Checkpoint,
+    moments_for,
+    moments_of,
+    restore_moments,
+)
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import Relabelled, Started
+from napari_dim.engine.training.job import (
+    Job,
+    class_ids,
+    common_channels,
+    late_classes,
+    per_site,
+    unseen_ends,
+)
+from napari_dim.engine.training.live_previews import Previews
+from napari_dim.engine.training.run_record import record_of
+from napari_dim.errors import InputError
+
+
+class Trainer:
+    """Set up for a job; takes steps, and goes back where one went wrong.
+
+    Parameters
+    ----------
+    job
+        What to train.
+    control
+        Asked during the longer phases whether to leave them.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    rate
+        What the learning rate is multiplied by: halved when the weights blew up.
+    skipped
+        Where the schedule begins.
+    notes
+        What the user should know of the set-up.
+
+    Raises
+    ------
+    InputError
+        If the cases or settings can't be used.
+    StoppedError
+        If the training is stopped meanwhile.
+    """
+
+    def __init__(self, job: Job, control: Control) -> None:
+        settings = job.settings
+        self._control = control
+        self._settings = settings
+        self._cases = cases = list(job.cases)
+        channels = common_channels(cases)
+        self._classes = classes = class_ids(cases)
+        self._device = device = pick_device(settings.device)
+        use_threads(settings.threads)
+        control.check_stop()
+        self.step, self.rate = 0, 1.0
+        self.notes: tuple[str, ...] = ()
+        self.skipped = 0.0
+        record = record_of(job, device)
+        if job.resume is not None:
+            self.model = self._resumed(job.resume, channels, record)
+        else:
+            self.model = self._new(job, channels, record)
+        self._grid = grid = self.model.grid
+        self._semi = settings.method == "dim" and any(case.guessed.size for case in cases)
+        limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
+        self._fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
+        self._indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
+        store = self._stored()
+        self._stream = None
+        if self._semi and not self._fits:
+            self._stream = Stream(
+                cases, grid, device, limit=limit, neighbours=self.model.context, seed=settings.seed
+            )
+            self.notes += (
+                "The unlabelled slices don't fit into memory; they are read as they are needed",
+            )
+        self.notes += unseen_ends(cases)
+        experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
+        self.method, self._sampler = training_method(
+            self.model, store, device, self._stream, experienced=experienced
+        )
+        self._allow()
+        if job.resume is not None:
+            self._restore(job.resume)
+        predictor = Predictor(self.model, device)
+        self._predictor = predictor
+        self.previews = None if job.preview_case is None else Previews(job, predictor, control)
+        self._good: tuple[list[Tensor], dict[str, Tensor]] | None = None
+        self.keep()
+
+    def started(self) -> Started:
+        """What is about to be trained."""
+        return Started(
+            device=str(self._device),
+            labelled=per_site(self._cases, labelled=True),
+            unlabelled=per_site(self._cases, labelled=False) if self._semi else {},
+            classes=self._classes,
+            patch=self._grid.patch,
+            parameters=sum(p.numel() for p in self.model.student.parameters()),
+            notes=self.notes,
+        )
+
+    def learn(self, progress: float) -> dict[str, Tensor]:
+        """Take one step at t / T = `progress`; returns its losses."""
+        settings = self._settings
+        rate = self.rate * settings.learning_rate * (1 - progress) ** settings.decay_power
+        for group in self.method.optimiser.param_groups:
+            group["lr"] = rate
+        batch = self._sampler.draw(
+            with_unlabelled=self._semi, with_strong=self.method.uses_unlabelled(progress)
+        )
+        losses = self.method.step(batch, progress, self.step)
+        self.step += 1
+        return losses
+
+    def relabel(self, given: Mapping[int, Case]) -> Relabelled | None:
+        """Train on other labels from now on; without any, the last ones stay."""
+        newest = [given.get(place, case) for place, case in enumerate(self._cases)]
+        if not any(case.labelled.size for case in newest):
+            return None
+        self._cases = newest
+        if self._semi and self._fits:
+            self._sampler.store = self._sampler.store.relabelled(newest, self._grid, self._indices)
+        else:
+            self._sampler.store = self._stored()
+        self._allow()
+        return Relabelled(per_site(newest, labelled=True), late_classes(newest, self._classes))
+
+    def settle(self) -> None:
+        """Find out which classes come in one piece; see `engine.inference.components`.
+
+        Raises
+        ------
+        StoppedError
+            If the training is cancelled.
+        """
+        pieces = single_pieces(self._cases, self._classes, self._whole)
+        self.model = replace(self.model, pieces=pieces)
+
+    def sound(self) -> bool:
+        """Whether all weights and moments are numbers."""
+        tensors = [
+            *self._weights(),
+            *moments_of(self.method.optimiser).values(),
+        ]
+        floats = [t for t in tensors if t.is_floating_point()]
+        with torch.no_grad():
+            norms = torch.stack(torch._foreach_norm(floats))
+        return bool(torch.isfinite(norms).all())
+
+    def keep(self) -> None:
+        """Remember this state as a good one."""
+        weights = [t.detach().clone() for t in self._weights()]
+        moments = {k: t.detach().clone() for k, t in moments_of(self.method.optimiser).items()}
+        self._good = weights, moments
+
+    @torch.no_grad()
+    def go_back(self) -> None:
+        """Put the weights and moments of the last good state back; the steps still count."""
+        assert self._good is not None
+        weights, moments = self._good
+        torch._foreach_copy_(self._weights(), weights)
+        self.method.optimiser.zero_grad(set_to_none=True)
+        restore_moments(self.method.optimiser, moments)
+
+    def shrink(self) -> str:
+        """Halve the batch, and start from the last good state; empty if it is 1 already.
+
+        Returns
+        -------
+        str
+            What was done, for the user.
+        """
+        sampler = self._sampler
+        if max(sampler.labelled, sampler.unlabelled) == 1:
+            return ""
+        sampler.labelled = max(1, sampler.labelled // 2)
+        sampler.unlabelled = max(1, sampler.unlabelled // 2)
+        self.go_back()
+        release_memory(thorough=True)
+        return (
+            f"it goes on with {sampler.labelled} labelled and {sampler.unlabelled} unlabelled "
+            "slices a step"
+        )
+
+    def checkpoint(self, seconds: float) -> Checkpoint:
+        """The training as it stands after `seconds`."""
+        return Checkpoint(
+            self.model,
+            self.step,
+            seconds,
+            self.skipped,
+            self.rate,
+            (self._sampler.labelled, self._sampler.unlabelled),
+            self.method.experienced,
+            self._device.type,
+            moments_of(self.method.optimiser),
+            self.method.generator.get_state(),
+        )
+
+    def networks(self, mode: bool) -> None:
+        """Set both networks to training or to evaluation."""
+        self.model.student.train(mode)
+        if self.model.teacher is not None:
+            self.model.teacher.train(mode)
+
+    def close(self) -> None:
+        """End what runs in the background."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def _new(self, job: Job, channels: int, record: Mapping[str, object]) -> Model:
+        settings, cases = self._settings, self._cases
+        volumes = [case.volume for case in cases]
+        usual = min(settings.usual_size, settings.max_size)
+        sides = [*range(usual, settings.max_size, 2 * MULTIPLE), settings.max_size]
+        side = sufficient_side(cases, sides, settings.detail)
+        self._control.check_stop()
+        grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
+        flat = all(len(case.states) == 1 or case.volume.separate for case in cases)
+        context = 0 if flat else settings.context
+        model = Model.new(settings, self._classes, channels, context, grid, record)
+        if job.start is None:
+            return model
+        if why := model.misfit(job.start):
+            self.notes = (f"Starting anew: the last training had {why}",)
+            return model
+        model = replace(model, grid=job.start.grid)
+        model.take_weights(job.start)
+        self.skipped = settings.resume_at
+        self.notes = _new_classes(model, job.start)
+        return model
+
+    def _resumed(self, resume: Checkpoint, channels: int, record: Mapping[str, object]) -> Model:
+        model = resume.model
+        if model.channels != channels:
+            raise InputError(
+                f"the images have {channels} channels, the checkpoint {model.channels}",
+                hint="Go on with the images that the training began with",
+            )
+        if lost := sorted({*model.classes} - {*self._classes}):
+            raise InputError(
+                f"no labelled slice holds class {lost[0]}, one of the checkpoint's classes",
+                hint="Start a new training from its weights instead",
+            )
+        self.step, self.rate, self.skipped = resume.step, resume.rate, resume.skipped
+        self.notes = (f"Going on from step {resume.step:,}",)
+        settings = self._settings
+        if model.classes != self._classes:
+            old = model
+            model = Model.new(settings, self._classes, channels, old.context, old.grid, record)
+            model.take_weights(old)
+            self.notes += _new_classes(model, old)
+        return replace(model, settings=settings, record=record, pieces=())
+
+    def _restore(self, resume: Checkpoint) -> None:
+        moments = moments_for(self.model, resume.model, resume.moments)
+        restore_moments(self.method.optimiser, moments)
+        self._sampler.labelled, self._sampler.unlabelled = (max(1, n) for n in resume.batches)
+        generator = self.method.generator
+        if resume.generator.shape == generator.get_state().shape:
+            generator.set_state(resume.generator)
+        else:
+            self.notes += (f"It began on another device ({resume.device}): the draws differ",)
+
+    def _allow(self) -> None:
+        """Let the background of slices hide classes that were not looked for there."""
+        groups = unsaid_groups(self._cases, self._classes)
+        self.method.targets.allow([[self._indices[i] for i in group] for group in groups])
+
+    def _stored(self) -> SliceStore:
+        unlabelled = (
+            None if self._semi and self._fits else [np.empty(0, dtype=int)] * len(self._cases)
+        )
+        check: Callable[[], None] = self._control.check_stop
+        return SliceStore.build(
+            self._cases, self._grid, self._indices, self._device,
+            unlabelled=unlabelled, neighbours=self.model.context, check=check,
+        )  # fmt: skip
+
+    def _whole(self, case: Case) -> np.ndarray:
+        if self.previews is not None and self.previews.shows(case):
+            return self.previews.whole().mask
+        volume = case.volume
+        check: Callable[[], None] = self._control.check_cancel
+        stack = normalised(volume, self._grid.shape(volume), check=check)
+        return self._predictor.whole(volume, stack, lambda share: check()).mask
+
+    def _weights(self) -> list[Tensor]:
+        nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
+        return [t for net in nets for t in (*net.parameters(), *net.buffers())]
+
+
+def _new_classes(model: Model, old: Model) -> tuple[str, ...]:
+    """What is new, for the user."""
+    new = [str(i) for i in model.classes if i not in old.classes]
+    if not new:
+        return ()
+    what = f"Class {new[0]} is" if len(new) == 1 else f"Classes {', '.join(new)} are"
+    return (f"{what} new; what was learnt of the others is kept",)

@@ -1,0 +1,1 @@
+"""Training systems: one a row of the paper's tables."""

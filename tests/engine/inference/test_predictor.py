@@ -1,0 +1,94 @@
+"""Prediction of whole volumes: neighbouring slices are averaged, the memory is bounded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dim.config import Settings
+from napari_dim.data.working_grid import WorkingGrid, normalised
+from napari_dim.engine.inference.predictor import BATCH, Predictor, predict
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.volume import Grid, Volume
+
+
+def scan(slices, spacing=1.0, seed=0):
+    array = np.random.default_rng(seed).normal(size=(slices, 40, 32)).cumsum(1).cumsum(2)
+    grid = Grid((32, 40, slices), np.diag([-1.0, -1.0, spacing, 1.0]), slice_axis=2)
+    return Volume(array.astype(np.float32), grid)
+
+
+def model_for(volume, **changes):
+    settings = Settings.make(width=4, min_size=16, device="cpu", **changes)
+    grid = WorkingGrid.fit([volume], min_size=16, max_size=64)
+    return Model.new(settings, (3, 7), 1, 1, grid, {})
+
+
+@pytest.mark.parametrize("slices", [1, 5, BATCH, BATCH + 1, 3 * BATCH + 2])
+@pytest.mark.parametrize("smooth", [0.0, 1.0, 3.0])
+def test_smoothing_across_slices_is_that_of_the_whole_stack(slices, smooth):
+    volume = scan(slices, spacing=0.7)
+    model = model_for(volume, smooth=smooth)
+    predictor = Predictor(model, torch.device("cpu"))
+    stack = normalised(volume, model.grid.shape(volume))
+    parts = [
+        predictor._probability(stack, np.array([n]))[0] for n in range(slices)
+    ]  # one by one: nothing is shared between chunks
+    whole = torch.cat(parts).numpy().astype(np.float64)
+    sigma = smooth * model.grid.pixel / 0.7
+    reach = min(round(2 * sigma), 8)
+    expected = np.zeros_like(whole)
+    for n in range(slices):
+        near = [k for k in range(slices) if abs(k - n) <= reach]
+        weights = np.exp(-0.5 * ((np.array(near) - n) / max(sigma, 1e-6)) ** 2)
+        expected[n] = np.tensordot(weights / weights.sum(), whole[near], 1)
+    found = predictor.whole(volume, stack)
+    mask, entropy = found.mask, found.entropy
+    assert mask.shape == (slices, 40, 32)
+    assert entropy.shape == (slices,)
+    likeliest = np.array((0, 3, 7))[expected.argmax(1)]
+    top = np.sort(expected, axis=1)
+    clear = top[:, -1] - top[:, -2] > 0.02  # bfloat16 may decide a tie either way
+    assert clear.mean() > 0.3
+    assert (mask[clear] == likeliest[clear]).all()
+
+
+def test_pictures_are_not_smoothed():
+    array = np.random.default_rng(0).normal(size=(3, 40, 32)).astype(np.float32)
+    picture = Volume(array[:1], Grid.of_picture(40, 32), kind="picture")
+    model = model_for(picture, smooth=5.0)
+    assert len(Predictor(model, torch.device("cpu"))._across(picture)) == 1
+
+
+def test_chosen_slices_alone():
+    volume = scan(9)
+    model = model_for(volume)
+    prediction = predict(model, volume, device="cpu", slices=[2, 7])
+    assert prediction.slices.tolist() == [2, 7]
+    assert not prediction.mask[[0, 1, 3, 4, 5, 6, 8]].any()
+
+
+def test_the_teacher_gives_the_masks_unless_told():
+    volume = scan(4)
+    assert model_for(volume).net is not model_for(volume).student
+    by_student = model_for(volume, final="student")
+    assert by_student.net is by_student.student
+    supervised = model_for(volume, method="supervised")
+    assert supervised.net is supervised.student
+
+
+@pytest.mark.parametrize("ids", [(1,), (7,), (1, 2), (3, 300)])
+def test_masks_on_the_scan_s_grid_are_those_of_interpolated_probabilities(ids):
+    volume = scan(3)
+    settings = Settings.make(width=4, min_size=16, device="cpu")
+    grid = WorkingGrid.fit([volume], min_size=16, max_size=64)
+    predictor = Predictor(Model.new(settings, ids, 1, 1, grid, {}), torch.device("cpu"))
+    logits = torch.randn(4, len(ids) + 1, 6, 5, generator=torch.Generator().manual_seed(0)) * 3
+    logits[2, 0] = 20  # a slice of background alone
+    probability = logits.softmax(1)
+    wide = torch.nn.functional.interpolate(probability, size=(40, 32), mode="bilinear")
+    found = predictor._ids(probability, (40, 32))
+    assert found.dtype == predictor.ids.dtype
+    assert (found != predictor.ids[wide.argmax(1).numpy()]).mean() < 1e-3  # ties by rounding
+    assert not found[2].any()

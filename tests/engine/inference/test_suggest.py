@@ -1,0 +1,51 @@
+"""Which slice to label next."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_dim.engine.inference.suggest import Doubts, suggest
+
+
+def doubts(entropy, disagreement=None, labelled=()):
+    entropy = np.asarray(entropy, dtype=float)
+    apart = np.zeros_like(entropy) if disagreement is None else np.asarray(disagreement, float)
+    return Doubts(entropy, apart, labelled)
+
+
+def test_the_least_sure_slice_comes_first_and_the_next_lies_apart():
+    entropy = np.full(40, 0.1)
+    entropy[[10, 11, 12]] = 0.5, 0.6, 0.5
+    entropy[30] = 0.4
+    found = suggest([doubts(entropy)], 2)
+    assert [s.number for s in found] == [11, 30]
+    assert found[0].need > found[1].need
+
+
+def test_a_labelled_slice_is_never_suggested():
+    entropy = np.zeros(10)
+    entropy[4] = 1
+    assert suggest([doubts(entropy, labelled=[4])]) == []
+
+
+def test_disagreement_counts_and_is_told():
+    apart = np.zeros(20)
+    apart[15] = 0.2
+    entropy = np.full(20, 0.01)
+    entropy[2] = 0.1
+    (first,) = suggest([doubts(entropy, apart, labelled=[2])], 1)
+    assert first.number == 15
+    assert "changing its mind" in first.reason
+    assert "13 slices" in first.reason
+
+
+def test_suggestions_spread_over_cases():
+    entropy = np.linspace(0.5, 1, 12)
+    found = suggest([doubts(entropy), doubts(0.9 * entropy)], 4)
+    assert {s.case for s in found} == {0, 1}
+    assert len({(s.case, s.number) for s in found}) == 4
+
+
+def test_nothing_to_say_gives_nothing():
+    assert suggest([]) == []
+    assert suggest([doubts(np.zeros(0))]) == []

@@ -1,0 +1,46 @@
+"""t / T by steps and by the clock, with and without an end."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import pytest
+
+from napari_dim.engine.training.clock import LONGEST_ROUND, Clock
+
+
+def test_steps_are_the_whole_schedule():
+    clock = Clock(None, 10, skipped=0.4)
+    assert clock.progress(0) == pytest.approx(0.4)
+    assert clock.progress(5) == pytest.approx(0.7)
+    assert clock.progress(10) == 1
+    assert not clock.over(9)
+    assert clock.over(10)
+
+
+def test_without_an_end_it_goes_on_in_growing_rounds():
+    clock = Clock(None, 10, again=0.4)
+    assert clock.progress(0) == 0
+    assert clock.progress(9) == pytest.approx(0.9)
+    begins = [10, 30, 70, 150, 230, 310]  # rounds of 20, 40, 80, 80 steps after the first 10
+    assert LONGEST_ROUND == 8
+    for begin, end in pairwise(begins):
+        assert clock.progress(begin) == pytest.approx(0.4)
+        assert clock.progress((begin + end) // 2) == pytest.approx(0.7)
+        assert 0.96 < clock.progress(end - 1) < 1
+    assert not any(clock.over(step) for step in range(1000))
+    assert clock.time_left(5) is None
+
+
+def test_without_an_end_by_the_clock():
+    clock = Clock(0.05, None, again=0.4)
+    time.sleep(0.06)
+    assert not clock.over(0)
+    assert clock.progress(0) >= 0.4
+
+
+def test_time_trained_before_counts():
+    clock = Clock(100.0, None, spent=50.0)
+    assert clock.progress(0) == pytest.approx(0.5, abs=0.01)
+    assert clock.time_left(0) == pytest.approx(50, abs=1)

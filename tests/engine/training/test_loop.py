@@ -1,0 +1,381 @@
+"""The event stream, its ends, and what it leaves behind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from napari_dim.config import Settings
+from napari_dim.engine.inference.predictor import predict
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.events import (
+    Checkpointed,
+    Failed,
+    Finished,
+    Preview,
+    Relabelled,
+    Started,
+    StepDone,
+)
+from napari_dim.engine.training.job import unseen_ends
+from napari_dim.engine.training.loop import Job, class_ids, train
+from napari_dim.errors import InputError
+from napari_dim.project.states import SliceState
+from tests.cases import case, ellipsoid
+
+SMALL = {
+    "width": 4, "device": "cpu", "threads": 1, "budget": None, "steps": 6, "min_size": 16,
+    "labelled_batch": 2, "unlabelled_batch": 2, "least_weight": 0.0,
+}  # fmt: skip
+
+
+def settings(**changes):
+    return Settings.make(**{**SMALL, **changes})
+
+
+def dice(mask, reference):
+    both = np.sum((mask > 0) & (reference > 0))
+    return 2 * both / ((mask > 0).sum() + (reference > 0).sum())
+
+
+def test_stream_starts_steps_and_finishes(tmp_path):
+    run = tmp_path / "run"
+    cases = [case(), case((), site="B", seed=1)]
+    events = list(train(Job(cases, settings(), run=run, preview_case=1)))
+    assert isinstance(events[0], Started)
+    assert events[0].labelled == {"A": 2, "B": 0}
+    assert events[0].unlabelled == {"A": 3, "B": 6}
+    assert events[0].classes == (1, 2)
+    steps = [e for e in events if isinstance(e, StepDone)]
+    assert steps[-1].step == 6
+    assert steps[-1].progress == 1
+    assert {"supervised", "inner", "outer", "symmetric", "align", "total"} <= set(steps[-1].losses)
+    shown = np.concatenate([e.slices for e in events if isinstance(e, Preview)])
+    assert sorted(shown) == list(range(6))
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == "steps"
+    assert any(isinstance(e, Checkpointed) for e in events)
+    assert {p.name for p in run.iterdir()} == {
+        "weights.safetensors", "settings.json", "losses.csv", "run.json",
+    }  # fmt: skip
+    rows = list(csv.DictReader((run / "losses.csv").open()))
+    assert int(rows[-1]["step"]) == 6
+    record = json.loads((run / "run.json").read_text())
+    assert record["seed"] == 0
+    assert record["versions"]["torch"] == torch.__version__.split("+")[0] or record["versions"]
+
+
+def test_same_seed_same_weights_and_another_seed_others(tmp_path):
+    def run(name, seed):
+        list(train(Job([case(), case((), seed=1)], settings(seed=seed), run=tmp_path / name)))
+        return (tmp_path / name / "weights.safetensors").read_bytes()
+
+    assert run("a", 3) == run("b", 3)
+    assert run("a", 3) != run("c", 4)
+
+
+def test_a_model_comes_back_from_its_folder(tmp_path):
+    job = Job([case(), case((), seed=1)], settings(regions=((1, 2), (2,))), run=tmp_path / "run")
+    finished = list(train(job))[-1]
+    volume, _ = ellipsoid(seed=2)
+    here = predict(finished.model, volume, device="cpu")
+    there = predict(Model.load(tmp_path / "run"), volume, device="cpu")
+    assert np.array_equal(here.mask, there.mask)
+    assert here.mask.dtype == np.uint8
+    assert here.mask.shape == volume.array.shape
+    assert np.isfinite(here.entropy).all()
+
+
+@pytest.mark.parametrize("method", ["dim", "supervised"])
+def test_it_learns(method):
+    """An easy organ is found on another scanner's case after a short training."""
+    cases = [case((0, 1, 2, 3, 4, 5)), case((), site="B", seed=1, gain=4.0)]
+    job = Job(
+        cases,
+        settings(method=method, steps=120, width=8, learning_rate=5e-3, least_weight=0.05,
+                 sharpness=0.0),
+    )  # fmt: skip
+    finished = list(train(job))[-1]
+    volume, mask = ellipsoid(seed=5, gain=2.0)
+    assert dice(predict(finished.model, volume, device="cpu").mask, mask) > 0.8
+
+
+def test_supervised_sees_no_unlabelled_slice():
+    events = list(train(Job([case(), case((), seed=1)], settings(method="supervised"))))
+    assert events[0].unlabelled == {}
+    assert events[-1].model.teacher is None
+
+
+def test_dim_with_every_slice_labelled_trains_supervised():
+    events = list(train(Job([case(range(6))], settings())))
+    assert isinstance(events[-1], Finished)
+    assert all(set(e.losses) == {"supervised", "total"} for e in events if isinstance(e, StepDone))
+
+
+def test_paper_preset_trains():
+    job = Job(
+        [case(), case((), seed=1)],
+        Settings.make(preset="paper", steps=2, width=4, device="cpu", threads=1),
+    )
+    assert isinstance(list(train(job))[-1], Finished)
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_several_channels(channels):
+    events = list(train(Job([case(channels=channels)], settings(context=2))))
+    assert isinstance(events[-1], Finished)
+    volume, _ = ellipsoid(channels=channels)
+    assert predict(events[-1].model, volume, device="cpu").mask.shape == volume.array.shape[:3]
+    other, _ = ellipsoid()
+    with pytest.raises(InputError, match="channel"):
+        predict(events[-1].model, other, device="cpu")
+
+
+def test_slices_of_other_sizes_and_spacings_in_one_cohort():
+    cases = [
+        case(shape=(4, 40, 32)),
+        case((), seed=1, shape=(5, 64, 20), spacing=(1, 0.5, 2.0)),
+        case((), seed=2, shape=(1, 17, 90)),
+    ]
+    finished = list(train(Job(cases, settings())))[-1]
+    assert isinstance(finished, Finished)
+    for each in cases:
+        mask = predict(finished.model, each.volume, device="cpu").mask
+        assert mask.shape == each.volume.array.shape
+
+
+def test_adaptation_works_on_a_copy():
+    job = Job([case(), case((), seed=1)], settings(entropy_threshold=1.0))
+    finished = list(train(job))[-1]
+    before = {k: v.clone() for k, v in finished.model.student.state_dict().items()}
+    volume, _ = ellipsoid(seed=2, gain=3.0)
+    adapted = predict(finished.model, volume, device="cpu", adapt=True)
+    plain = predict(finished.model, volume, device="cpu")
+    assert all(torch.equal(v, before[k]) for k, v in finished.model.student.state_dict().items())
+    assert not np.array_equal(adapted.entropy, plain.entropy)
+
+
+def test_stop_ends_in_finished_within_a_step():
+    control = Control()
+    seen = []
+    for event in train(Job([case()], settings(steps=10_000)), control):
+        seen.append(event)
+        if isinstance(event, StepDone):
+            control.stop()
+    assert seen[-1].reason == "stopped"
+    assert seen[-1].steps < 200
+
+
+def test_until_stopped_goes_past_its_first_round():
+    control = Control()
+    seen = []
+    for event in train(Job([case()], settings(steps=4, until_stopped=True)), control):
+        seen.append(event)
+        if isinstance(event, StepDone) and event.step > 12:
+            control.stop()
+    assert seen[-1].reason == "stopped"
+    assert seen[-1].steps > 12
+    steps = [e for e in seen if isinstance(e, StepDone)]
+    assert all(e.time_left is None and 0 <= e.progress <= 1 for e in steps)
+
+
+def test_pause_holds_the_clock():
+    control = Control()
+    stream = train(Job([case()], settings(steps=None, budget=1.0)), control)
+    for event in stream:
+        if isinstance(event, StepDone):
+            break
+    control.pause()
+    threading.Timer(1.5, control.resume).start()
+    start = time.monotonic()
+    last = list(stream)[-1]
+    assert isinstance(last, Finished)
+    assert time.monotonic() - start > 1.4
+    assert last.seconds < 1.5
+
+
+def test_previews_start_where_asked():
+    control = Control()
+    control.ask_preview(0, 4)
+    first = next(
+        e for e in train(Job([case()], settings(), preview_case=0), control)
+        if isinstance(e, Preview)
+    )  # fmt: skip
+    assert first.slices[0] == 4
+    assert first.mask.shape == (6, 40, 32)
+
+
+def test_budget_is_the_whole_schedule():
+    events = list(train(Job([case()], settings(steps=None, budget=1.5))))
+    assert events[-1].reason == "budget"
+    assert events[-1].seconds == pytest.approx(1.5, abs=0.7)
+    times = [e.time_left for e in events if isinstance(e, StepDone)]
+    assert times == sorted(times, reverse=True)
+
+
+def test_bad_input_is_one_line_and_writes_nothing(tmp_path):
+    empty = case()
+    empty.mask[:] = 0
+    jobs = {
+        "labelled": [case(())],
+        "background": [empty],
+        "channels": [case(), case((), channels=2, name="odd")],
+        "no case": [],
+    }
+    for word, cases in jobs.items():
+        events = list(train(Job(cases, settings(), run=tmp_path / "run")))
+        assert len(events) == 1
+        assert isinstance(events[0], Failed)
+        assert events[0].bad_input
+        assert word in events[0].problem
+        assert "\n" not in events[0].problem
+        assert not (tmp_path / "run").exists()
+
+
+def test_regions_of_unknown_classes_are_refused():
+    events = list(train(Job([case()], settings(regions=((1, 7),)))))
+    assert "7" in events[0].problem
+
+
+def test_an_unforeseen_error_ends_the_stream_too():
+    control = Control()
+    control.take_preview = None  # not callable: a RuntimeError's cousin inside the loop
+    events = list(train(Job([case()], settings()), control))
+    assert isinstance(events[-1], Failed)
+    assert not events[-1].bad_input
+    assert "Traceback" in events[-1].details
+
+
+def test_class_ids_of_partial_slices_count_painted_pixels_alone():
+    one = case((1,))
+    states = one.states.copy()
+    states[1] = SliceState.PARTIAL
+    painted = np.zeros(one.mask.shape, bool)
+    painted[1] = one.mask[1] == 1
+    from napari_dim.data.case import Case
+
+    assert class_ids([Case(one.volume, one.mask, states, painted=painted)]) == (1,)
+
+
+def test_large_ids_survive():
+    volume, mask = ellipsoid()
+    big = np.where(mask == 2, 70000, mask.astype(np.uint32) * 300)
+    from napari_dim.data.case import Case
+
+    one = Case(volume, big, np.full(6, SliceState.CONFIRMED, np.uint8))
+    finished = list(train(Job([one], settings(steps=40, width=8, learning_rate=5e-3))))[-1]
+    result = predict(finished.model, volume, device="cpu").mask
+    assert result.dtype == np.uint32
+    assert set(np.unique(result)) <= {0, 300, 70000}
+    assert 300 in result
+
+
+def test_training_goes_on_from_earlier_weights():
+    first = list(train(Job([case()], settings())))[-1].model
+    still = settings(steps=2, learning_rate=1e-12, resume_at=0.25)
+    events = list(train(Job([case((0, 2, 3))], still, start=first)))
+    assert not any("anew" in note for note in events[0].notes)
+    steps = [e.progress for e in events if isinstance(e, StepDone)]
+    assert steps[0] >= 0.25  # the warm-up is skipped
+    assert steps[-1] == 1
+    for old, new in zip(
+        first.student.parameters(), events[-1].model.student.parameters(), strict=True
+    ):
+        torch.testing.assert_close(new, old)
+
+
+def test_going_on_with_more_classes_keeps_what_fits():
+    one = case()
+    one.mask[one.mask == 2] = 1
+    first = list(train(Job([one], settings())))[-1].model
+    assert first.classes == (1,)
+    still = settings(steps=1, learning_rate=1e-12)
+    events = list(train(Job([case()], still, start=first)))
+    model = events[-1].model
+    assert model.classes == (1, 2)
+    pairs = zip(first.student.parameters(), model.student.parameters(), strict=True)
+    kept = [torch.allclose(a, b) for a, b in pairs if a.shape == b.shape]
+    assert len(kept) > 20
+    assert all(kept)
+    assert "Class 2 is new" in events[0].notes[0]
+
+
+def test_going_on_from_another_network_starts_anew_and_says_so():
+    first = list(train(Job([case()], settings(width=8, steps=1))))[-1].model
+    events = list(train(Job([case()], settings(steps=2), start=first)))
+    assert "another width" in events[0].notes[0]
+    assert isinstance(events[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "empty", "told"),
+    [((1, 3), 5, True), ((1, 3, 5), 5, False), ((1, 3, 4), None, True), (range(6), None, False)],
+)
+def test_labels_that_never_show_an_end_are_told(labelled, empty, told):
+    one = case(labelled)
+    if empty is not None:
+        one.mask[empty] = 0
+    assert bool(unseen_ends([one, case(())])) == told
+    started = next(train(Job([one], settings(steps=1))))
+    assert any("they teach where it stops" in note for note in started.notes) == told
+
+
+def test_pictures_of_their_own_have_no_ends():
+    one = case()
+    pictures = replace(one.volume, kind="picture")
+    assert unseen_ends([one])
+    assert unseen_ends([replace(one, volume=pictures)]) == ()
+
+
+@pytest.mark.parametrize("method", ["dim", "supervised"])
+def test_labels_given_meanwhile_are_trained_on(method):
+    first, later = case((1, 3)), case((1, 2, 3, 4))
+    control = Control()
+    seen = []
+    for event in train(Job([first], settings(steps=6, method=method)), control):
+        seen.append(event)
+        if isinstance(event, Started):
+            control.give_case(0, later)
+    (joined,) = [e for e in seen if isinstance(e, Relabelled)]
+    assert joined.labelled == {"A": 4}
+    assert joined.notes == ()
+    assert isinstance(seen[-1], Finished)
+
+
+def test_a_class_that_comes_too_late_is_told_and_no_labels_keep_the_last_ones():
+    first, later = case((1, 3), classes=1), case((1, 3))
+    control = Control()
+    notes = []
+    for event in train(Job([first], settings(steps=4)), control):
+        if isinstance(event, Started):
+            control.give_case(0, later)
+        if isinstance(event, Relabelled):
+            notes += event.notes
+            control.give_case(0, case(()))
+    assert notes == ["Class 2 is new: the next training learns it"]
+    assert isinstance(event, Finished)
+
+
+def test_relabelled_equals_built_anew():
+    import torch
+
+    from napari_dim.data.slice_store import SliceStore
+    from napari_dim.data.working_grid import WorkingGrid
+
+    first, later = case((1, 3)), case((0, 3, 4))
+    other = case((), site="B", seed=2)
+    grid = WorkingGrid.fit([first.volume, other.volume], min_size=16, max_size=64)
+    cpu = torch.device("cpu")
+    old = SliceStore.build([first, other], grid, {1: 1, 2: 2}, cpu)
+    new = old.relabelled([later, other], grid, {1: 1, 2: 2})
+    anew = SliceStore.build([later, other], grid, {1: 1, 2: 2}, cpu)
+    for name in ("images", "labels", "labelled", "unlabelled", "odds"):
+        assert torch.equal(getattr(new, name), getattr(anew, name)), name
