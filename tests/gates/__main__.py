@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from tests.gates.harness import find_gates, run_gate
+from tests.gates.harness import FILES, find_gates, run_gate
 from tests.gates.report import line, write
 
 
@@ -17,10 +18,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", nargs="*", help=f"one of {', '.join(gates)}; all by default")
     parser.add_argument("--quick", action="store_true", help="the small counts of a test run")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there")
+    parser.add_argument(
+        "--files", type=Path, metavar="FOLDER", help="corrupt_files damages the files of a folder"
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.name) - set(gates))
     if unknown:
         parser.error(f"there is no gate {unknown[0]}")
+    if options.files and options.name != ["corrupt_files"]:
+        parser.error("--files is for corrupt_files alone")
+    if options.files and options.markdown:
+        parser.error("the table is of what every machine has; run without --files")
+    if options.files:
+        os.environ[FILES] = str(options.files.resolve())
     outcomes = []
     for name in options.name or gates:
         outcomes.append(run_gate(gates[name], quick=options.quick))

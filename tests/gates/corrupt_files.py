@@ -1,7 +1,8 @@
 """Damaged files are refused in one line, or opened: nothing else happens.
 
-Mutants are made from their number alone: ``python -m tests.gates.corrupt_files 1234`` opens
-that one in this process and shows all that it says.
+Mutants are made from their number alone, of files that are the same everywhere:
+``python -m tests.gates.corrupt_files 1234`` opens that one in this process and shows all that it
+says. ``python -m tests.gates corrupt_files --files FOLDER`` makes them of the files of a folder.
 """
 
 from __future__ import annotations
@@ -95,10 +96,9 @@ def _batch(first: int, last: int, report: Path) -> list[dict[str, Any]]:
 def _open(first: int, last: int, report: Path) -> None:
     """What a child does: each mutant in turn, a line before it and a line after it."""
     from napari_dim.errors import InputError
-    from tests.gates.seeds import apart, seeds
 
     os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp()
-    known, others = seeds(), apart()
+    known, others = _seeds()
     with tempfile.TemporaryDirectory() as folder, report.open("w", buffering=1) as out:
         for number in range(first, last):
             seed = _chosen(number, known, others)
@@ -118,6 +118,15 @@ def _open(first: int, last: int, report: Path) -> None:
                 line, end = str(error), type(error).__name__
             seconds = time.monotonic() - start
             out.write(json.dumps({**entry, "end": end, "line": line, "seconds": seconds}) + "\n")
+
+
+def _seeds() -> tuple[list[Any], list[Any]]:
+    """What is damaged: opened in this process, and in ones of their own."""
+    from tests.gates.harness import FILES
+    from tests.gates.seeds import apart, from_elsewhere, seeds
+
+    folder = os.environ.get(FILES)
+    return (from_elsewhere(Path(folder)), []) if folder else (seeds(), apart())
 
 
 def _chosen(number: int, known: list[Any], others: list[Any]) -> Any:
@@ -142,9 +151,7 @@ def _write(number: int, seed: Any, folder: Path) -> Path:
 
 
 def _show(number: int) -> None:
-    from tests.gates.seeds import apart, seeds
-
-    seed = _chosen(number, seeds(), apart())
+    seed = _chosen(number, *_seeds())
     place = _write(number, seed, Path(tempfile.mkdtemp()))
     print(seed.name, "in", place)
     seed.open(place)

@@ -20,6 +20,8 @@ ROOT = FOLDER.parent.parent
 QUICK_LIMIT = 180
 FULL_LIMIT = 3600
 """Seconds that a gate may take, unless it says otherwise (``LIMIT``)."""
+FILES = "NAPARI_DIM_GATE_FILES"
+"""Names a folder of files from elsewhere, for gates that damage files."""
 
 _FIGURE = "figure: "
 _CONSTANTS = ("PROMISE", "FULL", "QUICK", "LIMIT")

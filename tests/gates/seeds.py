@@ -1,10 +1,14 @@
-"""Sound files for the gate of corrupt files: real ones where they are, and some made here."""
+"""Sound files for the gate of corrupt files: those that the packages ship, and some made here.
+
+They are the same on every machine, but for the times and random names that runs and projects
+write down, and so are the mutants. Files from elsewhere make seeds of their own, see
+`from_elsewhere`.
+"""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -18,10 +22,6 @@ import numpy as np
 from napari_dim.volume import Volume
 from tests.cases import case, ellipsoid
 
-ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared"
-DATA = Path(os.environ.get("NAPARI_DIM_DATA", SHARED / "data"))
-CORPUS = Path(os.environ.get("NAPARI_DIM_CORPORA", SHARED / "corpora")) / "nifti"
 _LARGEST = 200_000
 """Real files larger than this many bytes only slow the gate down."""
 
@@ -53,6 +53,29 @@ def seeds() -> list[Seed]:
     return [
         *images(), *dicom(), *zarr(), *masks(), *cohorts(), *settings(), *runs(), *projects(),
     ]  # fmt: skip
+
+
+def from_elsewhere(folder: Path) -> list[Seed]:
+    """Every small file of a folder that is of a known format, each alone, in a fixed order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    from napari_dim.io.formats import known_format
+
+    found = [
+        Seed(
+            f"elsewhere {path.relative_to(folder).as_posix()}", {path.name: path.read_bytes()},
+            (path.name,), _image_and_voxels(path.name),
+        )
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.stat().st_size < _LARGEST and known_format(path) is not None
+    ]  # fmt: skip
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no small file of a known format")
+    return found
 
 
 def apart() -> list[Seed]:
@@ -93,18 +116,10 @@ def _one(name: str, data: bytes, what: str = "image") -> Seed:
 
 def images() -> Iterator[Seed]:
     """NIfTI of all kinds, and pictures."""
-    for path in sorted(CORPUS.rglob("*")) if CORPUS.is_dir() else ():
-        if path.is_file() and path.name.endswith((".nii", ".nii.gz")):
-            yield _one(path.name, path.read_bytes(), "corpus")
     ships = Path(nib.__file__).parent / "tests" / "data"
     for name in ("anatomical.nii", "functional.nii", "example_nifti2.nii.gz", "example4d.nii.gz"):
         if (ships / name).is_file() and (ships / name).stat().st_size < _LARGEST:
             yield _one(name, (ships / name).read_bytes(), "shipped")
-    for folder, pattern in (("hippocampus", "*_image.nii.gz"), ("fundus_disc", "*_image.jpg")):
-        found = sorted((DATA / folder).rglob(pattern)) if (DATA / folder).is_dir() else []
-        for path in found[:2]:
-            if path.stat().st_size < _LARGEST:
-                yield _one(path.name, path.read_bytes(), "clinical")
     yield from _made_nifti()
     yield from _made_pictures()
 
@@ -186,12 +201,33 @@ def dicom() -> Iterator[Seed]:
             return
         volume = read_volume(folder / "series")
         mask = (volume.array > 128).astype(np.uint8)
-        written = write_mask(folder / "mask.dcm", mask, volume).read_bytes()
+        written = _the_same_every_time(write_mask(folder / "mask.dcm", mask, volume))
 
     def open_(folder: Path) -> None:
         read_mask(folder / "mask.dcm", volume)
 
     yield Seed("mask DICOM-SEG", {"mask.dcm": written}, ("mask.dcm",), open_)
+
+
+def _the_same_every_time(path: Path) -> bytes:
+    """A DICOM file without the numbers that are drawn, and the times, when it is written."""
+    import pydicom
+
+    data = pydicom.dcmread(path)
+    drawn: dict[str, str] = {}
+    fixed = {"DA": "20260101", "TM": "120000", "DT": "20260101120000"}
+
+    def settle(_: pydicom.Dataset, element: pydicom.DataElement) -> None:
+        if element.VR == "UI" and str(element.value).startswith("1.2.826.0.1.3680043.10.511."):
+            element.value = drawn.setdefault(str(element.value), f"2.25.{1000 + len(drawn)}")
+        elif element.VR in fixed and element.value:
+            element.value = fixed[element.VR]
+
+    data.walk(settle)
+    data.file_meta.walk(settle)
+    stream = io.BytesIO()
+    data.save_as(stream, enforce_file_format=True)
+    return stream.getvalue()
 
 
 def zarr() -> Iterator[Seed]:

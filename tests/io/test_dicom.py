@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io import list_parts, read_mask, read_volume, write_mask
+from napari_dim.io import list_parts, read_classes, read_mask, read_volume, write_mask
 from napari_dim.io.dicom.series_reader import find_instances
 from napari_dim.io.formats import known_format
 from tests.dicoms import CANARY, base, uid, write, write_enhanced, write_series
@@ -252,6 +254,28 @@ def test_what_holds_no_image_is_refused_in_one_line(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="no images"):
         read_volume(tmp_path / "none")
+
+
+@pytest.mark.parametrize("vr", [b"\0S", b"XX", b"SQ", b"IS", b"UN", b"DS"])
+def test_a_damaged_type_anywhere_in_the_header_is_read_or_one_line(tmp_path, vr):
+    """pydicom takes a value apart when it is first asked for, and raises anything then."""
+    folders = (
+        write_series(tmp_path / "x", ramp((4, 5, 1)), AFFINE),
+        write_enhanced(tmp_path / "many" / "a.dcm", ramp((4, 5, 2)), AFFINE).parent,
+    )
+    like = read_volume(folders[0])
+    for good in [min(folder.iterdir()) for folder in folders]:
+        data = good.read_bytes()
+        place = tmp_path / "bad" / "bad.dcm"
+        place.parent.mkdir(exist_ok=True)
+        types = [one.start() for one in re.finditer(rb"(?<=\0)[A-Z]{2}(?=[\0-\x40]\0)", data)]
+        assert len(types) > 20
+        for at in types:
+            place.write_bytes(data[:at] + vr + data[at + 2 :])
+            for path in (place, place.parent):
+                for ask in (read_volume, list_parts, read_classes, lambda p: read_mask(p, like)):
+                    with suppress(InputError):
+                        ask(path)
 
 
 def test_names_say_nothing_and_content_does(tmp_path):

@@ -33,6 +33,13 @@ _TAGS = (
     "DiffusionBValue", "GridFrameOffsetVector", "DetectorInformationSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
+_INNER = (
+    "PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence",
+    "PixelValueTransformationSequence", "FrameVOILUTSequence", "FrameContentSequence",
+    "MREchoSequence", "MRDiffusionSequence", "EffectiveEchoTime", "TemporalPositionIndex",
+    "StackID", "FrameAcquisitionNumber", "MediaStorageSOPClassUID",
+)  # fmt: skip
+"""Those that stand in a sequence, or before the data set."""
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _NO_IMAGES = {"SEG": "a segmentation", "RTSTRUCT": "drawn contours", "SR": "a report",
               "PR": "a way of showing images", "KO": "a choice of images",
@@ -127,15 +134,32 @@ def dicom_files(path: Path) -> list[Path]:
 
 
 def read_header(path: Path) -> Any | None:
-    """The tags above of a DICOM file; None if it is none."""
+    """The tags above of a DICOM file; None if it is none, or one of them is damaged.
+
+    pydicom takes a value apart when it is first asked for, and raises any exception then. Here
+    all are asked for, so that nobody else has to reckon with it.
+    """
     import pydicom
+    from pydicom.datadict import tag_for_keyword
 
     if not _starts_like_dicom(path):
         return None
     try:
-        return pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+        data = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+        wanted = {tag_for_keyword(name) for name in (*_TAGS, *_INNER)}
+        _take_apart(data, wanted)
+        _take_apart(getattr(data, "file_meta", {}), wanted)
     except Exception:
         return None  # One damaged file does not keep a folder from being read.
+    return data
+
+
+def _take_apart(data: Any, wanted: set[int | None]) -> None:
+    for tag in [tag for tag in data.keys() if tag in wanted]:  # noqa: SIM118  A data set iterates over its elements
+        element = data[tag]
+        if element.VR == "SQ":
+            for item in element.value:
+                _take_apart(item, wanted)
 
 
 def is_directory(header: Any) -> bool:

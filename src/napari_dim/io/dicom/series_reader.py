@@ -123,7 +123,7 @@ def _stacks(path: Path) -> tuple[list[Stack], list[str]]:
     if not path.is_dir():
         header = read_header(path)
         if header is None:
-            raise InputError("this is not a DICOM file")
+            raise InputError("this is not a DICOM file, or its header is damaged")
         if is_directory(header):
             path = path.parent
         else:
