@@ -105,13 +105,6 @@ def test_pictures_give_pictures(cli, small, tmp_path):
     assert set(np.unique(mask)) <= {0, 255}
 
 
-def _two_of_a_name(cohort: Path) -> list[Path]:
-    other = cohort.parent / "other"
-    other.mkdir()
-    shutil.copy(cohort.parent / "one.nii.gz", other / "ONE.nii.gz")
-    return [cohort.parent / "one.nii.gz", other / "ONE.nii.gz"]
-
-
 def _damaged_second(cohort: Path) -> list[Path]:
     (cohort.parent / "two.nii.gz").write_bytes(b"damaged")
     return [cohort.parent / "one.nii.gz", cohort.parent / "two.nii.gz"]
@@ -124,7 +117,7 @@ def _channels(cohort: Path) -> list[Path]:
 
 
 BAD_INPUTS = {
-    "two images, one name": (_two_of_a_name, "would both give"),
+    "one image twice": (lambda c: [c.parent / "one.nii.gz"] * 2, "is given twice"),
     "second unreadable": (_damaged_second, "two.nii.gz"),
     "missing": (lambda c: [c.parent / "absent.nii.gz"], "there is no such file"),
     "unknown kind": (lambda c: [c.parent / "notes.docx"], "can't be read"),
@@ -199,6 +192,56 @@ def test_evaluate_refuses_in_one_line(cli, cohort, tmp_path, fault):
     assert refused.code == 2
     assert "there is no" in refused.complaint
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_images_of_one_name_are_told_apart_by_their_folders(cli, cohort, run, tmp_path):
+    """The names are those of the cohort, whatever split is predicted, and of evaluate."""
+    folder, rows = cohort.parent, []
+    for number, name in enumerate(("one", "two", "three"), start=1):
+        (folder / f"sub-{number:02}").mkdir()
+        for suffix in ("", "_mask"):
+            source = folder / f"{name}{suffix}.nii.gz"
+            source.rename(folder / f"sub-{number:02}" / f"T1w{suffix}.nii.gz")
+        split = "train" if number == 1 else "test"
+        rows.append(f"sub-{number:02}/T1w.nii.gz,sub-{number:02}/T1w_mask.nii.gz,,A,{split}\n")
+    cohort.write_text("image,labels,slices,site,split\n" + "".join(rows))
+    out = tmp_path / "masks"
+    done = cli("predict", run, cohort, "--out", out)
+    assert done.code == 0, done.err
+    masks = sorted(path.name for path in out.glob("*.nii.gz"))
+    assert masks == ["sub-02_T1w_dim.nii.gz", "sub-03_T1w_dim.nii.gz"]
+    done = cli("evaluate", cohort, out, "--json", tmp_path / "scores.json")
+    assert done.code == 0, done.err
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [case["case"] for case in scores["cases"]] == ["sub-02_T1w", "sub-03_T1w"]
+    files = [folder / f"sub-{number:02}" / "T1w.nii.gz" for number in (1, 2)]
+    done = cli("predict", run, *files, "--out", tmp_path / "files")
+    assert done.code == 0, done.err
+    masks = sorted(path.name for path in (tmp_path / "files").glob("*.nii.gz"))
+    assert masks == ["sub-01_T1w_dim.nii.gz", "sub-02_T1w_dim.nii.gz"]
+
+
+@pytest.mark.parametrize("form", ["nrrd"])
+def test_masks_of_any_format_are_evaluated(cli, cohort, run, tmp_path, form):
+    scores = {}
+    for name in ("nifti", form):
+        out = tmp_path / name
+        done = cli("predict", run, cohort, "--out", out, "--format", name)
+        assert done.code == 0, done.err
+        for left in (True, False):  # without the record, names do
+            if not left:
+                (out / "predictions.json").unlink()
+            done = cli("evaluate", cohort, out, "--json", tmp_path / "scores.json")
+            assert done.code == 0, done.err
+            scores[name, left] = json.loads((tmp_path / "scores.json").read_text())
+    assert len({json.dumps(one) for one in scores.values()}) == 1
+
+
+def test_masks_without_voxels_are_not_evaluated(cli, cohort, run, tmp_path):
+    assert cli("predict", run, cohort, "--out", tmp_path / "m", "--format", "csv").code == 0
+    refused = cli("evaluate", cohort, tmp_path / "m")
+    assert refused.code == 2
+    assert "holds no voxels to compare. Run predict again with --format" in refused.complaint
 
 
 def test_other_formats(cli, cohort, run, tmp_path):

@@ -53,13 +53,83 @@ def test_a_cohort_is_read(write, tmp_path):
         (HEADER.replace(",", "\t") + "a.nii.gz\tm.nii.gz\t3 8\tA\ttrain\n", "utf-8"),
         (' Image, LABELS ,slices,site,split,\na.nii.gz, m.nii.gz ,"3,8", A ,train,\n', "utf-8"),
         (HEADER.replace("\n", "\r\n") + "a.nii.gz,m.nii.gz,3;8,A,train\r\n,,,,\r\n", "utf-8"),
+        ("sep=;\r\nimage;labels;slices;site;split\r\na.nii.gz;m.nii.gz;3,8;A;train\r\n", "utf-8"),
+        ('"SEP=,",,,,\r\n' + HEADER + "a.nii.gz,m.nii.gz,3;8,A,train\r\n", "utf-8-sig"),
+        ("sep=;\n" + HEADER + "a.nii.gz,m.nii.gz,3;8,A,train\n", "utf-8"),
+        ("\n,,,,\n" + HEADER + "a.nii.gz,m.nii.gz,3;8,A,train\n\n", "utf-8"),
+        ('image, labels, slices, site, split\na.nii.gz, "m.nii.gz", "3, 8" , A, train\n', "utf-8"),
+        (",image,labels,slices,site,split\n0,a.nii.gz,m.nii.gz,3.0;8.0,A,train\n", "utf-8"),
+        (HEADER.replace(",", "\t") + "a.nii.gz\tm.nii.gz\t3;8\tA\ttrain\r\n", "utf-16"),
+        (HEADER.replace("\n", "\r") + "a.nii.gz,m.nii.gz,3;8,A,train\r", "utf-8"),
+        (
+            '"image";"labels";"slices";"site";"split"\n"a.nii.gz";"m.nii.gz";"3;8";"A";"train"\n',
+            "utf-8",
+        ),
     ],
-    ids=["bom", "excel", "semicolon", "tab", "spaces", "crlf"],
+    ids=[
+        "bom",
+        "excel",
+        "semicolon",
+        "tab",
+        "spaces",
+        "crlf",
+        "sep",
+        "quoted sep",
+        "wrong sep",
+        "blank",
+        "blanks",
+        "pandas",
+        "unicode text",
+        "cr",
+        "all quoted",
+    ],
 )
 def test_what_spreadsheets_make_of_it(write, text, encoding):
     (case,) = read_cohort(write(text, encoding)).cases
     assert (case.slices, case.site, case.split) == ((3, 8), "A", "train")
     assert case.labels is not None
+
+
+def test_gaps_as_pandas_writes_them(write):
+    text = (
+        HEADER + "a.nii.gz,m.nii.gz,3.0,A,train\nb.nii.gz,nan,nan,B,train\nc.nii.gz,None,,,test\n"
+    )
+    cases = read_cohort(write(text)).cases
+    assert [case.slices for case in cases] == [(3,), (), ()]
+    assert [case.labels is None for case in cases] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("image;labels;slices;site;split\na.nii.gz;m.nii.gz;3;5;s;train\n", "as 3,5, or in quotes"),
+        (HEADER + "a.nii.gz,m.nii.gz,3,5,s,train\n", "as 3;5, or in quotes"),
+        ("image;labels;slices;site;split;age\na.nii.gz;m.nii.gz;3;5;s;train\n", "A semicolon sep"),
+        ("image,labels,slices,site,split,age\na.nii.gz,m.nii.gz,3,5,s,test\n", "A comma separates"),
+    ],
+)
+def test_slices_split_by_the_separator_are_explained(write, text, hint):
+    with pytest.raises(InputError, match=hint):
+        read_cohort(write(text))
+
+
+def test_rows_are_counted_as_a_spreadsheet_shows_them(write):
+    with pytest.raises(InputError, match="row 4: the split"):
+        read_cohort(write("sep=,\n\n" + HEADER + "a.nii.gz,m.nii.gz,,A,train\nb.nii.gz,,,A,dev\n"))
+
+
+def test_a_workbook_is_no_cohort(tmp_path):
+    (tmp_path / "c.csv").write_bytes(b"PK\x03\x04" + bytes(40))
+    with pytest.raises(InputError, match="Save it as CSV UTF-8"):
+        read_cohort(tmp_path / "c.csv")
+
+
+def test_cases_of_one_name_are_called_by_their_folders(write, tmp_path):
+    for name in ("deep/a.nii.gz", "deep/b.nii"):
+        (tmp_path / name).touch()
+    rows = "a.nii.gz,,,A,train\ndeep/a.nii.gz,,,A,test\nc.nii.gz,,,A,test\ndeep/b.nii,,,A,test\n"
+    names = [case.name for case in read_cohort(write(HEADER + rows)).cases]
+    assert names == ["a", "deep_a", "c", "b"]
 
 
 def test_further_columns_are_kept_and_order_is_free(write):

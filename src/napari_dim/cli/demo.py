@@ -134,10 +134,11 @@ def _row(case: CohortCase, predictions: Path, scores: Mapping[str, Any], labelle
 
     from napari_dim.cli.picture import Row
     from napari_dim.data.load import load_reference
-    from napari_dim.io import prediction_name, read_mask
+    from napari_dim.data.predicted_masks import predicted_masks
+    from napari_dim.io import read_mask
 
     volume, reference = load_reference(case)
-    prediction = read_mask(predictions / prediction_name(case.image), volume)
+    prediction = read_mask(predicted_masks([case], predictions)[0], volume)
     present = np.flatnonzero(reference.any(axis=(1, 2)))
     dice = {int(n): _slice_dice(reference[n], prediction[n]) for n in present}
     shown = {int(present[round(share * (len(present) - 1))]) for share in (0.2, 0.5, 0.8)}

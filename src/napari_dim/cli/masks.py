@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.volume import Volume
 
-SUMMARY = "predictions.json"
-
 
 @dataclass(frozen=True)
 class Target:
@@ -50,7 +48,7 @@ def chosen_images(
     InputError
         If inputs are mixed, missing, or of no known kind.
     """
-    from napari_dim.data.cohort import case_of, read_cohort
+    from napari_dim.data.cohort import case_of, named_apart, read_cohort
     from napari_dim.io import file_kind
 
     if any(path.suffix.lower() == ".csv" for path in inputs):
@@ -70,7 +68,12 @@ def chosen_images(
         file_kind(path)
         if not path.exists():
             raise InputError("there is no such file", where=path)
-    return rows, _files(rows)
+    seen: set[Path] = set()
+    for row in rows:
+        if row.image.resolve() in seen:
+            raise InputError("this image is given twice", where=row.image)
+        seen.add(row.image.resolve())
+    return list(named_apart(rows)), _files(rows)
 
 
 def _files(rows: Iterable[CohortCase]) -> list[Path]:
@@ -87,25 +90,20 @@ def plan(
     Raises
     ------
     InputError
-        If two images would give the same file, or a mask would overwrite an input.
+        If a mask would overwrite an input, or another one.
     """
     from napari_dim.io import prediction_name
     from napari_dim.io.zarr.zarr_reader import is_zarr
 
     inside = form == "zarr" and out.name == "labels" and is_zarr(out.parent)
     inputs = {path.resolve() for path in keep}
-    taken: dict[str, Path] = {}
     targets = []
     for row in rows:
         image = row.image
-        name = "dim" if inside else prediction_name(image, form=form)
-        # Case alone doesn't tell files apart on every disk.
-        other = taken.setdefault(name.lower(), image)
-        if other is not image:
-            raise InputError(
-                f"{image} and {other} would both give {name}",
-                hint="Rename one, or predict them into different folders",
-            )
+        name = "dim" if inside else prediction_name(image, form=form, name=row.name)
+        if inside and targets:
+            raise InputError(f"{len(rows)} masks can't all be called dim", where=f"--out {out}",
+                             hint="Predict the image of this store alone")  # fmt: skip
         if (out / name).resolve() in inputs:
             raise InputError(
                 f"{name} is an input itself", where=f"--out {out}", hint="Give another folder"
@@ -174,6 +172,7 @@ def predict_all(
                     target.mask, model, volume, form=form, adapt=adapt, progress=progress.part
                 )
                 entry = {
+                    "case": target.row.name,
                     "image": target.image.name,
                     "sha256": hash_file(target.image),
                     "mask": target.mask.name,
@@ -245,6 +244,7 @@ def write_prediction(
 
 def _write_summary(folder: Path, model: Model, cases: list[dict[str, Any]], *, adapt: bool) -> None:
     from napari_dim import __version__
+    from napari_dim.data.predicted_masks import SUMMARY
     from napari_dim.io import write_text_atomically
 
     summary = {

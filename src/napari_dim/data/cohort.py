@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from napari_dim.data.case_names import distinct_names
+from napari_dim.data.cohort_table import Rows, check_columns
 from napari_dim.errors import InputError
 from napari_dim.volume import file_stem
 
@@ -18,7 +19,9 @@ OPTIONAL = ("slice_axis", "part")
 SPLITS = ("train", "test")
 SEPARATOR = "|"
 """Between the files of an image of several channels."""
-_DELIMITERS = (",", ";", "\t")
+_MISSING = ("nan", "none", "null", "<na>", "#n/a")
+"""What programs write where nothing is."""
+_NUMBER = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 
 Slices = tuple[int, ...] | Literal["all"]
 
@@ -30,7 +33,8 @@ class CohortCase:
     Attributes
     ----------
     name
-        The image's file name without suffix.
+        The image's file name without suffix; where several share it, with what tells them
+        apart, see `data.case_names`. Its prediction is called after it.
     image, labels
         Files; `labels` is the reference mask, if there is one.
     slices
@@ -90,8 +94,8 @@ class Cohort:
 def read_cohort(path: Path) -> Cohort:
     """Read a cohort file; its paths are relative to it.
 
-    Commas, semicolons or tabs separate the columns. That the images and masks fit
-    is checked when they are loaded; here only that they exist.
+    Commas, semicolons or tabs separate the columns; see `data.cohort_table`. That the images
+    and masks fit is checked when they are loaded; here only that they exist.
 
     Raises
     ------
@@ -99,81 +103,39 @@ def read_cohort(path: Path) -> Cohort:
         On any fault, naming the file and the row.
     """
     path = Path(path)
-    reader, columns = _open(path)
+    rows = Rows(path)
+    check_columns(rows.columns, COLUMNS, rows.where)
     cases: list[CohortCase] = []
-    rows: dict[tuple[Path, str], str] = {}
-    try:
-        for record in reader:
-            if not any(text.strip() for text in record):
-                continue
-            where = f"{path.name} row {reader.line_num}"
-            if len(record) > len(columns) and any(text.strip() for text in record[len(columns) :]):
-                raise InputError(
-                    f"there are {len(record)} fields for {len(columns)} columns",
-                    where=where,
-                    hint="Several slices are separated by ';', or quoted",
-                )
-            record += [""] * (len(columns) - len(record))
-            values = {name: text.strip() for name, text in zip(columns, record, strict=False)}
-            case = _case(path.parent, values, where)
-            same = (case.image.resolve(), case.part)
-            if same in rows:
-                raise InputError(f"{case.image.name} is in {rows[same]} already", where=where)
-            rows[same] = f"row {reader.line_num}"
-            cases.append(case)
-    except csv.Error as error:
-        raise InputError(f"{error}", where=f"{path.name} row {reader.line_num}") from error
+    seen: dict[tuple[Path, str], str] = {}
+    for record in rows:
+        over = [text for text in record[len(rows.columns) :] if text.strip()]
+        if over:
+            raise InputError(
+                f"there are {len(record)} fields for {len(rows.columns)} columns",
+                where=rows.where,
+                hint=rows.slices_hint,
+            )
+        record += [""] * (len(rows.columns) - len(record))
+        values = {name: text.strip() for name, text in zip(rows.columns, record, strict=False)}
+        case = _case(path.parent, values, rows)
+        same = (case.image.resolve(), case.part)
+        if same in seen:
+            raise InputError(f"{case.image.name} is in {seen[same]} already", where=rows.where)
+        seen[same] = f"row {rows.number}"
+        cases.append(case)
     if not cases:
         raise InputError("the cohort has no cases", where=path, hint="Add one row an image")
-    return Cohort(path, tuple(cases))
+    return Cohort(path, named_apart(cases))
 
 
-class _Rows:
-    """A csv reader that counts rows as a spreadsheet does, the header being row 1."""
-
-    def __init__(self, text: str, delimiter: str) -> None:
-        self._reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        self.line_num = 0
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return self
-
-    def __next__(self) -> list[str]:
-        self.line_num += 1
-        return next(self._reader)
+def named_apart(cases: Sequence[CohortCase]) -> tuple[CohortCase, ...]:
+    """The cases, each under a name of its own; see `data.case_names`."""
+    names = distinct_names([case.image for case in cases], [case.part for case in cases])
+    return tuple(replace(case, name=name) for case, name in zip(cases, names, strict=True))
 
 
-def _open(path: Path) -> tuple[_Rows, list[str]]:
-    """The rows after the header, and the names of the columns."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "the cohort is not UTF-8 text", where=path, hint="Save it as CSV UTF-8"
-        ) from error
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"the cohort can't be read: {reason}", where=path) from error
-    if not text.strip():
-        raise InputError("the cohort is empty", where=path)
-    delimiter = max(_DELIMITERS, key=text.splitlines()[0].count)
-    reader = _Rows(text, delimiter)
-    try:
-        columns = [name.strip().lower() for name in next(reader)]
-    except csv.Error as error:
-        raise InputError(f"{error}", where=f"{path.name} row 1") from error
-    for name in COLUMNS:
-        if columns.count(name) != 1:
-            fault = "is missing" if name not in columns else "is there twice"
-            raise InputError(
-                f"the column {name!r} {fault}",
-                where=f"{path.name} row 1",
-                hint=f"The columns are {','.join(COLUMNS)}",
-            )
-    return reader, columns
-
-
-def _case(folder: Path, values: dict[str, str], where: str) -> CohortCase:
+def _case(folder: Path, values: dict[str, str], rows: Rows) -> CohortCase:
+    where = rows.where
     if not values["image"]:
         raise InputError("no image is named", where=where)
     image, *channels = [
@@ -181,13 +143,21 @@ def _case(folder: Path, values: dict[str, str], where: str) -> CohortCase:
         for text in values["image"].split(SEPARATOR)
         if text.strip()
     ] or [_file(folder, values["image"], where)]
+    for name in ("labels", "slices", *OPTIONAL):
+        if values.get(name, "").lower() in _MISSING:
+            values[name] = ""
     labels = _file(folder, values["labels"], where) if values["labels"] else None
-    slices = _slices(values["slices"], where)
+    slices = _slices(values["slices"], rows)
     if slices and labels is None:
         raise InputError("slices are listed but no labels file", where=where)
     split = values["split"].lower()
     if split not in SPLITS:
-        raise InputError(f"the split is {values['split']!r}", where=where, hint="Use train or test")
+        # Fields that moved to the right tell of a separator within one.
+        moved = any(text.lower() in SPLITS for text in values.values())
+        raise InputError(
+            f"the split is {values['split']!r}", where=where,
+            hint=rows.slices_hint if moved else "Use train or test",
+        )  # fmt: skip
     known = (*COLUMNS, *OPTIONAL)
     extra = {name: text for name, text in values.items() if name and name not in known}
     return CohortCase(
@@ -216,13 +186,14 @@ def _file(folder: Path, text: str, where: str) -> Path:
     raise InputError(f"there is no file {text}", where=where)
 
 
-def _slices(text: str, where: str) -> Slices:
+def _slices(text: str, rows: Rows) -> Slices:
     if text.lower() == "all":
         return "all"
-    parts = text.replace(",", " ").replace(";", " ").split()
-    # isdecimal: "-1", "1.5" and "²" are no slice numbers.
-    if not all(part.isascii() and part.isdecimal() and len(part) < 10 for part in parts):
+    # pandas makes 3.0 of a column of whole numbers with gaps.
+    numbers = [_NUMBER.fullmatch(part) for part in text.replace(",", " ").replace(";", " ").split()]
+    if not all(numbers):
         raise InputError(
-            f"{text!r} are no slice numbers", where=where, hint="Write them as 3;8;13, or all"
-        )
-    return tuple(sorted({int(part) for part in parts}))
+            f"{text!r} are no slice numbers", where=rows.where,
+            hint="Write them as 3;8;13, or all",
+        )  # fmt: skip
+    return tuple(sorted({int(number[1]) for number in numbers if number}))

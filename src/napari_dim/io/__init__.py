@@ -192,21 +192,23 @@ def write_image(path: Path, volume: Volume) -> Path:
     return written
 
 
-def prediction_name(image: Path, kind: Kind | None = None, form: str = "") -> str:
+def prediction_name(image: Path, kind: Kind | None = None, form: str = "", name: str = "") -> str:
     """The name of the predicted mask's file.
 
     ``<stem>_dim.nii.gz`` for a volume, ``<stem>_dim.png`` for a picture, ``<stem>_dim.tif``
     for a TIFF of many pages; or with the end of the format whose `formats.Format.key` is `form`.
+    A case that is called otherwise than its image (`name`) gives that as the stem.
     """
     image = Path(image)
+    stem = name or file_stem(image)
     if form:
-        return f"{file_stem(image)}_dim{mask_format(image, form).written[0]}"
+        return f"{stem}_dim{mask_format(image, form).written[0]}"
     suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
     if image.suffix.lower() in (".tif", ".tiff"):
         from napari_dim.io.pictures.tiff_pages import is_stack
 
         suffix = ".tif" if is_stack(image) else suffix
-    return f"{file_stem(image)}_dim{suffix}"
+    return f"{stem}_dim{suffix}"
 
 
 def hash_file(path: Path) -> str:

@@ -345,6 +345,13 @@ def mask_keys() -> tuple[str, ...]:
     return tuple(one.key for one in FORMATS if one.write_mask)
 
 
+def mask_suffixes() -> tuple[str, ...]:
+    """Ends of the names of all files that masks can be written to."""
+    return tuple(
+        dict.fromkeys(suffix for one in FORMATS if one.write_mask for suffix in one.written)
+    )
+
+
 def _written(path: Path, formats: Sequence[Format], what: str, key: str = "") -> Format:
     name = Path(path).name.lower()
     for one in formats:

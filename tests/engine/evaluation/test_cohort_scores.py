@@ -163,14 +163,14 @@ def test_faults_are_one_line(cohort, tmp_path):
         evaluate(cohort, folder)
 
 
-def test_two_images_of_one_name_have_one_prediction(tmp_path):
+def test_two_images_of_one_name_have_two_predictions(tmp_path):
     for site in "AB":
         (tmp_path / site).mkdir()
         nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), AFFINE).to_filename(
             tmp_path / site / "x.nii"
         )
-    (tmp_path / "x_dim.nii.gz").touch()
+    nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), AFFINE).to_filename(tmp_path / "A_x_dim.nii")
     rows = "A/x.nii,A/x.nii,,A,test\nB/x.nii,B/x.nii,,B,test\n"
     (tmp_path / "cohort.csv").write_text(HEADER + rows)
-    with pytest.raises(InputError, match="also be that of"):
+    with pytest.raises(InputError, match=r"no prediction B_x_dim\.nii\.gz"):
         evaluate(read_cohort(tmp_path / "cohort.csv"), tmp_path)

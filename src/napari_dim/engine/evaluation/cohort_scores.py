@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_dim.data.cohort import Cohort, CohortCase
+from napari_dim.data.cohort import Cohort
 from napari_dim.data.load import load_reference
+from napari_dim.data.predicted_masks import predicted_masks
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.errors import InputError
-from napari_dim.io import prediction_name, read_mask
+from napari_dim.io import read_mask
 
 METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
 
@@ -34,7 +35,8 @@ def evaluate(
     cohort
         Names the images and their reference masks.
     predictions
-        Folder with a ``<image stem>_dim.nii.gz`` or ``.png`` for each case.
+        Folder with a mask of each case, as predict wrote them: what its ``predictions.json``
+        says, else ``<case>_dim`` with the end of any format that can be read.
     split
         ``"train"``, ``"test"`` or ``"all"``.
     merges
@@ -57,7 +59,7 @@ def evaluate(
         If a prediction is missing, unreadable or doesn't fit its image.
     """
     rows = cohort.split(split)
-    files = _prediction_files(rows, Path(predictions))
+    files = predicted_masks(rows, Path(predictions))
     # All classes of the split are scored in every case, but a case at a time is in memory:
     # classes that a case has on neither side are filled in at the end.
     scored: list[dict[int, Scores]] = []
@@ -96,29 +98,6 @@ def evaluate(
         "mean": _means(cases),
         "distance_unit": units[0],
     }
-
-
-def _prediction_files(rows: tuple[CohortCase, ...], folder: Path) -> list[Path]:
-    """One file a row; all must be there before anything is read."""
-    owners: dict[str, str] = {}
-    files = []
-    for row in rows:
-        name = prediction_name(row.image)
-        if name in owners:
-            raise InputError(
-                f"its prediction {name} would also be that of {owners[name]}",
-                where=row.where,
-                hint="Give the images different names",
-            )
-        owners[name] = row.where
-        if not (folder / name).is_file():
-            raise InputError(
-                f"there is no prediction {name} in {folder}",
-                where=row.where,
-                hint="Run predict on this cohort and split first",
-            )
-        files.append(folder / name)
-    return files
 
 
 def _named(scores: Scores) -> dict[str, float | None]:

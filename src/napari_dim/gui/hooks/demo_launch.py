@@ -39,7 +39,7 @@ def show_demo(folder: Path, viewer: Any) -> Workspace:
         shown = row is rows[0]
         for data, how, kind in image_tuples(volume, row.name):
             image = add_layer(viewer, (data, {**how, "visible": shown}, kind))
-        predicted = folder / "predictions" / prediction_name(row.image)
+        predicted = folder / "predictions" / prediction_name(row.image, name=row.name)
         if predicted.is_file():
             mask = read_mask(predicted, volume)
             prediction = PredictionLayer(

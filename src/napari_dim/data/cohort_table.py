@@ -1,0 +1,117 @@
+"""The text of a cohort file to rows, as Excel, LibreOffice, pandas and people write it.
+
+Bytes with or without a byte order mark; ``sep=;`` in the first line; blank lines; blanks around
+what is quoted; commas, semicolons or tabs between columns.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from napari_dim.errors import InputError
+
+_DELIMITERS = (",", ";", "\t")
+_NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+_BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;\t])"?[,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+"""What Excel takes as the separator of a file, and doesn't show."""
+
+
+class Rows:
+    """The rows of a table under its columns, counted as a spreadsheet counts them.
+
+    Attributes
+    ----------
+    columns
+        Names of the columns, lower case.
+    delimiter
+        What separates them.
+    number
+        Of the row given last; the first line that a spreadsheet shows is row 1.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        text, self.delimiter = _split(_text(path), path)
+        closed = re.compile(rf'"[ \t]+(?=[{self.delimiter}\r\n]|$)')
+        self._reader = csv.reader(
+            io.StringIO(text if self.delimiter == "\t" else closed.sub('"', text), newline=""),
+            delimiter=self.delimiter, skipinitialspace=True, strict=True,
+        )  # fmt: skip
+        self.number = 0
+        self.columns = [name.strip().lower() for name in next(self)]
+
+    @property
+    def where(self) -> str:
+        """File and row, for messages."""
+        return f"{self.path.name} row {self.number}"
+
+    @property
+    def slices_hint(self) -> str:
+        """How several slices are written in this file."""
+        other = ";" if self.delimiter == "," else ","
+        name = _NAMES[self.delimiter]
+        return (
+            f"{name[0].upper()}{name[1:]} separates the columns here: write several slices as "
+            f'3{other}5, or in quotes as "3;5"'
+        )
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        """The next row that is not blank."""
+        while True:
+            self.number += 1
+            try:
+                record = next(self._reader)
+            except csv.Error as error:
+                raise InputError(f"{error}", where=self.where) from error
+            if any(text.strip() for text in record):
+                return record
+
+
+def check_columns(columns: Sequence[str], needed: Sequence[str], where: str) -> None:
+    """Refuse a table that lacks a column, or has it twice."""
+    for name in needed:
+        if columns.count(name) != 1:
+            fault = "is missing" if name not in columns else "is there twice"
+            raise InputError(
+                f"the column {name!r} {fault}", where=where,
+                hint=f"The columns are {','.join(needed)}; this file has {','.join(columns)}",
+            )  # fmt: skip
+
+
+def _text(path: Path) -> str:
+    """All of a file, decoded."""
+    try:
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"the cohort can't be read: {reason}", where=path) from error
+    if data.startswith(b"PK\x03\x04"):
+        raise InputError("this is a workbook, not a CSV file", where=path,
+                         hint="Save it as CSV UTF-8")  # fmt: skip
+    encoding = next((name for mark, name in _BOMS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "the cohort is not UTF-8 text", where=path, hint="Save it as CSV UTF-8"
+        ) from error
+
+
+def _split(text: str, path: Path) -> tuple[str, str]:
+    """The text without the line that says the separator, and the separator."""
+    told = _SEPARATOR_LINE.match(text)
+    text = text[told.end() :] if told else text
+    header = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
+    if not header:
+        raise InputError("the cohort is empty", where=path)
+    if told and told[1] in header:
+        return text, told[1]
+    return text, max(_DELIMITERS, key=header.count)
