@@ -97,7 +97,7 @@ def plan(
 
     inside = form == "zarr" and out.name == "labels" and is_zarr(out.parent)
     inputs = {path.resolve() for path in keep}
-    targets = []
+    targets: list[Target] = []
     for row in rows:
         image = row.image
         name = "dim" if inside else prediction_name(image, form=form, name=row.name)
