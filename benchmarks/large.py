@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, store: Path) -> dict[str, object]:
     from napari_dim.engine.training.loop import train
     from napari_dim.io import LabelClass, read_mask, read_volume
     from napari_dim.io.zarr.zarr_writer import zarr_mask
-    from napari_dim.project.states import SliceState
+    from napari_dim.states import SliceState
 
     times: dict[str, float] = {}
     peak = Peak()
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace, store: Path) -> dict[str, object]:
     mask = np.memmap(store.with_name("labels.raw"), np.uint8, "w+", shape=shape)
     for number in numbers.astype(int):
         mask[number] = tube(number, *args.size)
-        states[number] = SliceState.CONFIRMED
+        states[number] = SliceState.PAINTED
     case = Case(volume, mask, states)
     # Less than all slices take on the working grid: they are streamed.
     changes = {"steps": args.steps, "seed": 0, "device": "cpu", "slice_memory": args.slices}

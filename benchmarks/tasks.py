@@ -16,7 +16,7 @@ from napari_dim.data.case import Case
 from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case
 from napari_dim.io import read_mask, read_volume
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 
 COHORTS = ("left_atrium", "hippocampus", "fundus_disc")
@@ -141,7 +141,7 @@ def _with_labels(row: CohortCase, count: int, *, evenly: bool = False) -> Case:
     if evenly:
         numbers = [int((i + 0.5) * len(reference) / count) for i in range(count)]
     states = np.full(len(reference), SliceState.UNTOUCHED, dtype=np.uint8)
-    states[numbers] = SliceState.CONFIRMED
+    states[numbers] = SliceState.PAINTED
     mask = np.zeros_like(reference)
     mask[numbers] = reference[numbers]
     return replace(case, mask=mask, states=states)

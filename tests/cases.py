@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_dim.data.case import Case
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Grid, Volume
 
 
@@ -33,5 +33,5 @@ def case(labelled=(1, 3), *, site="A", name="case", seed=0, **kwargs) -> Case:
     """An ellipsoid with some slices confirmed."""
     volume, mask = ellipsoid(seed=seed, **kwargs)
     states = np.zeros(len(mask), dtype=np.uint8)
-    states[list(labelled)] = SliceState.CONFIRMED
+    states[list(labelled)] = SliceState.PAINTED
     return Case(volume, mask, states, site=site, name=name)

@@ -12,7 +12,7 @@ from napari_dim.data.case import Case
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.errors import InputError
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from tests.cases import case, ellipsoid
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ from PIL import Image
 from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_case, load_cases, load_reference, load_training
 from napari_dim.errors import InputError
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 AFFINE = np.diag([1.0, 1, 3, 1])
 HEADER = "image,labels,slices,site,split\n"
@@ -43,7 +43,7 @@ def test_only_the_listed_slices_of_the_reference_are_kept(folder):
     (row,) = cohort(folder, "a.nii,m.nii,1;4,A,train\n").cases
     case = load_case(row)
     assert (case.name, case.site) == ("a", "A")
-    assert case.states.tolist() == [SliceState.UNTOUCHED, 1, 0, 0, SliceState.CONFIRMED]
+    assert case.states.tolist() == [SliceState.UNTOUCHED, 1, 0, 0, SliceState.PAINTED]
     # Slice 4 is confirmed background; slices 0, 2, 3 have a reference that must not be seen.
     assert case.mask.any(axis=(1, 2)).tolist() == [False, True, False, False, False]
     _, reference = load_reference(row)

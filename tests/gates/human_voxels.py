@@ -138,7 +138,7 @@ class _Schedule:
         """Accept slices or all; only slices that were not labelled may change. Perhaps undo."""
         from napari_dim.errors import InputError
         from napari_dim.gui.logic import slice_actions as slices
-        from napari_dim.project.states import LABELLED
+        from napari_dim.states import LABELLED
 
         labelled = np.isin(self.session.annotation.states, LABELLED)
         before = self.labels.data.copy()

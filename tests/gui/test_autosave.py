@@ -15,7 +15,7 @@ from napari_dim.gui.widgets.class_table import ClassInfo, classes_of, set_classe
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folders
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 
 @pytest.fixture

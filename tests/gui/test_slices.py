@@ -13,10 +13,10 @@ from napari_dim.gui.layers.finished_mask import CONFIRMED, FILLED, exported
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.logic import slice_actions as slices
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
-U, C, P, M = SliceState.UNTOUCHED, SliceState.CONFIRMED, SliceState.PARTIAL, SliceState.PREDICTED
+U, C, P, M = SliceState.UNTOUCHED, SliceState.PAINTED, SliceState.PARTIAL, SliceState.MACHINE
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def test_suggestions_are_unlabelled_and_shown_on_the_strip(session, workspace, q
     qtbot.waitUntil(lambda: bool(workspace.strip.slices.suggested))
     number = session.suggestions[0].number
     assert "label this next" in workspace.strip.text_of(number)
-    assert "confirmed" in workspace.strip.text_of(3)
+    assert "painted" in workspace.strip.text_of(3)
     workspace.strip.clicked.emit(number)
     assert slices.current(session) == number
 
@@ -175,7 +175,7 @@ def test_the_strip_is_readable_for_few_and_many_slices(workspace, count, qtbot):
 
     strip = workspace.strip
     strip.show_slices(
-        Slices(np.arange(count) % 4, np.ones(count) * 5, np.full(count, np.nan), {0: "why"})
+        Slices(np.arange(count) % 8, np.ones(count) * 5, np.full(count, np.nan), {0: "why"})
     )
     strip.show()
     strip.resize(300, 62)

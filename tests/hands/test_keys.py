@@ -10,7 +10,7 @@ import pytest
 
 from napari_dim.gui.keys import KEYS
 from napari_dim.gui.logic import slice_actions as slices
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from tests.gui.conftest import wait_idle
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -40,7 +40,7 @@ def test_the_readme_names_every_key():
 def test_keys_of_marks_and_copies(hand, session):
     slices.go_to(session, 1)
     hand.press("K")
-    assert state(session, 1) == SliceState.CONFIRMED
+    assert state(session, 1) == SliceState.PAINTED
     hand.press("U")
     assert state(session, 1) == SliceState.UNTOUCHED
     hand.press("J")
@@ -52,7 +52,7 @@ def test_keys_of_marks_and_copies(hand, session):
     hand.press("Shift-K")
     assert state(session, 3) == SliceState.PARTIAL
     hand.press("K")
-    assert state(session, 3) == SliceState.CONFIRMED
+    assert state(session, 3) == SliceState.PAINTED
 
 
 def test_keys_that_go_to_labelled_slices(hand, session):

@@ -16,7 +16,7 @@ from napari_dim.io import LabelClass, format_of, read_mask, read_volume, write_i
 from napari_dim.io.zarr.lazy_array import LazyArray
 from napari_dim.io.zarr.zarr_reader import classes_of
 from napari_dim.io.zarr.zarr_writer import DEEP, stored_axes, zarr_mask
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Grid, Volume
 from tests.cases import ellipsoid
 from tests.io.test_nifti import save
@@ -266,7 +266,7 @@ def test_a_store_is_learnt_from_and_segmented_without_being_loaded(tmp_path, mon
     monkeypatch.setattr(LazyArray, "__getitem__", counted)
     monkeypatch.setattr(LazyArray, "__array__", lambda *args, **kwargs: pytest.fail("loaded whole"))
     states = np.zeros(60, np.uint8)
-    states[[20, 40]] = SliceState.CONFIRMED
+    states[[20, 40]] = SliceState.PAINTED
     settings = Settings.make(
         width=4, device="cpu", threads=1, budget=None, steps=12, min_size=16, labelled_batch=2,
         least_weight=0.0, slice_memory=0.05,

@@ -12,7 +12,7 @@ import pytest
 
 from napari_dim.errors import InputError
 from napari_dim.project import Note, Project, ProjectClass, forget_project, recent_projects
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 ATRIUM = ProjectClass(id=3, name="atrium", colour="#e69f00")
 
@@ -89,7 +89,7 @@ def test_strokes_states_and_notes_come_back(project):
     np.testing.assert_array_equal(found.array, array)
     assert found.array.dtype == np.uint16
     assert (found.note.slice, found.note.brush, found.note.name) == (4, 255, "mine")
-    assert list(project.states("a")) == [0, 0, 0, 0, SliceState.CONFIRMED, 0]
+    assert list(project.states("a")) == [0, 0, 0, 0, SliceState.PAINTED, 0]
     assert project.layers("a") == ("labels",)
     assert project.recover("a", "prediction") is None
     # Another shape and type: a new generation.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.project.states import SliceState, guessed
+from napari_dim.states import LABELLED, SliceState, guessed
 from napari_dim.volume import Volume
 
 
@@ -22,8 +22,8 @@ class Case:
         The image, ``(slice, row, column[, channel])``.
     mask
         Class ids, ``(slice, row, column)``, or None where nothing is labelled.
-        Only slices whose state is `CONFIRMED` or `PARTIAL` are read; in a partial
-        slice, `painted` tells which pixels count.
+        Only slices whose state is one of `LABELLED` are read; in a partial slice,
+        `painted` tells which pixels count.
     states
         One `SliceState` a slice, ``(slice,)``.
     site
@@ -67,17 +67,17 @@ class Case:
     @property
     def labelled(self) -> np.ndarray:
         """Numbers of the slices with labels, ``(n,)``."""
-        return np.flatnonzero(np.isin(self.states, (SliceState.CONFIRMED, SliceState.PARTIAL)))
+        return np.flatnonzero(np.isin(self.states, LABELLED))
 
     @property
     def unlabelled(self) -> np.ndarray:
         """Numbers of the slices without labels, ``(n,)``."""
-        return np.flatnonzero(~np.isin(self.states, (SliceState.CONFIRMED, SliceState.PARTIAL)))
+        return np.flatnonzero(~np.isin(self.states, LABELLED))
 
     @property
     def guessed(self) -> np.ndarray:
         """Numbers of the unlabelled slices that training learns from, ``(n,)``: those that
-        `project.states.guessed` gives, or all if the slices are pictures of their own.
+        `states.guessed` gives, or all if the slices are pictures of their own.
         """
         return self.unlabelled if self.volume.separate else guessed(self.states)
 

@@ -12,7 +12,7 @@ from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume
 from napari_dim.io.channels import combined
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 
 
@@ -62,7 +62,7 @@ def load_case(row: CohortCase) -> Case:
         reference = read_mask(row.labels, volume)
         mask = np.zeros_like(reference)
         mask[labelled] = reference[labelled]
-        states[labelled] = SliceState.CONFIRMED
+        states[labelled] = SliceState.PAINTED
     return Case(volume, mask, states, site=row.site, name=row.name)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.working_grid import WorkingGrid, normalised
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from napari_dim.engine.training.events import (
 from napari_dim.engine.training.job import unseen_ends
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from tests.cases import case, ellipsoid
 
 SMALL = {
@@ -270,7 +270,7 @@ def test_large_ids_survive():
     big = np.where(mask == 2, 70000, mask.astype(np.uint32) * 300)
     from napari_dim.data.case import Case
 
-    one = Case(volume, big, np.full(6, SliceState.CONFIRMED, np.uint8))
+    one = Case(volume, big, np.full(6, SliceState.PAINTED, np.uint8))
     finished = list(train(Job([one], settings(steps=40, width=8, learning_rate=5e-3))))[-1]
     result = predict(finished.model, volume, device="cpu").mask
     assert result.dtype == np.uint32

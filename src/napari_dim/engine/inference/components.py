@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage.measure import block_reduce
 
 from napari_dim.data.case import Case
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Grid
 
 SURE = 0.001

@@ -15,7 +15,7 @@ from napari_dim.engine.training.events import Preview
 from napari_dim.gui.layers.image_layers import Source
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.logic.agreement import Agreement
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 PREVIEW_EVERY = 8.0
 """Least seconds between the end of a preview and the request for the next."""
@@ -55,6 +55,6 @@ class Shown:
             self.before.add(event.mask[known], self.prediction.mask[event.slices[known]])
         if case is None or case.mask is None:
             return
-        yours = np.isin(event.slices, np.flatnonzero(case.states == SliceState.CONFIRMED))
+        yours = np.isin(event.slices, np.flatnonzero(case.states == SliceState.PAINTED))
         if yours.any():
             self.yours.add(event.mask[yours], case.mask[event.slices[yours]])

@@ -40,7 +40,7 @@ from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.logic.slice_actions import renew_suggestions
 from napari_dim.gui.logic.time_words import clock, left
-from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 
 FIRST_PREVIEW = 3.0

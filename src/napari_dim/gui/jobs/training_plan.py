@@ -19,7 +19,7 @@ from napari_dim.gui.controller import spare_threads
 from napari_dim.gui.layers.annotation import Annotation
 from napari_dim.gui.layers.image_layers import labels_array, layer_volume
 from napari_dim.io.labels import as_labels
-from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:

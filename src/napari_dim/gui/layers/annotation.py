@@ -17,7 +17,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_dim.gui.layers.image_layers import labels_array, set_voxels
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 MARKS = "napari_dim_states"
 """Where a layer's metadata hold the marks: slice number -> `SliceState`."""
@@ -66,9 +66,9 @@ class Annotation:
     def states(self) -> np.ndarray:
         """One `SliceState` a slice, ``(slice,)`` uint8."""
         painted = self.areas > 0
-        states = np.where(painted, SliceState.CONFIRMED, SliceState.UNTOUCHED).astype(np.uint8)
+        states = np.where(painted, SliceState.PAINTED, SliceState.UNTOUCHED).astype(np.uint8)
         for number, state in self._marks().items():
-            if number < len(states) and (painted[number] or state == SliceState.CONFIRMED):
+            if number < len(states) and (painted[number] or state == SliceState.PAINTED):
                 states[number] = state
         return states
 
@@ -82,7 +82,7 @@ class Annotation:
     def labelled(self) -> tuple[int, ...]:
         """Numbers of the slices that training learns from, ascending."""
         states = self.states
-        known = (states == SliceState.CONFIRMED) | (states == SliceState.PARTIAL)
+        known = (states == SliceState.PAINTED) | (states == SliceState.PARTIAL)
         return tuple(int(n) for n in np.flatnonzero(known))
 
     @property
@@ -154,9 +154,7 @@ class Annotation:
         finally:
             self._writing = False
         # Background alone has to be said; what is painted is confirmed by itself.
-        said = {
-            n for n, plane in planes.items() if state != SliceState.CONFIRMED or not plane.any()
-        }
+        said = {n for n, plane in planes.items() if state != SliceState.PAINTED or not plane.any()}
         marks = {n: s for n, s in self._marks().items() if n not in planes or n in said}
         self.layer.metadata[MARKS] = marks
         self._count(planes)
@@ -192,7 +190,7 @@ class Annotation:
             # The machine's labels that a person paints in are that person's now.
             marks = self._marks()
             for number in numbers:
-                if marks.get(number) == SliceState.PREDICTED:
+                if marks.get(number) == SliceState.MACHINE:
                     del marks[number]
             if len(numbers) > 1 and str(self.layer.mode) in _BRUSHES:
                 # A stroke in another plane, or with a brush of three dimensions, does not say

@@ -12,7 +12,7 @@ from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.annotation import Annotation
 from napari_dim.gui.layers.image_layers import labels_array
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
-from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, SliceState
 
 CONFIRMED, FILLED, LAYER = (
     "confirmed slices only",
@@ -78,7 +78,7 @@ def contents(session: Session, include: str, image: Layer | None = None) -> Cont
         parts.append(f"{int(machine.sum())} are the machine's, as you corrected them")
     else:
         parts.append("the others are left empty")
-    states = np.where(machine, SliceState.PREDICTED, states)
+    states = np.where(machine, SliceState.MACHINE, states)
     return Contents(layer, states, machine, "; ".join(parts) + ".")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 
 from napari_dim.gui.controller import Session
-from napari_dim.project.states import LABELLED
+from napari_dim.states import LABELLED
 
 CLEARLY = 1.5
 """So many times the doubt of the surest site that is looked at, and it is worth telling."""

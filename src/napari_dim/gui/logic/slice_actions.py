@@ -26,7 +26,7 @@ from napari_dim.gui.layers.image_layers import (
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.widgets.class_table import classes_of, set_classes
 from napari_dim.project.interpolation import between
-from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, SliceState
 
 SUGGESTED = 5
 
@@ -51,7 +51,7 @@ def confirm(session: Session) -> str:
     if annotation.areas[number]:
         annotation.mark([number], SliceState.UNTOUCHED)  # what is painted is confirmed by itself
         return f"Slice {number} is confirmed"
-    annotation.mark([number], SliceState.CONFIRMED)
+    annotation.mark([number], SliceState.PAINTED)
     return f"Slice {number} is confirmed: background only"
 
 
@@ -81,18 +81,18 @@ def fill_between(session: Session) -> str:
     """
     annotation = _annotation(session)
     states, areas = annotation.states, annotation.areas
-    labelled = [int(n) for n in np.flatnonzero(states == SliceState.CONFIRMED)]
+    labelled = [int(n) for n in np.flatnonzero(states == SliceState.PAINTED)]
     if len(labelled) < 2:
         raise InputError("there are no two labelled slices", hint="Label two slices that lie apart")
     found = between(labels_array(annotation.layer), labelled)
     free = {
         n: plane
         for n, plane in found.items()
-        if states[n] not in LABELLED and (not areas[n] or states[n] == SliceState.PREDICTED)
+        if states[n] not in LABELLED and (not areas[n] or states[n] == SliceState.MACHINE)
     }
     if not free:
         raise InputError("there is no empty slice between labelled ones")
-    annotation.write(free, SliceState.PREDICTED)
+    annotation.write(free, SliceState.MACHINE)
     _activate(session)
     return f"Filled {len(free)} slices; look at each and confirm it. Ctrl-Z takes them back"
 
@@ -106,7 +106,7 @@ def copy_nearest(session: Session) -> str:
     if not others.size:
         raise InputError("no slice is painted yet")
     nearest = int(others[np.abs(others - number).argmin()])
-    annotation.write({number: labels_array(annotation.layer)[nearest]}, SliceState.CONFIRMED)
+    annotation.write({number: labels_array(annotation.layer)[nearest]}, SliceState.PAINTED)
     _activate(session)
     return f"Copied slice {nearest} to {number}; correct it"
 
@@ -193,7 +193,7 @@ def accept(session: Session, numbers: Sequence[int], *, every: bool = False) -> 
         )
     for number in () if every else open_ones:
         _record_score(session, number, masks[number])
-    annotation.write({n: masks[n].copy() for n in open_ones}, SliceState.CONFIRMED)
+    annotation.write({n: masks[n].copy() for n in open_ones}, SliceState.PAINTED)
     _activate(session)
     if len(open_ones) == 1:
         return f"Accepted slice {open_ones[0]}"

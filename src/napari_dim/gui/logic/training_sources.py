@@ -12,7 +12,7 @@ from napari_dim.gui.controller import Session
 from napari_dim.gui.jobs.training_plan import Part
 from napari_dim.gui.layers.annotation import Annotation
 from napari_dim.gui.layers.image_layers import layer_source
-from napari_dim.project.states import SliceState, guessed
+from napari_dim.states import SliceState, guessed
 
 
 def describe(session: Session, parts: Sequence[Part]) -> str:
@@ -49,12 +49,12 @@ def _slices(part: Part, named: bool) -> str:
     annotation = part.annotation
     assert annotation is not None
     states, areas = annotation.states, annotation.areas
-    confirmed = states == SliceState.CONFIRMED
+    confirmed = states == SliceState.PAINTED
     found = [f"Slices labelled: {listed(np.flatnonzero(confirmed & (areas > 0)))}"]
     for title, where in (
         ("background only", confirmed & (areas == 0)),
         ("partial", states == SliceState.PARTIAL),
-        ("filled in but not confirmed, so unlabelled", states == SliceState.PREDICTED),
+        ("filled in but not confirmed, so unlabelled", states == SliceState.MACHINE),
     ):
         if where.any():
             found.append(f"{title}: {listed(np.flatnonzero(where))}")

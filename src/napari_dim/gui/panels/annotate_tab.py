@@ -24,7 +24,7 @@ from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.widgets.class_table import ClassTable, classes_of, set_classes
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, note, while_alive
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 NO_LABELS = "none yet: press New"
 
@@ -235,13 +235,13 @@ class AnnotateTab(QWidget):
             return
         self.classes.notice(labels_array(annotation.layer)[number])
         state = SliceState(int(states[number]))
-        if state == SliceState.CONFIRMED and not annotation.areas[number]:
+        if state == SliceState.PAINTED and not annotation.areas[number]:
             words = "confirmed: background only"
-        elif state == SliceState.CONFIRMED:
+        elif state == SliceState.PAINTED:
             words = "confirmed"
         elif state == SliceState.PARTIAL:
             words = "partial: only painted pixels count"
-        elif state == SliceState.PREDICTED:
+        elif state == SliceState.MACHINE:
             words = "filled in, not confirmed yet"
         else:
             words = "not labelled"

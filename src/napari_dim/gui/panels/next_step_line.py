@@ -12,6 +12,7 @@ from napari_dim.gui.controller import Activity, Session
 from napari_dim.gui.state.preferences import hide_hints, preferences
 from napari_dim.gui.widgets.loss_curves import stopped_paying
 from napari_dim.gui.widgets.small_widgets import note, while_alive
+from napari_dim.states import LABELLED
 
 ANNOTATE, TRAIN, REVIEW, EXPORT = range(4)
 """Places of the tabs."""
@@ -64,7 +65,7 @@ def next_step(session: Session) -> Step | None:
     if session.suggestions:
         return Step("correct the slices marked ★ with the brush, and accept them", REVIEW)
     states = annotation.states
-    if np.isin(states, (1, 2)).all():
+    if np.isin(states, LABELLED).all():
         return Step("every slice is labelled: export the mask", EXPORT)
     return Step("look through the masks, correct and accept them, then export", REVIEW)
 

@@ -21,7 +21,7 @@ from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
 from napari_dim.gui.widgets.slice_strip import Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 
 class Workspace(QWidget):
@@ -101,7 +101,7 @@ def strip_of(session: Any) -> Slices:
     doubt = np.full(len(states), np.nan)
     if prediction is not None and len(prediction.mask) == len(states):
         open_ones = (states == SliceState.UNTOUCHED) & prediction.said
-        states = np.where(open_ones, SliceState.PREDICTED, states)
+        states = np.where(open_ones, SliceState.MACHINE, states)
         areas = np.where(open_ones, prediction.areas, areas)
         doubt = prediction.entropy
     suggested = {s.number: s.reason for s in session.suggested_here}

@@ -21,7 +21,7 @@ from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.widgets.class_table import KEY as CLASSES
 from napari_dim.gui.widgets.class_table import ClassInfo, set_classes
 from napari_dim.project.model import GridNote, Note, Place, ProjectClass
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import Grid
 
 if TYPE_CHECKING:

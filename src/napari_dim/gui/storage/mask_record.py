@@ -14,7 +14,7 @@ from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.widgets.class_table import classes_of
 from napari_dim.io import hash_file, write_text_atomically
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 
 
 def write_record(session: Session, layer: Labels, written: Path, states: np.ndarray | None) -> Path:

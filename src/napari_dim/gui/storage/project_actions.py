@@ -18,7 +18,7 @@ from napari_dim.gui.storage.project_cases import add_open_layers, close_case, op
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
 from napari_dim.project.model import Case
-from napari_dim.project.states import SliceState
+from napari_dim.states import SliceState
 from napari_dim.volume import file_stem
 
 Each = Callable[[str], None]
@@ -273,6 +273,6 @@ def _take_labels(project: Project, name: str, row: CohortCase) -> None:
         Note(
             name=f"{name} (labels)",
             states="".join(str(int(state)) for state in case.states),
-            marks=dict.fromkeys(empty, int(SliceState.CONFIRMED)),
+            marks=dict.fromkeys(empty, int(SliceState.PAINTED)),
         ),
     )

@@ -20,7 +20,7 @@ from napari_dim.gui.layers.image_layers import (
 from napari_dim.gui.storage.layer_notes import labels_from, prediction_from
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
-from napari_dim.project.states import LABELLED
+from napari_dim.states import LABELLED
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:

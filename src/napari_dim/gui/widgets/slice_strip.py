@@ -9,26 +9,38 @@ from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_dim.project.states import SliceState
+from napari_dim.states import LABELLED, SliceState
 
 # Okabe and Ito's colours, which colour-blind people can tell apart; the letters say the same.
 COLOURS = {
     SliceState.UNTOUCHED: "#808080",
-    SliceState.CONFIRMED: "#0072B2",
+    SliceState.PAINTED: "#0072B2",
     SliceState.PARTIAL: "#E69F00",
-    SliceState.PREDICTED: "#56B4E9",
+    SliceState.MACHINE: "#56B4E9",
+    SliceState.ACCEPTED: "#009E73",
+    SliceState.CORRECTED: "#CC79A7",
+    SliceState.EMPTY: "#003D66",
+    SliceState.FILLED: "#A8DDC9",
 }
 LETTERS = {
     SliceState.UNTOUCHED: "·",
-    SliceState.CONFIRMED: "C",
-    SliceState.PARTIAL: "P",
-    SliceState.PREDICTED: "p",
+    SliceState.PAINTED: "P",
+    SliceState.PARTIAL: "½",
+    SliceState.MACHINE: "m",
+    SliceState.ACCEPTED: "A",
+    SliceState.CORRECTED: "C",
+    SliceState.EMPTY: "0",
+    SliceState.FILLED: "f",
 }
 WORDS = {
     SliceState.UNTOUCHED: "not labelled",
-    SliceState.CONFIRMED: "confirmed",
+    SliceState.PAINTED: "painted: all of it counts",
     SliceState.PARTIAL: "partial: only painted pixels count",
-    SliceState.PREDICTED: "the machine's, not accepted yet",
+    SliceState.MACHINE: "the machine's, not accepted yet",
+    SliceState.ACCEPTED: "the machine's, accepted as it was",
+    SliceState.CORRECTED: "the machine's, corrected",
+    SliceState.EMPTY: "confirmed: background only",
+    SliceState.FILLED: "filled in, not confirmed yet",
 }
 DOUBT = "#D55E00"
 STAR = "#F0E442"
@@ -127,7 +139,7 @@ class SliceStrip(QWidget):
             group = np.arange(first, min(first + step, count))
             state = SliceState(int(max(slices.states[group], key=_weight)))
             share = float(slices.areas[group].max()) / largest
-            least = LEAST_BAR if state in (SliceState.UNTOUCHED, SliceState.PREDICTED) else 9
+            least = LEAST_BAR if state not in LABELLED else 9
             height = least + (bottom - top - least) * share
             left, wide = first * width, max(step * width - (1 if width > 3 else 0), 1.0)
             bar = QRectF(left, bottom - height, wide, height)
@@ -185,7 +197,8 @@ class SliceStrip(QWidget):
 def _weight(state: int) -> int:
     """Of states that share a pixel, a person's work is shown before the machine's."""
     order = (
-        SliceState.UNTOUCHED, SliceState.PREDICTED, SliceState.PARTIAL, SliceState.CONFIRMED
+        SliceState.UNTOUCHED, SliceState.MACHINE, SliceState.FILLED, SliceState.PARTIAL,
+        SliceState.ACCEPTED, SliceState.EMPTY, SliceState.CORRECTED, SliceState.PAINTED,
     )  # fmt: skip
     return order.index(SliceState(int(state)))
 
