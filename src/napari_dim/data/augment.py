@@ -57,7 +57,7 @@ class WeakView:
         column = torch.arange(columns, device=device) - (columns - 1) / 2
         cos, sin = angle.cos() / scale, angle.sin() / scale
         # A slice larger than the patch is looked at anywhere, a smaller one near its middle.
-        room = (sizes - torch.tensor(self.patch, device=device)).clamp_min(0) / 2
+        room = (sizes - _on_device(self.patch, device)).clamp_min(0) / 2
         room = room + 0.05 * sizes
         middle = (sizes - 1) / 2 + signed[4:6].T * room
         # What a pixel's row and column, and each coarse pull, add to the place looked at.
@@ -164,6 +164,12 @@ def _blurred(x: Tensor) -> Tensor:
 
 # Both are linear along each axis, and two small matrices take a fraction of the time that
 # torch's own resampling and grouped convolution take on a CPU.
+
+
+@cache
+def _on_device(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """Kept there: nothing is brought to the device in the middle of a step."""
+    return torch.tensor(values, device=device)
 
 
 @cache

@@ -24,6 +24,28 @@ class Views:
     scans: tuple[Tensor, Tensor] | None = None
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """The slices of one draw as they are stored, labelled ones first.
+
+    Attributes
+    ----------
+    images
+        ``(n, channel, row, column)``, neighbours as channels.
+    sizes
+        ``(n, 2)``: rows and columns that each slice fills.
+    scans
+        ``(n,)``: the case that each is of.
+    labels
+        ``(B_l, row, column)``: class index + 1, 0 where there is no target.
+    """
+
+    images: Tensor
+    sizes: Tensor
+    scans: Tensor
+    labels: Tensor
+
+
 @dataclass
 class Sampler:
     """Draws batches.
@@ -64,6 +86,10 @@ class Sampler:
         Without `with_strong`, unlabelled slices have no strong view. All slices of a batch
         go through each view together: a call costs more than a slice.
         """
+        return self.views(self.pick(with_unlabelled=with_unlabelled), with_strong=with_strong)
+
+    def pick(self, *, with_unlabelled: bool) -> Drawn:
+        """The slices of one batch; only labelled ones where no others are there or wanted."""
         store = self.store
         device = store.images.device
         count = self.labelled
@@ -77,14 +103,22 @@ class Sampler:
                 others.odds, self.unlabelled, replacement=True, generator=self.generator
             )
             chosen.append((others, others.unlabelled[drawn]))
-        else:
-            with_strong = False
-        sizes = torch.cat([source.sizes[index] for source, index in chosen])
-        images = torch.cat([source.with_context(index, self.context) for source, index in chosen])
+        return Drawn(
+            torch.cat([source.with_context(index, self.context) for source, index in chosen]),
+            torch.cat([source.sizes[index] for source, index in chosen]),
+            torch.cat([source.case[index] for source, index in chosen]),
+            store.labels[pick],
+        )
+
+    def views(self, drawn: Drawn, *, with_strong: bool = True) -> Views:
+        """The views of these slices; nothing here waits for the device."""
+        images, sizes, count = drawn.images, drawn.sizes, len(drawn.labels)
+        alone = len(images) == count
+        with_strong = with_strong and not alone
         canvas = (images.shape[-2], images.shape[-1])
         place = self.weak.grid(sizes, canvas, self.generator)
         weak = look(images, place, sizes)
-        index = look_labels(store.labels[pick], place[:count], sizes[:count])
+        index = look_labels(drawn.labels, place[:count], sizes[:count])
 
         first = 0 if self.strong_labelled else count
         last = len(weak) if with_strong else count
@@ -92,10 +126,8 @@ class Sampler:
         if first < last:
             strong = strong_view(weak[first:last], self.strength, self.generator)
         labelled_strong = strong[:count] if self.strong_labelled else weak[:count]
-        if len(chosen) == 1:
+        if alone:
             return Views(weak, labelled_strong, index)
-        owner, other = (source.case[index] for source, index in chosen)
+        scans = (drawn.scans[:count], drawn.scans[count:])
         other_strong = strong[count - first :] if with_strong else None
-        return Views(
-            weak[:count], labelled_strong, index, weak[count:], other_strong, (owner, other)
-        )
+        return Views(weak[:count], labelled_strong, index, weak[count:], other_strong, scans)

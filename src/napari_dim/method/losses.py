@@ -69,7 +69,12 @@ def segmentation_loss(targets: Targets, logits: Tensor, target: Tensor, weight: 
 
 
 def total_loss(
-    supervised: Tensor, inner: Tensor, outer: Tensor, symmetric: Tensor, align: Tensor, ramp: float
+    supervised: Tensor,
+    inner: Tensor,
+    outer: Tensor,
+    symmetric: Tensor,
+    align: Tensor,
+    ramp: float | Tensor,
 ) -> Tensor:
     """``L_s + λ (L_in + L_out + λ L_sym) + L_align``, equation (10)."""
     return supervised + ramp * (inner + outer + ramp * symmetric) + align

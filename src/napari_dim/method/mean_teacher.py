@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def decay_at(step: int, decay: float, memory: float = 1.0) -> float:
@@ -23,13 +23,14 @@ def decay_at(step: int, decay: float, memory: float = 1.0) -> float:
 
 
 @torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, decay: float) -> None:
+def follow(teacher: nn.Module, student: nn.Module, decay: float | Tensor) -> None:
     """``θ' <- decay θ' + (1 - decay) θ`` for parameters and running statistics.
 
-    A decay of 1 keeps the teacher, 0 copies the student. Counters are copied.
+    A decay of 1 keeps the teacher, 0 copies the student. Counters are copied. A decay that
+    is a scalar on the device is not read, so nothing waits for it.
     """
-    old: list[torch.Tensor] = []
-    new: list[torch.Tensor] = []
+    old: list[Tensor] = []
+    new: list[Tensor] = []
     for mine, theirs in zip(
         (*teacher.parameters(), *teacher.buffers()),
         (*student.parameters(), *student.buffers()),
@@ -40,7 +41,9 @@ def follow(teacher: nn.Module, student: nn.Module, decay: float) -> None:
             new.append(theirs)
         else:
             mine.copy_(theirs)
-    if decay == 0.0:
+    if isinstance(decay, Tensor):
+        torch._foreach_add_(old, torch._foreach_mul(torch._foreach_sub(new, old), 1.0 - decay))
+    elif decay == 0.0:
         torch._foreach_copy_(old, new)
     elif decay != 1.0:
         torch._foreach_lerp_(old, new, 1.0 - decay)

@@ -87,7 +87,7 @@ def box_masks(
     """
     draw = torch.rand(4, batch, generator=generator, device=device)
     area = (AREA[0] + (AREA[1] - AREA[0]) * draw[0]) * rows * columns
-    low, high = torch.tensor(ASPECT, device=device).log()
+    low, high = _log_aspect(device)
     aspect = (low + (high - low) * draw[1]).exp()
     height = (area * aspect).sqrt().clamp(1, rows)
     width = (area / height).clamp(1, columns)
@@ -99,6 +99,12 @@ def box_masks(
     inside_columns = (column >= left[:, None]) & (column < (left + width)[:, None])
     boxes: Tensor = inside_rows[:, :, None] & inside_columns[:, None, :]
     return boxes.float().unsqueeze(1)
+
+
+@cache
+def _log_aspect(device: torch.device) -> Tensor:
+    """Kept on the device: nothing is brought there in the middle of a step."""
+    return torch.tensor(ASPECT, device=device).log()
 
 
 def paste(inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:

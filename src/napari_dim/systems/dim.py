@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -71,6 +71,28 @@ class Options:
     sharpness: float
     sharpness_every: int
     sharpness_from: float
+
+
+class Stage(NamedTuple):
+    """Which parts of a step run: with the batch's shapes, all that its code branches on."""
+
+    unlabelled: bool
+    """L_in, L_out and L_align."""
+    symmetric: bool
+    """L_sym."""
+    climbs: bool
+    """The sharpness-aware second pass."""
+
+
+class Pace(NamedTuple):
+    """The numbers that change from step to step: plain ones, or scalars on the device."""
+
+    progress: float | Tensor
+    """t / T."""
+    weight: float | Tensor
+    """λ(t)."""
+    decay: float | Tensor
+    """Of the teacher."""
 
 
 @dataclass(frozen=True)
@@ -150,39 +172,52 @@ class DiM:
         dict
             The parts of equation (10) that ran and ``total``, detached scalars.
         """
+        return self.take(batch, self.stage(progress, step), self.pace(progress, step))
+
+    def stage(self, progress: float, step: int) -> Stage:
+        """What runs at t / T = `progress`, in the step of this number."""
         options = self.options
-        weight = ramp(progress)
-        labelled = self._restyled(batch)
-        true = self.targets.encode(batch.index)
-        guidance = None
-        if batch.unlabelled is not None and self.uses_unlabelled(progress):
-            guidance = self._guide(batch, true, progress, weight)
-
-        def backward() -> dict[str, Tensor]:
-            self.optimiser.zero_grad(set_to_none=True)
-            parts = self._losses(batch, labelled, true, guidance, weight)
-            parts["total"].backward()  # type: ignore[no-untyped-call]
-            return {name: part.detach() for name, part in parts.items()}
-
-        parts = backward()
-        if self._climbs(progress, step):
-            with perturbed(self.student, options.sharpness):
-                backward()
-        self.optimiser.step()
-        if self.teacher is not None:
-            decay = options.teacher_decay
-            if not self.experienced:
-                decay = decay_at(step, decay, options.teacher_memory)
-            follow(self.teacher, self.student, decay)
-        return parts
-
-    def _climbs(self, progress: float, step: int) -> bool:
-        options = self.options
-        return (
+        unlabelled = self.uses_unlabelled(progress)
+        climbs = (
             options.sharpness > 0
             and progress >= options.sharpness_from
             and step % options.sharpness_every == 0
         )
+        symmetric = unlabelled and ramp(progress) ** 2 >= options.least_weight
+        return Stage(unlabelled, symmetric, climbs)
+
+    def pace(self, progress: float, step: int) -> Pace:
+        """The numbers of that step."""
+        decay = self.options.teacher_decay
+        if not self.experienced:
+            decay = decay_at(step, decay, self.options.teacher_memory)
+        return Pace(progress, ramp(progress), decay)
+
+    def take(self, batch: Batch, stage: Stage, pace: Pace) -> dict[str, Tensor]:
+        """`step`, with what it would work out of t: so it can be recorded and replayed.
+
+        Nothing here waits for the device, and no branch depends on a number of `pace`.
+        """
+        labelled = self._restyled(batch)
+        true = self.targets.encode(batch.index)
+        guidance = None
+        if batch.unlabelled is not None and stage.unlabelled:
+            guidance = self._guide(batch, true, stage, pace)
+
+        def backward() -> dict[str, Tensor]:
+            self.optimiser.zero_grad(set_to_none=True)
+            parts = self._losses(batch, labelled, true, guidance, pace.weight)
+            parts["total"].backward()  # type: ignore[no-untyped-call]
+            return {name: part.detach() for name, part in parts.items()}
+
+        parts = backward()
+        if stage.climbs:
+            with perturbed(self.student, self.options.sharpness):
+                backward()
+        self.optimiser.step()
+        if self.teacher is not None:
+            follow(self.teacher, self.student, pace.decay)
+        return parts
 
     def _restyled(self, batch: Batch) -> Tensor:
         """The labelled slices in the look of unlabelled ones, for a share of them.
@@ -201,7 +236,7 @@ class DiM:
 
     @torch.no_grad()
     def _guide(
-        self, batch: Batch, truth: tuple[Tensor, Tensor], progress: float, weight: float
+        self, batch: Batch, truth: tuple[Tensor, Tensor], stage: Stage, pace: Pace
     ) -> _Guidance:
         assert self.teacher is not None
         assert batch.unlabelled is not None
@@ -210,14 +245,13 @@ class DiM:
         weak, strong = batch.unlabelled, batch.unlabelled_strong
         count = len(weak)
         true, true_weight = (_cycle(each, count) for each in truth)
-        ratio = progress * self._uniform(count)
+        ratio = pace.progress * self._uniform(count)
         if not options.mix_same_scan:
             ratio = ratio * _foreign(batch, count)
         moved = mix_amplitude(_cycle(batch.labelled, count), weak, ratio, options.mixing_area)
         box = box_masks(count, *weak.shape[-2:], generator=self.generator, device=weak.device)
 
-        symmetric = weight * weight >= options.least_weight
-        stitches = symmetric or options.agreement
+        stitches = stage.symmetric or options.agreement
         views = [weak]
         if stitches:
             views += [paste(moved, weak, box), paste(weak, moved, box)]
@@ -239,7 +273,7 @@ class DiM:
             true_weight=true_weight,
             pseudo=pseudo,
             sure=agreed if options.agreement else sure,
-            agreed=agreed if symmetric else None,
+            agreed=agreed if stage.symmetric else None,
         )
 
     def _losses(
@@ -248,7 +282,7 @@ class DiM:
         labelled: Tensor,
         true: tuple[Tensor, Tensor],
         guidance: _Guidance | None,
-        weight: float,
+        weight: float | Tensor,
     ) -> dict[str, Tensor]:
         targets, options = self.targets, self.options
         views = [labelled]
