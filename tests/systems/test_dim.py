@@ -60,6 +60,11 @@ def method(seed=0, teacher=True, classes=2, regions=(), optimiser="sgd", **chang
     )
 
 
+def guided(dim, batch, progress):
+    truth = dim.targets.encode(batch.index)
+    return dim._guide(batch, truth, dim.stage(progress, 0), dim.pace(progress, 0))
+
+
 def weights(net):
     return torch.cat([p.detach().flatten() for p in net.parameters()])
 
@@ -81,6 +86,24 @@ def test_total_is_the_weighted_sum_of_its_parts(regions):
         parts["supervised"] + parts["inner"] + parts["outer"] + parts["symmetric"] + parts["align"]
     )
     torch.testing.assert_close(parts["total"], expected)
+
+
+@pytest.mark.parametrize("changes", [{}, {"sharpness_every": 3}, {"agreement": True}])
+def test_the_stage_says_which_terms_run_and_the_pace_may_be_tensors(changes):
+    """A step that is given its numbers as tensors, and reads none, does the same."""
+    plain, given = (method(least_weight=0.05, sharpness_from=0.7, **changes) for _ in range(2))
+    stages = set()
+    for number, progress in enumerate((0.0, 0.3, 0.5, 0.6, 0.9, 1.0)):
+        stage, pace = given.stage(progress, number), given.pace(progress, number)
+        expected = plain.step(views(), progress, number)
+        parts = given.take(views(), stage, type(pace)(*map(torch.tensor, pace)))
+        assert ("inner" in parts) == stage.unlabelled
+        assert ("symmetric" in parts) == stage.symmetric
+        torch.testing.assert_close(parts, expected)
+        stages.add(stage)
+    assert len(stages) == 3
+    torch.testing.assert_close(weights(given.student), weights(plain.student))
+    torch.testing.assert_close(weights(given.teacher), weights(plain.teacher))
 
 
 def test_without_a_teacher_it_is_supervised_training():
@@ -156,9 +179,7 @@ def test_pseudo_labels_that_a_paste_changes_do_not_count():
     strict, plain = (method(confidence=0.5, agreement=on) for on in (True, False))
     for dim in (strict, plain):  # pseudo-labels that lean on what stands beside them
         dim.teacher[3].weight.data.mul_(4)
-    checked, direct = (
-        dim._guide(batch, dim.targets.encode(batch.index), progress, 0.2) for dim in (strict, plain)
-    )
+    checked, direct = (guided(dim, batch, progress) for dim in (strict, plain))
     assert checked.agreed is None
     assert direct.agreed is None
     assert torch.equal(checked.pseudo, direct.pseudo)
@@ -181,7 +202,7 @@ def test_slices_of_one_scan_lend_each_other_no_look(mix_same_scan):
     changed = (dim._restyled(batch) != batch.labelled_strong).flatten(1).any(1)
     assert changed.tolist() == [False, True, True, False]  # beside 0, 1, 0, 1
     dim = method(mix_same_scan=mix_same_scan, mixing_area=0.2)
-    guidance = dim._guide(batch, dim.targets.encode(batch.index), 0.9, 0.9)
+    guidance = guided(dim, batch, 0.9)
     inside = torch.where(guidance.box.bool(), guidance.inner, batch.labelled[:2])
     mixed = (inside - batch.labelled[:2]).abs().flatten(1).amax(1) > 1e-4
     assert mixed.tolist() == [mix_same_scan, True]

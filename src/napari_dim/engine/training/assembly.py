@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import torch
 
@@ -34,20 +35,27 @@ def training_method(
     teacher = model.teacher
     if teacher is not None:
         teacher = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    on_cuda = device.type == "cuda"
+    # There the rate is a scalar on the device, so that a recorded step can read it.
+    rate: Any = settings.learning_rate
+    if on_cuda:
+        rate = torch.tensor(rate, device=device)
     optimiser: torch.optim.Optimizer
     if settings.optimiser == "sgd":
         optimiser = torch.optim.SGD(
             student.parameters(),
-            lr=settings.learning_rate,
+            lr=rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
+            fused=True if on_cuda else None,
         )
     else:
         optimiser = torch.optim.AdamW(
             student.parameters(),
-            lr=settings.learning_rate,
+            lr=rate,
             weight_decay=settings.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+            fused=on_cuda or device.type == "cpu",
+            capturable=on_cuda,
         )
     options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
     method = DiM(
@@ -80,3 +88,12 @@ def training_method(
         stream,
     )
     return method, sampler
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give all of an optimiser's parameters this learning rate, without waiting for the device."""
+    for group in optimiser.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate

@@ -179,8 +179,20 @@ def moments_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
+@torch.no_grad()
 def restore_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
-    """Put back what `moments_of` gave, in the layout of the parameters."""
+    """Put back what `moments_of` gave, in the layout of the parameters.
+
+    Moments that are there are written over, so that a recorded step finds them; what was not
+    there yet is 0, as before the first step.
+    """
+    if optimiser.state:
+        for name, tensor in moments_of(optimiser).items():
+            if name in moments:
+                tensor.copy_(moments[name])
+            else:
+                tensor.zero_()
+        return
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for name, tensor in moments.items():

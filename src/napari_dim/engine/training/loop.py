@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+import torch
+
 from napari_dim.engine.device import is_out_of_memory, release_memory
 from napari_dim.engine.inference.trained_model import make_run_folder
 from napari_dim.engine.training.checkpoint import forget_checkpoints, has_checkpoint
@@ -135,7 +137,8 @@ class _Loop:
             now = clock.elapsed
             if now - self._reported >= REPORT_EVERY or clock.over(trainer.step):
                 self._reported = now
-                values = {name: float(value) for name, value in losses.items()}
+                # Together: the device is asked once.
+                values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
                 if not math.isfinite(values["total"]):
                     yield self._go_back()
                     continue

@@ -19,7 +19,7 @@ from napari_dim.engine.inference.components import single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
-from napari_dim.engine.training.assembly import training_method
+from napari_dim.engine.training.assembly import set_rate, training_method
 from napari_dim.engine.training.checkpoint import (
     Checkpoint,
     moments_for,
@@ -28,6 +28,7 @@ from napari_dim.engine.training.checkpoint import (
 )
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Relabelled, Started
+from napari_dim.engine.training.graphs import Stepper
 from napari_dim.engine.training.job import (
     Job,
     class_ids,
@@ -107,6 +108,7 @@ class Trainer:
         self.method, self._sampler = training_method(
             self.model, store, device, self._stream, experienced=experienced
         )
+        self._stepper = Stepper(self.method, self._sampler, device)
         self._allow()
         if job.resume is not None:
             self._restore(job.resume)
@@ -132,12 +134,8 @@ class Trainer:
         """Take one step at t / T = `progress`; returns its losses."""
         settings = self._settings
         rate = self.rate * settings.learning_rate * (1 - progress) ** settings.decay_power
-        for group in self.method.optimiser.param_groups:
-            group["lr"] = rate
-        batch = self._sampler.draw(
-            with_unlabelled=self._semi, with_strong=self.method.uses_unlabelled(progress)
-        )
-        losses = self.method.step(batch, progress, self.step)
+        set_rate(self.method.optimiser, rate)
+        losses = self._stepper.step(progress, self.step, with_unlabelled=self._semi)
         self.step += 1
         return losses
 
@@ -204,6 +202,7 @@ class Trainer:
             return ""
         sampler.labelled = max(1, sampler.labelled // 2)
         sampler.unlabelled = max(1, sampler.unlabelled // 2)
+        self._stepper.forget()
         self.go_back()
         release_memory(thorough=True)
         return (
@@ -233,7 +232,8 @@ class Trainer:
             self.model.teacher.train(mode)
 
     def close(self) -> None:
-        """End what runs in the background."""
+        """End what runs in the background, and let go of recorded steps."""
+        self._stepper.forget()
         if self._stream is not None:
             self._stream.close()
 
@@ -294,7 +294,10 @@ class Trainer:
     def _allow(self) -> None:
         """Let the background of slices hide classes that were not looked for there."""
         groups = unsaid_groups(self._cases, self._classes)
-        self.method.targets.allow([[self._indices[i] for i in group] for group in groups])
+        unsaid = tuple(tuple(self._indices[i] for i in group) for group in groups)
+        if unsaid != self.method.targets.unsaid:
+            self.method.targets.allow(unsaid)
+            self._stepper.forget()
 
     def _stored(self) -> SliceStore:
         unlabelled = (

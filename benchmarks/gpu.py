@@ -1,0 +1,245 @@
+"""What a GPU makes of it: each part of docs/results/gpu.md, as one JSON and its tables.
+
+    python benchmarks/gpu.py DATA [--only PART ...] [--json FILE] [--table FILE]
+
+DATA holds the cohorts (see `tasks.py`). Parts that fail are told and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import statistics
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from runs import dice_of, machine
+from step import built, cases
+from tasks import build
+
+from napari_dim.config import Settings
+from napari_dim.engine.training.graphs import WARM, Stepper
+from napari_dim.engine.training.assembly import set_rate
+
+CUDA = torch.device("cuda")
+STAGES = {
+    "labelled slices alone": (0.0, 1),
+    "with L_in, L_out, L_align": (0.6, 1),
+    "all terms": (1.0, 1),
+    "all terms, SAM every 4th step": (1.0, None),
+    "all terms, SAM every step": (1.0, 0),
+}
+"""t / T, and the number of a step (of two: 0 climbs); None counts on, with SAM on each fourth."""
+
+
+def stepper(settings: Settings, side: int = 128, *, recorded: bool, size=(160, 224)) -> Stepper:
+    """A training on noise, ready to take steps."""
+    made = cases(*size)
+    method, sampler = built(made, settings, side, CUDA)
+    return Stepper(method, sampler, CUDA, recorded=recorded)
+
+
+def interactive(**changes: Any) -> Settings:
+    """The interactive preset, with SAM wherever the number of the step says so."""
+    every = changes.pop("every", 4)
+    return Settings.make(
+        device="cuda", sharpness_every=every, sharpness_from=0.0, **changes
+    )
+
+
+def timed(steps: Stepper, progress: float, number: int | None, count: int = 60) -> dict[str, float]:
+    """Milliseconds a step over `count` steps, after those that warm up and record."""
+    def take(n: int) -> None:
+        steps.step(progress, n if number is None else number, with_unlabelled=True)
+
+    for n in range(8 * (WARM + 1)):
+        take(n)
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        for n in range(count):
+            take(n)
+        torch.cuda.synchronize()
+        times.append((time.perf_counter() - start) / count * 1000)
+    return {"ms": round(statistics.median(times), 3), "spread": round(max(times) - min(times), 3)}
+
+
+def busy(steps: Stepper, progress: float, number: int | None, count: int = 12) -> dict[str, float]:
+    """Kernels a step and their own time; kernels of one queue don't overlap."""
+    from torch.profiler import ProfilerActivity, profile
+
+    def run() -> None:
+        for n in range(count):
+            steps.step(progress, n if number is None else number, with_unlabelled=True)
+        torch.cuda.synchronize()
+
+    run()
+    with profile(activities=[ProfilerActivity.CUDA]) as found:
+        run()
+    spans = []
+    for event in found.events():
+        if event.device_type == torch.autograd.DeviceType.CUDA:
+            spans.append((event.time_range.start, event.time_range.end, event.name))
+    spans = [s for s in spans if not s[2].startswith(("Memcpy HtoD (Pageable", "ProfilerStep"))]
+    spans.sort()
+    covered, end = 0.0, float("-inf")
+    for a, b, _ in spans:
+        covered += max(0.0, b - max(a, end))
+        end = max(end, b)
+    return {"kernels": len(spans) / count, "kernels_ms": round(covered / 1000 / count, 3)}
+
+
+def equality() -> dict[str, Any]:
+    """Weights after 50 recorded steps beside those after 50 plain ones, in float32."""
+    found = {}
+    with exact():
+        for name, changes in {
+            "interactive": {}, "unet, SGD": {"network": "unet", "optimiser": "sgd", "width": 16,
+                                             "learning_rate": 0.01},
+        }.items():  # fmt: skip
+            ends, states = [], []
+            for recorded in (False, True, False):
+                steps = stepper(
+                    interactive(mixed_precision=False, **changes), 64, recorded=recorded
+                )
+                for n in range(50):
+                    progress = n / 49
+                    set_rate(steps.method.optimiser, 2e-3 * (1 - 0.9 * progress))
+                    losses = steps.step(progress, n, with_unlabelled=True)
+                ends.append(float(losses["total"]))
+                states.append(weights(steps))
+                if recorded:
+                    found[f"{name}: stages recorded"] = len(steps._stages)
+                    found[f"{name}: still recorded"] = steps.recorded
+            plain, graphed, again = states
+            found[f"{name}: relative difference"] = distance(graphed, plain)
+            found[f"{name}: of plain steps, taken twice"] = distance(again, plain)
+            found[f"{name}: losses"] = ends
+    return found
+
+
+@contextmanager
+def exact() -> Iterator[None]:
+    """No shorter numbers, and the same algorithms each time."""
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = False
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def weights(steps: Stepper) -> torch.Tensor:
+    nets = (steps.method.student, steps.method.teacher)
+    return torch.cat(
+        [t.detach().flatten().double() for net in nets for t in (*net.parameters(), *net.buffers())]
+    )
+
+
+def distance(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def step() -> dict[str, Any]:
+    """The interactive step at each stage, recorded and plain."""
+    rows: dict[str, Any] = {}
+    for name, (progress, number) in STAGES.items():
+        row: dict[str, Any] = {}
+        for how, recorded in (("recorded", True), ("plain", False)):
+            steps = stepper(interactive(every=4 if number is None else 2), recorded=recorded)
+            row[how] = timed(steps, progress, number, 60 if recorded else 16)
+            row[how] |= busy(steps, progress, number)
+            row[how]["mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+            if recorded and not steps.recorded:
+                row["fell back"] = True
+            steps.forget()
+            del steps
+            clean()
+        row["share"] = round(row["recorded"]["kernels_ms"] / row["recorded"]["ms"], 3)
+        rows[name] = row
+        print(name, row, flush=True)
+    return rows
+
+
+def clean() -> None:
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+
+
+def paper() -> dict[str, Any]:
+    """The paper preset's step, as set and in bfloat16."""
+    rows = {}
+    for name, changes in {"float32": {}, "bfloat16": {"mixed_precision": True}}.items():
+        for recorded in (False, True):
+            settings = Settings.make(preset="paper", device="cuda", **changes)
+            steps = stepper(settings, 256, recorded=recorded, size=(256, 256))
+            row = timed(steps, 1.0, 0, 8)
+            row |= busy(steps, 1.0, 0, 2)
+            row["mib"] = round(torch.cuda.max_memory_allocated() / 2**20)
+            rows[f"{name}, {'recorded' if recorded else 'plain'}"] = row
+            print(name, recorded, row, flush=True)
+            steps.forget()
+            del steps
+            clean()
+    return rows
+
+
+def start() -> dict[str, Any]:
+    """Seconds from Start to the first step, to the first replay, and steps in a budget."""
+    from napari_dim.engine.training.events import Finished, Started, StepDone
+    from napari_dim.engine.training.loop import Job, train
+
+    found: dict[str, Any] = {}
+    for again in (False, True):
+        begun = time.perf_counter()
+        told: dict[str, Any] = {}
+        for event in train(Job(cases(160, 224), Settings.make(device="cuda", budget=10.0))):
+            now = time.perf_counter() - begun
+            if isinstance(event, Started):
+                told["set-up"] = round(now, 2)
+            elif isinstance(event, StepDone):
+                told.setdefault("first step", round(now, 2))
+            elif isinstance(event, Finished):
+                told["steps in 10 s"] = event.steps
+        found["again" if again else "first"] = told
+    print(found, flush=True)
+    return found
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    "equality": equality, "step": step, "start": start, "paper": paper,
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--json", type=Path, default=Path("gpu.json"))
+    args = parser.parse_args()
+    found: dict[str, Any] = {"machine": machine()}
+    print(found["machine"], flush=True)
+    for name in args.only:
+        begun = time.perf_counter()
+        try:
+            found[name] = PARTS[name]()
+        except Exception:
+            traceback.print_exc()
+        print(f"[{name}: {time.perf_counter() - begun:.0f} s]", flush=True)
+        args.json.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
