@@ -11,7 +11,6 @@ import argparse
 import gc
 import json
 import statistics
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,15 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from runs import dice_of, machine
+from runs import machine
 from step import built, cases
-from tasks import build
 
 from napari_dim.config import Settings
-from napari_dim.engine.training.graphs import WARM, Stepper
 from napari_dim.engine.training.assembly import set_rate
+from napari_dim.engine.training.graphs import WARM, Stepper
 
 CUDA = torch.device("cuda")
 STAGES = {
@@ -50,13 +47,12 @@ def stepper(settings: Settings, side: int = 128, *, recorded: bool, size=(160, 2
 def interactive(**changes: Any) -> Settings:
     """The interactive preset, with SAM wherever the number of the step says so."""
     every = changes.pop("every", 4)
-    return Settings.make(
-        device="cuda", sharpness_every=every, sharpness_from=0.0, **changes
-    )
+    return Settings.make(device="cuda", sharpness_every=every, sharpness_from=0.0, **changes)
 
 
 def timed(steps: Stepper, progress: float, number: int | None, count: int = 60) -> dict[str, float]:
     """Milliseconds a step over `count` steps, after those that warm up and record."""
+
     def take(n: int) -> None:
         steps.step(progress, n if number is None else number, with_unlabelled=True)
 

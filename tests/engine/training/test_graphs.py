@@ -10,10 +10,10 @@ from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.working_grid import WorkingGrid
-from napari_dim.engine.training.checkpoint import moments_of, restore_moments
-from napari_dim.engine.training.graphs import WARM, Stepper
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.training.assembly import set_rate, training_method
+from napari_dim.engine.training.checkpoint import moments_of, restore_moments
+from napari_dim.engine.training.graphs import WARM, Stepper
 from napari_dim.volume import Grid, Volume
 
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(

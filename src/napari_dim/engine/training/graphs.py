@@ -75,7 +75,8 @@ class Stepper:
         self._seen: Counter[_Key] = Counter()
         self._stages: dict[_Key, _Recorded] = {}
         self._inputs: dict[_Key, Drawn] = {}
-        self._pace = Pace(*(torch.zeros((), device=device) for _ in Pace._fields))
+        self._numbers = [torch.zeros((), device=device) for _ in Pace._fields]
+        self._pace = Pace(*self._numbers)
         self._pool: Any = None
         self._waiting: deque[torch.cuda.Event] = deque()
 
@@ -141,7 +142,7 @@ class Stepper:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.sampler.generator)
         now = torch.cuda.current_stream(self._device)
-        aside = torch.cuda.Stream(self._device)
+        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(now)
         with _generators_kept(self.sampler.generator, self._device), torch.cuda.stream(aside):
             # Others' work, such as a prediction in another thread, is none of this thread's.
@@ -160,14 +161,14 @@ class Stepper:
 
     def _replay(self, kept: _Recorded, drawn: Drawn, pace: Pace) -> dict[str, Tensor]:
         _fill(kept.inputs, drawn)
-        for scalar, value in zip(self._pace, pace, strict=True):
+        for scalar, value in zip(self._numbers, pace, strict=True):
             scalar.fill_(value)
         if kept.graph is None:
             return self._take(kept.inputs, kept.stage, self._pace)
         kept.graph.replay()
         if len(self._waiting) >= AHEAD:
             self._waiting.popleft().synchronize()
-        done = torch.cuda.Event(blocking=True)
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
         done.record()
         self._waiting.append(done)
         assert kept.losses is not None
