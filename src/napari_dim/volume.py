@@ -44,12 +44,19 @@ class Grid:
         File axis (0, 1, 2) that slices are counted along.
     unit
         ``"mm"``, or ``"pixel"`` for pictures without a physical size.
+    placed
+        Whether the file says where the voxels lie; else only sizes can be compared.
+    others
+        Further places that the file states, as `file_affine`: a NIfTI's qform that differs
+        from its sform.
     """
 
     file_shape: tuple[int, int, int]
     file_affine: np.ndarray
     slice_axis: int
     unit: Literal["mm", "pixel"] = "mm"
+    placed: bool = True
+    others: tuple[np.ndarray, ...] = ()
 
     def __post_init__(self) -> None:
         affine = np.asarray(self.file_affine, dtype=np.float64)
@@ -83,7 +90,7 @@ class Grid:
         slices, rows, columns = spacing or (1.0, 1.0, 1.0)
         # Diagonal (column: L, row: P) so that the layout below leaves rows and columns alone.
         affine = np.diag([-columns, -rows, slices, 1.0])
-        return cls((width, height, count), affine, 2, "mm" if spacing else "pixel")
+        return cls((width, height, count), affine, 2, "mm" if spacing else "pixel", placed=False)
 
     @property
     def codes(self) -> str:

@@ -116,8 +116,8 @@ def _replace(path: Path, old: str, new: str) -> None:
 
 
 def _mask_shape(folder: Path) -> None:
-    mask = np.ones((SHAPE[0], SHAPE[1], SHAPE[2] + 1), np.uint8)
-    nib.save(nib.Nifti1Image(mask, AFFINE), folder / "one_mask.nii.gz")
+    mask = nib.Nifti1Image(np.ones((SHAPE[0], SHAPE[1], SHAPE[2] + 1), np.uint8), None)
+    nib.save(mask, folder / "one_mask.nii.gz")  # and no place of its own
 
 
 def _mask_affine(folder: Path) -> None:
@@ -140,8 +140,11 @@ def _truncated(folder: Path) -> None:
 
 
 BAD_COHORTS = {
-    "mask of another shape": (_mask_shape, "one_mask.nii.gz: the mask is"),
-    "mask of another place": (_mask_affine, "affines differ"),
+    "mask of another shape": (
+        _mask_shape,
+        "one_mask.nii.gz: the mask does not say where",
+    ),
+    "mask of another place": (_mask_affine, "off its image (5 mm to the right"),
     "mask without a class": (_blank_mask, "background alone"),
     "image missing": (lambda f: (f / "two.nii.gz").unlink(), "row 3: there is no file two.nii.gz"),
     "mask missing": (

@@ -203,7 +203,7 @@ def _all() -> Iterator[Odd]:
     ids = frozenset({300, 70000})
     yield Odd("ids above 65535", with_mask(_renumber(300, 70000, np.int32)), ids=ids)
     yield Odd("mask of another shape", with_mask(lambda m: m[:-1]), "its image")
-    yield Odd("mask elsewhere", _elsewhere, "affines differ")
+    yield Odd("mask elsewhere", _elsewhere, "its image")
     yield Odd("channels that differ", _mixed_channels, "channel")
     yield Odd("no background", with_mask(lambda m: np.where(m == 0, 1, m).astype(np.uint8)))
     yield Odd("one labelled voxel", with_mask(_one_voxel), ids=frozenset({1}))

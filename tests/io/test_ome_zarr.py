@@ -12,7 +12,15 @@ from napari_dim.engine.inference.out_of_core import predict_into
 from napari_dim.engine.inference.predictor import predict
 from napari_dim.engine.training.loop import Job, train
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, format_of, read_mask, read_volume, write_image, write_mask
+from napari_dim.io import (
+    LabelClass,
+    format_of,
+    lay_mask,
+    read_mask,
+    read_volume,
+    write_image,
+    write_mask,
+)
 from napari_dim.io.zarr.lazy_array import LazyArray
 from napari_dim.io.zarr.zarr_reader import classes_of
 from napari_dim.io.zarr.zarr_writer import DEEP, stored_axes, zarr_mask
@@ -224,10 +232,12 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
     with pytest.raises(InputError):
         read_volume(tmp_path / "broken.zarr")
     small = store(tmp_path / "small.zarr", RAMP[:9], unit="millimeter")
-    with pytest.raises(InputError, match="its image"):
-        read_mask(small, volume)
+    laid = lay_mask(small, volume)
+    np.testing.assert_array_equal(laid.ids[:9], RAMP[:9])
+    assert not laid.ids[9:].any()
+    assert "the mask covers" in laid.notes[-1]
     moved = store(tmp_path / "moved.zarr", RAMP, unit="millimeter", translation=[9.0, 0, 0])
-    with pytest.raises(InputError, match="does not lie"):
+    with pytest.raises(InputError, match=r"9 mm off its image"):
         read_mask(moved, volume)
 
 

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, read_mask, read_volume, write_mask
+from napari_dim.io import LabelClass, lay_mask, read_mask, read_volume, write_mask
 from napari_dim.io.pictures import picture_pixels
 from tests.io.test_nifti import one_line
 
@@ -137,11 +137,12 @@ def test_masks_that_do_not_fit(tmp_path):
     assert not (tmp_path / "x.png").exists()
 
 
-def test_a_picture_and_a_volume_do_not_mix(tmp_path):
+def test_the_mask_of_a_picture_in_a_format_of_volumes(tmp_path):
     volume = read_volume(png(tmp_path / "a.png", GREY))
-    path = write_mask(tmp_path / "m.nii.gz", np.ones((1, 7, 9), np.uint8), volume)
-    with pytest.raises(InputError, match="the mask is a volume, its image a picture"):
-        read_mask(path, volume)
+    path = write_mask(tmp_path / "m.nii.gz", GREY[None], volume)
+    laid = lay_mask(path, volume)
+    np.testing.assert_array_equal(laid.ids, GREY[None])
+    assert "voxel by voxel" in laid.notes[0]
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])

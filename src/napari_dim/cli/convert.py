@@ -52,25 +52,26 @@ def convert(
     if as_mask:
         import numpy as np
 
-        from napari_dim.io import read_mask
+        from napari_dim.io import lay_mask
         from napari_dim.io.labels import as_labels
         from napari_dim.io.pictures.picture_reader import palette_of
 
         mask_format(target, form)
         if like is not None:
             volume = read_volume(like, part=part)
-            labels = read_mask(source, volume)
+            laid = lay_mask(source, volume)
+            labels, notes = laid.ids, laid.notes
         else:
             volume = read_volume(source, part=part)
             if volume.channels > 1:
                 raise InputError("a mask has one channel, this image several", where=source)
-            labels = as_labels(np.asarray(volume.array), where=source)
+            labels, notes = as_labels(np.asarray(volume.array), where=source), volume.warnings
         if not classes and source.is_file() and source.name.lower().endswith(PALETTES):
             classes = palette_of(source)
         written = write_mask(target, labels, volume, classes=classes, form=form)
     else:
         volume = read_volume(source, part=part)
-        written = write_image(target, volume)
-    for text in volume.warnings:
+        written, notes = write_image(target, volume), volume.warnings
+    for text in notes:
         messages().print(f"Note      {source.name}: {text}")
     output().print(f"Wrote {written}")

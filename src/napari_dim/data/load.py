@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from napari_dim.data.case import Case
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
-from napari_dim.io import read_mask, read_volume
+from napari_dim.io import lay_mask, read_volume
 from napari_dim.io.channels import combined
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
@@ -59,7 +61,7 @@ def load_case(row: CohortCase) -> Case:
             )
         if row.labels is None:
             raise InputError("slices are listed but no labels file", where=row.where)
-        reference = read_mask(row.labels, volume)
+        volume, reference = _with_mask(row.labels, volume)
         mask = np.zeros_like(reference)
         mask[labelled] = reference[labelled]
         states[labelled] = SliceState.PAINTED
@@ -114,8 +116,14 @@ def load_reference(row: CohortCase) -> tuple[Volume, np.ndarray]:
     """
     if row.labels is None:
         raise InputError("there is no labels file to compare with", where=row.where)
-    volume = load_image(row)
-    return volume, read_mask(row.labels, volume)
+    return _with_mask(row.labels, load_image(row))
+
+
+def _with_mask(path: Path, volume: Volume) -> tuple[Volume, np.ndarray]:
+    """A mask on its image, whose warnings tell what was decided of the mask too."""
+    laid = lay_mask(path, volume)
+    told = tuple(f"{path.name}: {note}" for note in laid.notes)
+    return replace(volume, warnings=(*volume.warnings, *told)), laid.ids
 
 
 def _check_alike(rows: tuple[CohortCase, ...], cases: list[Case]) -> None:

@@ -12,16 +12,18 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
-from napari_dim.io.geometry import mask_on
+from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Volume, file_stem
 
 __all__ = [
     "LabelClass",
+    "Laid",
     "Part",
     "atomic_path",
     "file_kind",
     "hash_file",
+    "lay_mask",
     "list_parts",
     "prediction_name",
     "read_classes",
@@ -95,13 +97,18 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
 
 
 def read_mask(path: Path, like: Volume) -> np.ndarray:
-    """Read the mask of an image.
+    """The class ids of `lay_mask` alone."""
+    return lay_mask(path, like).ids
+
+
+def lay_mask(path: Path, like: Volume) -> Laid:
+    """Read the mask of an image, and lay it onto the image; see `geometry`.
 
     Returns
     -------
-    numpy.ndarray
-        Class ids, ``(slice, row, column)`` in the layout of `like`, of the smallest
-        unsigned integer type that holds them.
+    Laid
+        Class ids, ``(slice, row, column)`` in the layout of `like`, of the smallest unsigned
+        integer type that holds them; and what was decided on the way.
 
     Raises
     ------
@@ -110,17 +117,10 @@ def read_mask(path: Path, like: Volume) -> np.ndarray:
     """
     path = _existing(path)
     found, _ = reader_of(path)
-    own = like.kind if like.path is None or not like.path.exists() else file_kind(like.path)
-    if found.kind not in (own, like.kind):
-        raise InputError(
-            f"the mask is a {found.kind}, its image a {like.kind}",
-            where=path,
-            hint="Use a mask made for this image",
-        )
-    if found.read_mask:
-        mask: np.ndarray = found.call(found.read_mask, path, like)
-        return mask
-    return mask_on(like, read_volume(path))
+    if not found.read_mask:
+        return lay(read_volume(path), like.grid)
+    got: Laid | np.ndarray = found.call(found.read_mask, path, like)
+    return got if isinstance(got, Laid) else Laid(got)
 
 
 def read_classes(path: Path) -> list[LabelClass]:

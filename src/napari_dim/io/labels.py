@@ -64,7 +64,7 @@ def ids_in(mask: np.ndarray) -> list[int]:
 
 
 def as_labels(
-    values: np.ndarray, *, where: str | Path | None = None, tolerance: float = 0.0
+    values: np.ndarray, *, where: str | Path | None = None, tolerance: float = 1e-3
 ) -> np.ndarray:
     """Turn numbers into label ids of the smallest unsigned type that holds them.
 
@@ -75,7 +75,8 @@ def as_labels(
     where
         File they came from, for the message.
     tolerance
-        How far from a whole number a value may lie, for files that store ids scaled.
+        How far from a whole number a float may lie: programs that compute with labels, or
+        store them scaled, leave rounding errors.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def as_labels(
             bad = ~(np.abs(values - whole) <= tolerance)
         if bad.any():
             raise InputError(
-                f"a mask holds whole class numbers, this one holds {values[bad].flat[0]:g}",
+                f"a mask holds whole class numbers, this one holds {_exactly(values[bad].flat[0])}",
                 where=where,
                 hint="Is this an image or a probability map?",
             )
@@ -106,6 +107,11 @@ def as_labels(
     if lowest < 0:
         raise InputError(f"a mask holds no negative numbers, this one {lowest}", where=where)
     return values.astype(smallest_type(int(values.max())), copy=False)
+
+
+def _exactly(value: np.floating) -> str:
+    """A number with as many digits as tell it from its neighbours."""
+    return np.format_float_positional(value, trim="-") if 1e-4 < abs(value) < 1e16 else str(value)
 
 
 def smallest_type(largest: int) -> np.dtype[np.unsignedinteger]:

@@ -157,9 +157,9 @@ def test_faults_are_one_line(cohort, tmp_path):
     (folder / "c1_dim.nii.gz").unlink()
     with pytest.raises(InputError, match=r"row 3: there is no prediction c1_dim\.nii\.gz"):
         evaluate(cohort, folder)
-    wrong = nib.Nifti1Image(np.zeros((10, 12, 7), np.uint8), AFFINE)
+    wrong = nib.Nifti1Image(np.zeros((10, 12, 6), np.uint8), AFFINE * 1.5)
     wrong.to_filename(folder / "c1_dim.nii.gz")
-    with pytest.raises(InputError, match=r"c1_dim\.nii\.gz: the mask is"):
+    with pytest.raises(InputError, match=r"c1_dim\.nii\.gz: the mask's voxels are"):
         evaluate(cohort, folder)
 
 

@@ -24,7 +24,7 @@ from napari_dim.io.dicom.headers import (
 from napari_dim.io.dicom.stacks import Place, Stack, place_of, stacks_of
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
-from napari_dim.io.geometry import mask_on
+from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES
 from napari_dim.volume import Grid, Volume
@@ -59,13 +59,13 @@ def read_dicom(path: Path, how: How) -> Volume:
         return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
 
 
-def read_dicom_mask(path: Path, like: Volume) -> np.ndarray:
+def read_dicom_mask(path: Path, like: Volume) -> Laid:
     """Read a DICOM-SEG, or whole numbers in a series; see `napari_dim.io.read_mask`."""
     if _is_segmentation(path):
         from napari_dim.io.dicom.segmentation import read_dicom_seg
 
-        return read_dicom_seg(path, like)
-    return mask_on(like, read_dicom(path, How()))
+        return Laid(read_dicom_seg(path, like))
+    return lay(read_dicom(path, How()), like.grid)
 
 
 def list_classes(path: Path) -> list[LabelClass]:
@@ -241,7 +241,8 @@ def _volume(
     unit: Any = "mm" if located or first.spacing else "pixel"
     # The slices that were taken are what a reader knows; a thin one is no reason to turn.
     axis = 2 if slice_axis is None or flat else slice_axis
-    grid = Grid((array.shape[0], array.shape[1], array.shape[2]), place.affine, axis, unit)
+    shape = (array.shape[0], array.shape[1], array.shape[2])
+    grid = Grid(shape, place.affine, axis, unit, placed=located)
     instances = [("", 0)] * place.count
     for number, frame in zip(place.index, stack.frames, strict=True):
         instances[number] = (frame.uid, frame.index)

@@ -47,7 +47,9 @@ def read_series(path: Path, how: How) -> Volume:
     if told["others"]:
         warnings.append(f"the largest of {len(told['others']) + 1} series is read; "
                         f"there are also {'; '.join(told['others'][:6])}")  # fmt: skip
-    return replace(volume, header={**volume.header, **_header(told)}, warnings=tuple(warnings))
+    grid = replace(volume.grid, placed=bool(told["located"]))
+    header = {**volume.header, **_header(told)}
+    return replace(volume, grid=grid, header=header, warnings=tuple(warnings))
 
 
 def list_series(path: Path) -> tuple[Part, ...]:

@@ -151,15 +151,17 @@ def volume_of(
     if axes == 2:  # a flat image
         array = array[:, :, None]
     warnings = []
+    unplaced = path.suffix.lower() in (".nrrd", ".nhdr") and not told["space"]
     try:
         axis = slice_axis
         if axis is None:
             thin = [n for n in range(3) if array.shape[n] == 1]
             axis = thin[0] if len(thin) == 1 else default_slice_axis(affine)
-        grid = Grid((array.shape[0], array.shape[1], array.shape[2]), affine, axis)
+        shape = (array.shape[0], array.shape[1], array.shape[2])
+        grid = Grid(shape, affine, axis, placed=not unplaced)
     except InputError as error:
         raise InputError(error.problem, where=path, hint=error.hint) from error
-    if axes == 2 or (path.suffix.lower() in (".nrrd", ".nhdr") and not told["space"]):
+    if axes == 2 or unplaced:
         warnings.append("the file does not say how it lies in the patient; programs will differ")
     if sheared(affine):
         warnings.append("the axes are not at right angles; distances are approximate")

@@ -19,6 +19,7 @@ import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How, Part
+from napari_dim.io.geometry import Laid, fit, lay_ids
 from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti.nifti_header import (
     MAX_BYTES,
@@ -75,16 +76,15 @@ def list_nifti(path: Path) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def read_nifti_mask(path: Path, like: Volume) -> np.ndarray:
+def read_nifti_mask(path: Path, like: Volume) -> Laid:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
     with one_line(path, "NIfTI file", known=_DAMAGED):
         source = read_nifti_header(path)
         if len(source.shape) > 3:
             raise InputError("a mask has one volume, this file several", where=path)
-        grid, _ = _grid(source, path, like.grid.slice_axis)
-        _check_same_grid(grid, like, path)
-        labels = _read_labels(source, path)
-        return like.grid.to_array(labels)
+        grid, _ = _grid(source, path, 0)
+        found = fit(grid, like.grid)  # before any voxel is read
+        return lay_ids(_read_labels(source, path), found, like.grid)
 
 
 def _blocks(source: Source, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
@@ -145,7 +145,7 @@ def _read_labels(source: Source, path: Path) -> np.ndarray:
     slope, inter = source.scaling
     plain = source.scaling == (1.0, 0.0)
     # Ids that were rescaled into integers come back a rounding error off.
-    tolerance = 0.0 if plain else min(abs(slope), 0.01)
+    tolerance = 1e-3 if plain else max(1e-3, min(abs(slope), 0.01))
     labels: np.ndarray = np.empty(math.prod(source.shape), dtype=np.uint8)
     for where, block in _blocks(source, path):
         ids = as_labels(block if plain else block * slope + inter, where=path, tolerance=tolerance)
@@ -156,36 +156,40 @@ def _read_labels(source: Source, path: Path) -> np.ndarray:
 
 
 def _grid(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:
-    """The grid in mm, and what is odd about it."""
+    """The grid in mm, with the qform's place if that is another; and what is odd about it."""
     header, warnings = source.header, []
     shape = (source.shape[0], source.shape[1], source.shape[2])
-    candidates = []
-    if header["sform_code"] > 0:
-        candidates.append(header.get_sform)
-    if header["qform_code"] > 0:
-        candidates.append(header.get_qform)
-    if not candidates:
+    stated = {
+        name: place
+        for name, place in (("sform", header.get_sform), ("qform", header.get_qform))
+        if header[f"{name}_code"] > 0
+    }
+    placed = bool(stated)
+    if not placed:
         warnings.append("the file does not say how it lies in the patient; programs will differ")
-        candidates.append(header.get_base_affine)
+        stated["header"] = header.get_base_affine
+    grids: dict[str, Grid] = {}
     problem: Exception | None = None
-    for number, affine_of in enumerate(candidates):
+    for name, place in stated.items():
         try:
-            affine = _completed(np.asarray(affine_of(), dtype=np.float64), shape)
+            affine = _completed(np.asarray(place(), dtype=np.float64), shape)
             affine[:3] *= TO_MM.get(int(header["xyzt_units"]) & 7, 1.0)
             axis = _default_axis(affine, shape) if slice_axis is None else slice_axis
-            grid = Grid(shape, affine, axis)
+            grids[name] = Grid(shape, affine, axis, placed=placed)
         except Exception as error:
             # A damaged sform often stands beside a good qform.
             problem = error
-            continue
-        if number:
-            warnings.append("the sform can't be used; the place is taken from the qform")
-        if sheared(affine):
-            warnings.append("the axes are not at right angles; distances are approximate")
-        return grid, warnings
-    if isinstance(problem, InputError):
-        raise InputError(problem.problem, where=path, hint=problem.hint)
-    raise InputError(f"the place of the voxels can't be read: {problem}", where=path)
+    if not grids:
+        if isinstance(problem, InputError):
+            raise InputError(problem.problem, where=path, hint=problem.hint)
+        raise InputError(f"the place of the voxels can't be read: {problem}", where=path)
+    if "sform" in stated and "sform" not in grids:
+        warnings.append("the sform can't be used; the place is taken from the qform")
+    grid, *others = grids.values()
+    others = [other for other in others if not other.matches(grid)]
+    if sheared(grid.file_affine):
+        warnings.append("the axes are not at right angles; distances are approximate")
+    return replace(grid, others=tuple(other.file_affine for other in others)), warnings
 
 
 def _completed(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -210,21 +214,6 @@ def sheared(affine: np.ndarray) -> bool:
     """Whether the axes of an affine are not at right angles to each other."""
     directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     return bool(np.abs(directions.T @ directions - np.eye(3)).max() > 1e-3)
-
-
-def _check_same_grid(grid: Grid, like: Volume, path: Path) -> None:
-    if grid.file_shape != like.grid.file_shape:
-        raise InputError(
-            f"the mask is {grid.file_shape}, its image {like.grid.file_shape}",
-            where=path,
-            hint="Use a mask made for this image",
-        )
-    if not like.grid.matches(grid, tolerance=0.01):
-        raise InputError(
-            "the mask does not lie where its image lies: their affines differ",
-            where=path,
-            hint="Use a mask made for this image, or resample it to the image's grid",
-        )
 
 
 def _kept(source: Source) -> dict[str, Any]:

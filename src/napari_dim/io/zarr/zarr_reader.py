@@ -14,7 +14,8 @@ import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.formats import How
-from napari_dim.io.labels import LabelClass, as_labels
+from napari_dim.io.geometry import Laid, fit, lay
+from napari_dim.io.labels import LabelClass
 from napari_dim.io.zarr.lazy_array import LazyArray, plane_numbers
 from napari_dim.volume import Grid, Volume
 
@@ -77,22 +78,13 @@ def read_ome_zarr(path: Path, how: How | None = None) -> Volume:
         return Volume(cast(np.ndarray, lazy), grid, path, header=header)
 
 
-def read_ome_zarr_mask(path: Path, like: Volume) -> np.ndarray:
+def read_ome_zarr_mask(path: Path, like: Volume) -> Laid:
     """Open the mask of an image; see `napari_dim.io.read_mask`. Large ones stay on the disk."""
     volume = read_ome_zarr(path, How(like.grid.slice_axis))
     with one_line(path, "Zarr store", known=_MISSING):
         if volume.channels > 1:
             raise InputError("a mask has one channel, this image several", where=path)
-        if volume.grid.file_shape != like.grid.file_shape:
-            raise InputError(
-                f"the mask is {volume.grid.shape}, its image {like.grid.shape}", where=path,
-                hint="Use a mask made for this image",
-            )  # fmt: skip
-        if like.grid.unit == volume.grid.unit and not like.grid.matches(volume.grid, 0.01):
-            raise InputError(
-                "the mask does not lie where its image lies: their scales or translations differ",
-                where=path, hint="Use a mask made for this image",
-            )  # fmt: skip
+        found = fit(volume.grid, like.grid)
         lazy: Any = volume.array
         if isinstance(lazy, LazyArray) and lazy.nbytes > LARGE:
             if lazy.dtype.kind != "u":  # its values can't all be looked at now
@@ -100,8 +92,13 @@ def read_ome_zarr_mask(path: Path, like: Volume) -> np.ndarray:
                     f"a mask of this size must hold whole numbers above 0, this one {lazy.dtype}",
                     where=path, hint="Save it as unsigned integers",
                 )  # fmt: skip
-            return cast(np.ndarray, lazy)
-        return as_labels(np.asarray(lazy), where=path)
+            if not found.same(like.grid):
+                raise InputError(
+                    "a mask of this size must have its image's axes and extent", where=path,
+                    hint="Save it on its image's grid",
+                )  # fmt: skip
+            return Laid(cast(np.ndarray, lazy), found.notes)
+        return lay(volume, like.grid)
 
 
 def classes_of(path: Path) -> list[LabelClass]:
