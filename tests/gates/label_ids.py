@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume, write_mask
-from napari_dim.io.dicom.segmentation import read_dicom_seg
+from napari_dim.io.dicom.seg_reader import read_dicom_seg
 from napari_dim.io.export.surfaces import write_surfaces
 from napari_dim.io.formats import FORMATS
 from napari_dim.volume import Grid, Volume
@@ -80,7 +80,7 @@ def _exact(path: Path, mask: np.ndarray, volume: Volume, key: str) -> None:
         assert told == dict(zip(ids.tolist(), counts.tolist(), strict=True)), (told, ids)
         return
     if key == "dicom-seg":
-        back = read_dicom_seg(written, volume)
+        back = read_dicom_seg(written, volume).ids
     elif key == "tiff":
         import tifffile
 

@@ -13,13 +13,8 @@ import pytest
 
 from napari_dim.errors import InputError
 from napari_dim.io import read_volume
-from napari_dim.io.dicom.segmentation import (
-    classes_of,
-    open_dicom_seg,
-    read_dicom_seg,
-    series_of,
-    write_dicom_seg,
-)
+from napari_dim.io.dicom.seg_reader import classes_of, open_dicom_seg, read_dicom_seg
+from napari_dim.io.dicom.seg_writer import series_of, write_dicom_seg
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_enhanced, write_series
@@ -54,7 +49,7 @@ def test_a_mask_comes_back_with_names_colours_and_ids(tmp_path):
     volume = scan(tmp_path / "series")
     mask = some_mask(volume.grid.shape)
     path = write_dicom_seg(tmp_path / "m.dcm", mask, volume, CLASSES)
-    back = read_dicom_seg(path, volume)
+    back = read_dicom_seg(path, volume).ids
     assert back.dtype == np.uint16
     np.testing.assert_array_equal(back, mask)
     named = classes_of(path)
@@ -70,7 +65,7 @@ def test_one_class_alone_and_one_slice_alone(tmp_path):
         mask = np.zeros(volume.grid.shape, np.uint8)
         mask[keep] = some_mask(volume.grid.shape)[keep] == 3
         path = write_dicom_seg(tmp_path / f"{number}.dcm", mask, volume)
-        np.testing.assert_array_equal(read_dicom_seg(path, volume), mask)
+        np.testing.assert_array_equal(read_dicom_seg(path, volume).ids, mask)
         assert np.count_nonzero(np.asarray(open_dicom_seg(path).array)) == mask.sum()
 
 
@@ -141,7 +136,7 @@ def test_a_multi_frame_series(tmp_path):
     volume = read_volume(path)
     mask = some_mask(volume.grid.shape)
     out = write_dicom_seg(tmp_path / "m.dcm", mask, volume, CLASSES)
-    np.testing.assert_array_equal(read_dicom_seg(out, volume), mask)
+    np.testing.assert_array_equal(read_dicom_seg(out, volume).ids, mask)
     seg = open_dicom_seg(out)
     inside = np.argwhere(np.asarray(seg.array) == 3)
     true = np.argwhere(mask == 3)
@@ -155,7 +150,7 @@ def test_a_multi_frame_series(tmp_path):
 def test_ids_that_no_other_format_would_mind(tmp_path):
     volume = scan(tmp_path / "series")
     mask = np.resize(np.array([0, 1, 4, 255, 300, 70000]), volume.grid.shape)
-    back = read_dicom_seg(write_dicom_seg(tmp_path / "m.dcm", mask, volume), volume)
+    back = read_dicom_seg(write_dicom_seg(tmp_path / "m.dcm", mask, volume), volume).ids
     assert back.dtype == np.uint32
     np.testing.assert_array_equal(back, mask)
     assert [i.id for i in classes_of(tmp_path / "m.dcm")] == [1, 4, 255, 300, 70000]
@@ -164,7 +159,7 @@ def test_ids_that_no_other_format_would_mind(tmp_path):
 def test_named_classes_without_a_voxel_are_kept(tmp_path):
     volume = scan(tmp_path / "series")
     path = write_dicom_seg(tmp_path / "m.dcm", np.zeros(volume.grid.shape, int), volume, CLASSES)
-    assert not read_dicom_seg(path, volume).any()
+    assert not read_dicom_seg(path, volume).ids.any()
     assert [item.id for item in classes_of(path)] == [3, 300]
 
 

@@ -15,7 +15,7 @@ from napari_dim.io import LabelClass, read_volume, write_image, write_mask
 from napari_dim.io.export.size_tables import sizes_of
 from napari_dim.io.export.surfaces import enclosed, read_stl, surface, write_surfaces
 from napari_dim.io.formats import FORMATS, mask_format, mask_keys
-from napari_dim.io.itk.nrrd_writer import segments_of
+from napari_dim.io.itk.seg_nrrd import segments_of
 from napari_dim.volume import Grid, Volume
 from tests.io.test_nifti import ramp, save
 from tests.io.test_simpleitk import itk_reads

@@ -29,6 +29,9 @@ def convert(
         typer.Option(metavar="IMAGE", help="The image that a mask lies on (DICOM-SEG needs it)."),
     ] = None,
     part: Annotated[str, typer.Option(help="Which image of several in SRC.")] = "",
+    overlaps: Annotated[
+        str, typer.Option(help="Which of two overlapping segments: later, earlier or smaller.")
+    ] = "",
 ) -> None:
     """Write an image or a mask in another format, its place, names and colours kept."""
     from napari_dim.io import read_classes, read_volume, write_image, write_mask
@@ -59,10 +62,10 @@ def convert(
         mask_format(target, form)
         if like is not None:
             volume = read_volume(like, part=part)
-            laid = lay_mask(source, volume)
+            laid = lay_mask(source, volume, overlaps=overlaps)
             labels, notes = laid.ids, laid.notes
         else:
-            volume = read_volume(source, part=part)
+            volume = read_volume(source, part=part or overlaps)
             if volume.channels > 1:
                 raise InputError("a mask has one channel, this image several", where=source)
             labels, notes = as_labels(np.asarray(volume.array), where=source), volume.warnings

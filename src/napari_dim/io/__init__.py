@@ -14,6 +14,7 @@ from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
+from napari_dim.io.overlaps import winner
 from napari_dim.volume import Volume, file_stem
 
 __all__ = [
@@ -101,8 +102,18 @@ def read_mask(path: Path, like: Volume) -> np.ndarray:
     return lay_mask(path, like).ids
 
 
-def lay_mask(path: Path, like: Volume) -> Laid:
+def lay_mask(path: Path, like: Volume, *, overlaps: str = "") -> Laid:
     """Read the mask of an image, and lay it onto the image; see `geometry`.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+    like
+        The image.
+    overlaps
+        Which of two segments keeps a voxel that both claim, where the file allows that:
+        ``"later"`` (as by default), ``"earlier"`` or ``"smaller"``.
 
     Returns
     -------
@@ -117,9 +128,12 @@ def lay_mask(path: Path, like: Volume) -> Laid:
     """
     path = _existing(path)
     found, _ = reader_of(path)
+    wins = (winner(overlaps),) if found.overlaps else ()
     if not found.read_mask:
-        return lay(read_volume(path), like.grid)
-    got: Laid | np.ndarray = found.call(found.read_mask, path, like)
+        mask = read_volume(path, part="".join(wins))
+        laid = lay(mask, like.grid)
+        return replace(laid, notes=(*mask.warnings, *laid.notes))
+    got: Laid | np.ndarray = found.call(found.read_mask, path, like, *wins)
     return got if isinstance(got, Laid) else Laid(got)
 
 

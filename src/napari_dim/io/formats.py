@@ -83,6 +83,9 @@ class Format:
         package is missing, or `reader` is asked for.
     reader
         What a part begins with to ask for that: ``simpleitk:2``.
+    overlaps
+        Whether its masks may hold segments that overlap: `read_mask` then takes a third
+        argument, or `read` a part, that says which is kept (`overlaps.Winner`).
     """
 
     name: str
@@ -101,6 +104,7 @@ class Format:
     extra: str = ""
     reads: str = ""
     reader: str = ""
+    overlaps: bool = False
 
     def call(self, function: str, *args: Any) -> Any:
         """Call one of the functions above.
@@ -146,6 +150,7 @@ FORMATS = (
         read="itk.itk_reader:read_itk",
         parts="itk.itk_reader:list_itk",
         classes="itk.itk_reader:list_classes",
+        overlaps=True,
         needs="SimpleITK",
         extra="itk",
     ),
@@ -172,6 +177,7 @@ FORMATS = (
         read_mask="dicom.series_reader:read_dicom_mask",
         parts="dicom.series_reader:list_dicom",
         classes="dicom.series_reader:list_classes",
+        overlaps=True,
         holds="dicom.headers:is_dicom",
         needs="pydicom",
         extra="dicom",
@@ -210,7 +216,7 @@ FORMATS = (
         "volume",
         key="dicom-seg",
         written=(".dcm",),
-        write_mask="dicom.segmentation:write_dicom_seg",
+        write_mask="dicom.seg_writer:write_dicom_seg",
         needs="highdicom",
         extra="dicom",
     ),

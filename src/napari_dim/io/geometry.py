@@ -29,6 +29,10 @@ _LINES |= {"L": _LINES["R"], "P": _LINES["A"], "I": _LINES["S"]}
 _TOWARDS = (("the right", "the left"), ("the front", "the back"), ("the head", "the feet"))
 
 
+class OutsideError(InputError):
+    """The voxels of a mask fall on those that its image would have further out."""
+
+
 @dataclass(frozen=True)
 class Laid:
     """A mask on the grid of its image.
@@ -107,7 +111,7 @@ def lay_ids(ids: np.ndarray, found: Fit, like: Grid, mask: Volume | None = None)
     turned = nib.orientations.apply_orientation(ids, found.turn)
     if found.same(like):
         return Laid(like.to_array(turned), found.notes)
-    here, there = _overlap(found, like)
+    here, there = overlap(found, like)
     out = np.zeros(like.file_shape, ids.dtype)
     out[here] = turned[there]
     labelled = int(np.count_nonzero(ids))
@@ -126,11 +130,18 @@ def lay_ids(ids: np.ndarray, found: Fit, like: Grid, mask: Volume | None = None)
     return Laid(like.to_array(out), notes)
 
 
-def fit(grid: Grid, like: Grid) -> Fit:
+def fit(grid: Grid, like: Grid, far: float = FAR) -> Fit:
     """How a mask's grid lies on an image's.
 
     Of the places that a file states (sform and qform), the first that fits is taken. A grid
     without a place of its own is taken by its shape, and so is any on an image without one.
+
+    Parameters
+    ----------
+    grid, like
+        Those of the mask and of the image.
+    far
+        How far beside a voxel of the image one of the mask may lie, in voxels.
 
     Raises
     ------
@@ -143,7 +154,7 @@ def fit(grid: Grid, like: Grid) -> Fit:
     why: InputError | None = None
     for number, (mine, yours) in enumerate(product(_stated(grid), _stated(like))):
         try:
-            found = _by_place(mine, yours)
+            found = _by_place(mine, yours, far)
         except InputError as error:
             why = why or error
             continue
@@ -183,7 +194,7 @@ def _by_shape(grid: Grid, like: Grid) -> Fit:
     return Fit(np.array([[0, 1], [1, 1], [2, 1]]), (0, 0, 0), grid.file_shape, notes)
 
 
-def _by_place(grid: Grid, like: Grid) -> Fit:
+def _by_place(grid: Grid, like: Grid, far: float) -> Fit:
     to_like = np.linalg.inv(like.file_affine)
     turn = nib.orientations.io_orientation(to_like @ grid.file_affine)
     back = nib.orientations.inv_ornt_aff(turn, grid.file_shape)
@@ -198,7 +209,7 @@ def _by_place(grid: Grid, like: Grid) -> Fit:
     offset = np.rint(moved.mean(1))
     beside = moved - offset[:, None]
     apart = float(np.abs(beside).max())
-    if not apart <= FAR:
+    if not apart <= far:
         raise InputError(_why_not(grid.file_affine @ back, size, beside, like), hint=_RESAMPLE)
     found = Fit(turn.astype(int), (int(offset[0]), int(offset[1]), int(offset[2])), size)
     notes = []
@@ -207,13 +218,13 @@ def _by_place(grid: Grid, like: Grid) -> Fit:
         notes.append(f"the mask's axes are turned to its image's ({codes} to {like.codes})")
     if apart > NEAR:
         notes.append(f"the mask's voxels lie up to {apart:.2g} voxels beside its image's")
-    here, _ = _overlap(found, like)
+    here, _ = overlap(found, like)
     covered = [max(0, part.stop - part.start) for part in here]
     if not all(covered):
         axis = covered.index(0)
         gap = max(offset[axis] - like.file_shape[axis] + 1, 1 - offset[axis] - size[axis])
         mm = float(gap * np.linalg.norm(like.file_affine[:3, axis]))
-        raise InputError(
+        raise OutsideError(
             f"the mask lies beside its image: it begins {mm:.4g} {like.unit} beyond its end, "
             f"{_LINES[like.codes[axis]]}",
             hint=_RESAMPLE,
@@ -226,8 +237,8 @@ def _by_place(grid: Grid, like: Grid) -> Fit:
     return replace(found, notes=tuple(notes))
 
 
-def _overlap(found: Fit, like: Grid) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
-    """What both grids hold: in the image's file index, and in the turned mask's."""
+def overlap(found: Fit, like: Grid) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """What both grids hold: in the file index of the image, and of the turned mask."""
     here, there = [], []
     for start, count, limit in zip(found.offset, found.shape, like.file_shape, strict=True):
         first, last = max(start, 0), min(start + count, limit)

@@ -27,7 +27,7 @@ class PartsDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Several images")
         text = QLabel(
-            f"<b>{path.name}</b> holds {len(parts)} images. Which shall be opened?<br>"
+            f"<b>{path.name}</b> can be opened as {len(parts)} images. Which shall it be?<br>"
             "Ctrl-click or Shift-click chooses several."
         )
         text.setTextFormat(Qt.TextFormat.RichText)

@@ -27,6 +27,7 @@ from napari_dim.io.formats import How, Part
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES
+from napari_dim.io.overlaps import winner
 from napari_dim.volume import Grid, Volume
 
 
@@ -37,9 +38,9 @@ def read_dicom(path: Path, how: How) -> Volume:
     series, as far as it lies in the same folder.
     """
     if _is_segmentation(path):
-        from napari_dim.io.dicom.segmentation import open_dicom_seg
+        from napari_dim.io.dicom.seg_reader import open_dicom_seg
 
-        return open_dicom_seg(path)
+        return open_dicom_seg(path, how)
     with one_line(path, "DICOM file"):
         stacks, refused = _stacks(path)
         stack, others = _chosen(stacks, how.part, path)
@@ -59,12 +60,12 @@ def read_dicom(path: Path, how: How) -> Volume:
         return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
 
 
-def read_dicom_mask(path: Path, like: Volume) -> Laid:
+def read_dicom_mask(path: Path, like: Volume, overlaps: str = "") -> Laid:
     """Read a DICOM-SEG, or whole numbers in a series; see `napari_dim.io.read_mask`."""
     if _is_segmentation(path):
-        from napari_dim.io.dicom.segmentation import read_dicom_seg
+        from napari_dim.io.dicom.seg_reader import read_dicom_seg
 
-        return Laid(read_dicom_seg(path, like))
+        return read_dicom_seg(path, like, winner(overlaps))
     return lay(read_dicom(path, How()), like.grid)
 
 
@@ -72,7 +73,7 @@ def list_classes(path: Path) -> list[LabelClass]:
     """The classes of a DICOM-SEG; see `napari_dim.io.read_classes`."""
     if not _is_segmentation(path):
         return []
-    from napari_dim.io.dicom.segmentation import classes_of
+    from napari_dim.io.dicom.seg_reader import classes_of
 
     return classes_of(path)
 
@@ -85,7 +86,9 @@ def _is_segmentation(path: Path) -> bool:
 def list_dicom(path: Path) -> tuple[Part, ...]:
     """The images in a folder, by series; see `napari_dim.io.list_parts`."""
     if _is_segmentation(path):
-        return ()
+        from napari_dim.io.dicom.seg_reader import list_winners
+
+        return list_winners(path)
     with one_line(path, "DICOM file"):
         stacks, _ = _stacks(path)
         return tuple(

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
+from napari_dim.io.itk.seg_nrrd import Segment, merged, segments_in
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES, sheared
+from napari_dim.io.overlaps import SHARED, WINNERS, overlap_parts, winner
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _CHILD = Path(__file__).with_name("itk_child.py")
@@ -32,6 +35,15 @@ _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def read_itk(path: Path, how: How) -> Volume:
     """Read one image; see `napari_dim.io.read_volume`."""
+    segments = _segments(path)
+    if how.part in WINNERS and not segments:
+        how = How(how.slice_axis)
+    if segments:
+        wins = winner(how.part)
+        array, told = read_apart(path, _CHILD, "-", path.stat().st_size)
+        array, notes = merged(array, segments, wins, path)
+        volume = volume_of(path, array, told, how.slice_axis)
+        return replace(volume, warnings=(*volume.warnings, *notes))
     array, told = read_apart(path, _CHILD, _number(path, how.part), path.stat().st_size)
     return volume_of(path, array, told, how.slice_axis)
 
@@ -67,7 +79,16 @@ def read_apart(path: Path, child: Path, part: str, size: int) -> tuple[np.ndarra
 
 
 def list_itk(path: Path) -> tuple[Part, ...]:
-    """The volumes of a file of four axes; see `napari_dim.io.list_parts`."""
+    """The volumes of a file of four axes, or what can be made of overlapping segments.
+
+    See `napari_dim.io.list_parts`.
+    """
+    segments = _segments(path)
+    if segments:
+        apart = len({one.layer for one in segments}) < 2
+        if apart or not any(SHARED in note for note in read_itk(path, How()).warnings):
+            return ()
+        return overlap_parts()
     with path.open("rb") as file:
         start = file.read(4096)
     # A process a file would be slow, and nearly none holds a series.
@@ -82,11 +103,11 @@ def list_itk(path: Path) -> tuple[Part, ...]:
 
 def list_classes(path: Path) -> list[LabelClass]:
     """The classes of a mask that are named in its file; see `napari_dim.io.read_classes`."""
-    if path.suffix.lower() != ".nrrd" or find_spec("nrrd") is None:
-        return []
-    from napari_dim.io.itk.nrrd_writer import segments_of
+    return sorted((one.item for one in _segments(path)), key=lambda item: item.id)
 
-    return segments_of(path)
+
+def _segments(path: Path) -> list[Segment]:
+    return segments_in(path) if path.suffix.lower() in (".nrrd", ".nhdr") else []
 
 
 def _hint(told: dict[str, Any]) -> str:

@@ -89,28 +89,3 @@ def _segments(labels: np.ndarray, volume: Volume, classes: Sequence[LabelClass])
         fields["Segmentation_MasterRepresentation"] = "Binary labelmap"
         fields["Segmentation_ReferenceImageExtentOffset"] = "0 0 0"
     return fields
-
-
-def segments_of(path: Path) -> list[LabelClass]:
-    """The classes that a NRRD file names, by id; none if it names none.
-
-    Raises
-    ------
-    InputError
-        If the file can't be read.
-    """
-    import nrrd
-
-    try:
-        header = nrrd.read_header(str(path))
-    except Exception as error:
-        # Damaged headers end in many types; the user needs one.
-        raise InputError(f"this is not a usable NRRD file: {error}", where=path) from error
-    found = []
-    for key, value in header.items():
-        if key.startswith("Segment") and key.endswith("_LabelValue") and value.isdigit():
-            start = key.removesuffix("LabelValue")
-            colour = [float(part) for part in header.get(f"{start}Color", "").split()[:3]]
-            text = "#" + "".join(f"{round(255 * part):02X}" for part in colour) if colour else ""
-            found.append(LabelClass(int(value), header.get(f"{start}Name", ""), text))
-    return sorted(found, key=lambda item: item.id)
