@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtCore import QCoreApplication, Qt
 
 from tests.gui.conftest import (  # noqa: F401
     engine_loaded,
@@ -14,6 +15,12 @@ from tests.gui.conftest import (  # noqa: F401
     workspace,
 )
 from tests.hands.hand import Hand
+
+
+@pytest.fixture(autouse=True, scope="session")
+def qt_dialogs():
+    """Qt's own file dialogs: those of a desktop are in another process, out of reach."""
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
 
 
 @pytest.fixture

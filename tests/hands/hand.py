@@ -1,12 +1,29 @@
-"""A person at the window: keys pressed, the mouse moved, as Qt delivers them."""
+"""A person at the window: keys, mouse, drops and answers to dialogs, as Qt delivers them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
+import numpy as np
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QDialog,
+    QDialogButtonBox,
+    QLineEdit,
+    QMenu,
+    QMessageBox,
+    QScrollArea,
+    QWidget,
+)
 
 NAMED = {
     ",": "Comma", ".": "Period", "[": "BracketLeft", "]": "BracketRight", "-": "Minus",
@@ -18,6 +35,9 @@ MODIFIERS = {
     "Ctrl": Qt.KeyboardModifier.ControlModifier,
     "Alt": Qt.KeyboardModifier.AltModifier,
 }
+LEFT = Qt.MouseButton.LeftButton
+ACCEPT = QDialogButtonBox.ButtonRole.AcceptRole
+Answer = Callable[[QWidget], None]
 
 
 class Hand:
@@ -31,6 +51,11 @@ class Hand:
 
     def __init__(self, viewer: Any) -> None:
         self.viewer = viewer
+
+    @property
+    def window(self) -> QWidget:
+        """The window."""
+        return self.viewer.window._qt_window
 
     @property
     def canvas(self) -> QWidget:
@@ -47,4 +72,161 @@ class Hand:
         widget = on or self.canvas
         widget.setFocus()
         QTest.keyClick(widget, key, modifiers)
+        self.rest()
+
+    def take(self, menu: QMenu, title: str) -> None:
+        """Open a menu and click the entry of this title."""
+        menu.popup(self.window.mapToGlobal(QPoint(10, 10)))
+        self.rest()
+        entry = next(one for one in menu.actions() if one.text().replace("&", "") == title)
+        QTest.mouseClick(
+            menu, LEFT, Qt.KeyboardModifier.NoModifier, menu.actionGeometry(entry).center()
+        )
+        self.rest()
+
+    def type(self, text: str, on: QWidget) -> None:
+        """Type into a widget that has the focus."""
+        QTest.keyClicks(on, text)
+        self.rest()
+
+    def click(self, widget: QWidget) -> None:
+        """Click the middle of a widget; it must be seen and enabled, as for a person."""
+        parent = widget.parent()
+        while parent is not None:
+            if isinstance(parent, QScrollArea):
+                parent.ensureWidgetVisible(widget)
+            parent = parent.parent()
+        self.rest()
+        assert widget.isVisible(), f"{widget} is not seen"
+        assert widget.isEnabled(), f"{widget} can't be clicked"
+        QTest.mouseClick(widget, LEFT, Qt.KeyboardModifier.NoModifier, widget.rect().center())
+        self.rest()
+
+    def click_item(self, view: QAbstractItemView, row: int, column: int = 0) -> None:
+        """Click a cell of a list or table."""
+        place = view.visualRect(view.model().index(row, column)).center()
+        QTest.mouseClick(view.viewport(), LEFT, Qt.KeyboardModifier.NoModifier, place)
+        self.rest()
+
+    def at(self, row: float, column: float, layer: Any) -> QPoint:
+        """Where on the canvas a pixel of a layer's slice is seen."""
+        shown = self.viewer.dims.displayed
+        here = [0.0] * layer.ndim
+        here[-2:] = row, column
+        world = np.asarray(layer.data_to_world(here), float)[-2:]
+        middle = np.asarray(self.viewer.camera.center, float)[-2:]
+        half = np.array([self.canvas.height(), self.canvas.width()]) / 2
+        assert len(shown) == 2
+        y, x = (world - middle) * self.viewer.camera.zoom + half
+        return QPoint(round(x), round(y))
+
+    def drag(self, layer: Any, *pixels: tuple[float, float]) -> None:
+        """Draw with the left button over pixels (row, column) of a layer's slice."""
+        none = Qt.KeyboardModifier.NoModifier
+        first, *others = [self.at(row, column, layer) for row, column in pixels]
+        QTest.mouseMove(self.canvas, first)
+        QTest.mousePress(self.canvas, LEFT, none, first)
+        for place in others:
+            QTest.mouseMove(self.canvas, place)
+            self.rest()
+        QTest.mouseRelease(self.canvas, LEFT, none, others[-1] if others else first)
+        self.rest()
+
+    def drop(self, *paths: Path, on: QWidget | None = None) -> None:
+        """Drop files from a file manager onto a part of the window, by default the canvas."""
+        widget = on or self.canvas
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        handle = self.window.windowHandle()
+        place = widget.mapTo(self.window, widget.rect().center())
+        copy, no_keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+        enter = QDragEnterEvent(place, copy, data, LEFT, no_keys)
+        move = QDragMoveEvent(place, copy, data, LEFT, no_keys)
+        drop = QDropEvent(QPointF(place), copy, data, LEFT, no_keys)
+        for event in (enter, move, drop):
+            QApplication.sendEvent(handle, event)
+        self.rest()
+
+    @contextmanager
+    def answering(self, *answers: Answer) -> Iterator[list[str]]:
+        """Answer the dialogs that come up meanwhile, one after the other.
+
+        Yields the titles of the dialogs. A dialog too many is turned down, and told as a failure.
+        """
+        waiting, titles, wrong = list(answers), [], []
+        seen: list[QWidget | None] = [None]
+
+        def look() -> None:
+            dialog = QApplication.activeModalWidget()
+            if dialog is seen[0]:
+                return
+            seen[0] = dialog
+            if dialog is None:
+                return
+            titles.append(dialog.windowTitle())
+            try:
+                assert waiting, f"nobody expected {dialog.windowTitle() or dialog}"
+                waiting.pop(0)(dialog)
+            except Exception as error:  # a dialog that stays open would hold the test for ever
+                wrong.append(error)
+                dialog.reject()
+
+        timer = QTimer(interval=40)
+        timer.timeout.connect(look)
+        timer.start()
+        try:
+            yield titles
+            end = time.monotonic() + 10
+            while waiting and time.monotonic() < end:
+                self.rest()
+        finally:
+            timer.stop()
+        assert not waiting, f"{len(waiting)} dialogs did not come up; seen: {titles}"
+        if wrong:
+            raise wrong[0]
+
+    def rest(self, seconds: float = 0.0) -> None:
+        """Let the window do what it has to."""
+        end = time.monotonic() + seconds
         QApplication.processEvents()
+        while time.monotonic() < end:
+            time.sleep(0.01)
+            QApplication.processEvents()
+
+
+def choose(*paths: Path) -> Answer:
+    """Type paths into a file dialog, and take them."""
+
+    def act(dialog: QWidget) -> None:
+        name = dialog.findChild(QLineEdit, "fileNameEdit")
+        texts = [str(path) for path in paths]
+        name.setText(texts[0] if len(texts) == 1 else " ".join(f'"{text}"' for text in texts))
+        box = dialog.findChild(QDialogButtonBox)
+        take = next(b for b in box.buttons() if box.buttonRole(b) == ACCEPT)
+        QTest.mouseClick(take, LEFT)
+
+    return act
+
+
+def push(text: str) -> Answer:
+    """Click the button of this text in a dialog."""
+
+    def act(dialog: QWidget) -> None:
+        QTest.mouseClick(button_of(dialog, text), LEFT)
+
+    return act
+
+
+def button_of(dialog: QWidget, text: str) -> QAbstractButton:
+    """The button of this text."""
+    buttons = dialog.findChildren(QAbstractButton)
+    for button in buttons:
+        if button.text().replace("&", "").strip() == text:
+            return button
+    raise AssertionError(f"no {text!r} among {[b.text() for b in buttons]}")
+
+
+def dialogs() -> Sequence[QWidget]:
+    """The dialogs that are open."""
+    shown = [w for w in QApplication.topLevelWidgets() if isinstance(w, QDialog | QMessageBox)]
+    return [w for w in shown if w.isVisible()]

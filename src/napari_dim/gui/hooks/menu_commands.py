@@ -10,6 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtWidgets import QFileDialog
 
 from napari_dim.errors import InputError
+from napari_dim.gui.hooks.file_opening import open_files, open_folder
 from napari_dim.gui.layers.image_layers import image_tuples, layer_volume, new_labels
 from napari_dim.gui.storage.mask_files import save_labels, suggested_path
 from napari_dim.io.channels import combined
@@ -31,27 +32,12 @@ def add_labels(viewer: napari.Viewer) -> None:
 
 def open_scan(viewer: napari.Viewer) -> None:
     """Open scans from files, whatever their names end with."""
-    paths, _ = QFileDialog.getOpenFileNames(None, "Open scans")
-    _open(viewer, paths)
+    open_files(viewer)
 
 
-def open_folder(viewer: napari.Viewer) -> None:
+def open_scan_folder(viewer: napari.Viewer) -> None:
     """Open a folder: a DICOM study, or pictures as a stack."""
-    path = QFileDialog.getExistingDirectory(None, "Open a DICOM folder, or a folder of pictures")
-    _open(viewer, [path] if path else [])
-
-
-def _open(viewer: napari.Viewer, paths: list[str]) -> None:
-    from napari_dim.gui.hooks.reader_writer import is_open, read
-
-    for path in paths:
-        try:
-            if not is_open(Path(path)):
-                for layer in read(path):
-                    if layer[0] is not None:
-                        viewer.add_layer(Layer.create(*layer))
-        except InputError as error:
-            show_warning(str(error))
+    open_folder(viewer)
 
 
 def combine_channels(viewer: napari.Viewer) -> None:

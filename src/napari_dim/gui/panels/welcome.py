@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dim.gui.controller import Session
+from napari_dim.gui.hooks.file_opening import open_files, open_folder
 from napari_dim.gui.widgets.small_widgets import large_button, note
 
 HOW = (
@@ -35,11 +36,13 @@ class Welcome(QWidget):
             "picture on the window, or:"
         )
         self.open = large_button("Open a scan…")
-        self.open.setToolTip("A scan or a picture from your disk, as with File ▸ Open")
-        self.open.clicked.connect(lambda: self._command("open_files_dialog"))
+        self.open.setToolTip("Scans or pictures from your disk")
+        self.open.clicked.connect(self._on_open)
         self.folder = QPushButton("Open a folder…")
-        self.folder.setToolTip("A series that lies in a folder of its own, as DICOM does")
-        self.folder.clicked.connect(lambda: self._command("open_folder_dialog"))
+        self.folder.setToolTip(
+            "A DICOM series that lies in a folder of its own, or a folder of pictures"
+        )
+        self.folder.clicked.connect(self._on_folder)
         self.sample = QPushButton("Try it on a phantom")
         self.sample.setToolTip(
             "A made-up scan without labels, to learn how it goes; also in "
@@ -61,17 +64,17 @@ class Welcome(QWidget):
         for widget in (self.text, self.open, self.folder, self.sample, self.labelled, how):
             column.addWidget(widget)
 
+    def _on_open(self) -> None:
+        self._do(lambda viewer: open_files(viewer, self.window()))
+
+    def _on_folder(self) -> None:
+        self._do(lambda viewer: open_folder(viewer, self.window()))
+
     def _on_sample(self) -> None:
         self._do(lambda viewer: viewer.open_sample("napari-dim", "phantom-unlabelled"))
 
     def _on_labelled(self) -> None:
         self._do(lambda viewer: viewer.open_sample("napari-dim", "phantom"))
-
-    def _command(self, name: str) -> None:
-        """Run the menu's own command, which asks for the reader where several could read a file."""
-        from napari._app_model import get_app_model
-
-        self._do(lambda _: get_app_model().commands.execute_command(f"napari.window.file.{name}"))
 
     def _do(self, what: Callable[[Any], object]) -> None:
         """Open something; whatever goes wrong is told, not raised into the toolkit."""

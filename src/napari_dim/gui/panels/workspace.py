@@ -7,10 +7,12 @@ from typing import Any
 import napari.viewer
 import numpy as np
 from qtpy.QtCore import QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_dim.gui import keys
 from napari_dim.gui.controller import session_of
+from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
 from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.export_tab import ExportTab
@@ -62,6 +64,8 @@ class Workspace(QWidget):
         column.addWidget(self.guide)
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
+        self.setAcceptDrops(True)
+        QTimer.singleShot(0, tell_reader)
         self._soon = QTimer(self, singleShot=True, interval=150)
         self._soon.timeout.connect(self._show_slices)
         session.panel_opened()
@@ -72,6 +76,17 @@ class Workspace(QWidget):
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
         self._show_slices()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        """Files may be dropped on the workspace, too."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Open what is dropped with our reader."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        open_paths(self.session.viewer, paths)
 
     def _open_tab(self, place: int) -> None:
         self.tabs.setCurrentIndex(place)

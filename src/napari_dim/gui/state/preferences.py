@@ -12,7 +12,7 @@ class Preferences:
     """What the user chose for all trainings. `threads` 0 leaves one core free.
 
     `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
-    by name, ``""`` for the usual one.
+    by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours.
     """
 
     budget: float = 180.0
@@ -22,6 +22,7 @@ class Preferences:
     apart: bool = False
     hints: bool = True
     dicom: str = ""
+    opens: bool = True
 
     @property
     def runs(self) -> Path:
@@ -47,6 +48,7 @@ def preferences() -> Preferences:
         bool(chosen.apart),
         bool(settings.window.hints),
         "simpleitk" if settings.files.dicom == "SimpleITK" else "",
+        bool(settings.files.opens),
     )
 
 
