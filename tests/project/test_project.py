@@ -190,3 +190,47 @@ def test_a_second_window_only_looks_and_a_dead_one_is_taken_over_after_asking(pr
     with Project.open(project.folder) as fifth:
         assert fifth.holder is None
         assert not fifth.read_only
+
+
+def test_the_last_model_and_its_doubts_are_kept(project, scan, tmp_path):
+    from napari_dim.project.doubts import Doubts
+
+    project.add_case(scan)
+    assert project.doubts("la00") is None
+    assert project.run is None
+    entropy = np.array([0.5, np.nan, 0.25], np.float32)
+    said = np.array([True, False, True])
+    confidence = np.arange(24, dtype=np.uint8).reshape(3, 2, 4)
+    project.keep_doubts("la00", Doubts(entropy, np.zeros(3), confidence, said))
+    project.run = tmp_path
+    project.close()
+    with Project.open(project.folder) as again:
+        found = again.doubts("la00")
+        np.testing.assert_array_equal(found.entropy, entropy)
+        np.testing.assert_array_equal(found.confidence, confidence)
+        np.testing.assert_array_equal(found.said, said)
+        assert again.run == tmp_path
+        assert again.layers("la00") == ()  # they are no layer
+        assert again.model_folder == again.folder / "model"
+        path = again.folder / "cases" / again.case("la00").folder / "doubts.safetensors"
+        for damage in (path.read_bytes()[:-3], b"", b"x" * 100):
+            path.write_bytes(damage)
+            with pytest.raises(InputError):
+                again.doubts("la00")
+
+
+def test_what_is_kept_of_doubts_must_fit_together(tmp_path):
+    from safetensors.numpy import save
+
+    from napari_dim.project.doubts import read_doubts
+
+    one = np.zeros(3, np.float32)
+    for wrong in (
+        {"entropy": one, "disagreement": one},
+        {"entropy": one, "disagreement": one[:2], "said": one.astype(np.uint8)},
+        {"entropy": one, "disagreement": one, "said": one},
+        {"entropy": one, "disagreement": one, "said": one.astype(np.uint8), "other": one},
+    ):
+        (tmp_path / "d").write_bytes(save({k: v.copy() for k, v in wrong.items()}))
+        with pytest.raises(InputError):
+            read_doubts(tmp_path / "d")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.labels import as_labels
 from napari_dim.states import LABELLED, SliceState, guessed
 from napari_dim.volume import Volume
 
@@ -94,6 +95,52 @@ class Case:
             return ()
         shown = np.unique(self.mask[number])
         return tuple(class_id for class_id in open_ if class_id not in shown)
+
+
+def labelled_case(
+    volume: Volume,
+    array: np.ndarray,
+    states: np.ndarray,
+    *,
+    site: str = "",
+    name: str = "",
+    brush: int | None = None,
+    searched: Mapping[int, Collection[int]] | None = None,
+) -> Case:
+    """A case of a mask as it is painted; the labelled slices are copied, nothing else is read.
+
+    Parameters
+    ----------
+    array
+        Class ids, ``(slice, row, column)``.
+    brush
+        The id that stands for painted background.
+    states, site, name, searched
+        As in `Case`.
+
+    Raises
+    ------
+    InputError
+        If the mask doesn't lie on the image, or holds values that are no class ids.
+    """
+    shape = volume.array.shape[:3]
+    if array.shape != shape:
+        raise InputError(
+            f"the mask is {array.shape}, the image {shape}",
+            where=name,
+            hint="Use a mask made for this image",
+        )
+    # Of a large scan with few labelled slices, copying the rest would take long.
+    known = np.flatnonzero(np.isin(states, LABELLED))
+    planes = as_labels(np.array(array[known]), where=name)
+    painted = np.zeros(shape, dtype=bool)
+    painted[known] = planes > 0
+    if brush is not None:
+        planes[planes == brush] = 0
+    mask = np.zeros(shape, dtype=planes.dtype)
+    mask[known] = planes
+    looked = {n: ids for n, ids in (searched or {}).items() if n in set(known.tolist())}
+    return Case(volume, mask, states, site, name, painted, looked)
 
 
 def unsaid_groups(cases: Iterable[Case], classes: Collection[int]) -> list[tuple[int, ...]]:

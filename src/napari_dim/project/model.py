@@ -122,6 +122,9 @@ class Note(_Frozen):
         The classes of this layer.
     slice
         The slice that was shown.
+    searched
+        Slice number -> ids of the classes that a person looked for in a labelled slice. Of
+        slices that are missing all were looked for.
     touched
         Slices of a prediction that a person has changed.
     grid, place
@@ -135,6 +138,7 @@ class Note(_Frozen):
     brush: int | None = Field(default=None, ge=0, lt=2**32)
     classes: tuple[ProjectClass, ...] = Field(default=(), max_length=10_000)
     slice: int = Field(default=0, ge=0, lt=2**31)
+    searched: dict[int, tuple[int, ...]] = Field(default={}, max_length=1_000_000)
     touched: tuple[int, ...] = Field(default=(), max_length=1_000_000)
     grid: GridNote | None = None
     place: Place | None = None

@@ -40,6 +40,8 @@ The folder::
     project.previous.json   the same, one change older
     lock, holder.json       who writes (`lock`)
     cases/<case>/<layer>/   strokes, a file a generation (`journal`)
+    cases/<case>/doubts.safetensors   how unsure the machine was (`doubts`)
+    model/                  the last model, as `engine.model.Model.save` writes it
     images/                 scans that were copied in
     removed/                annotations of removed cases
 
@@ -59,12 +61,16 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.project import local, scans
 from napari_dim.project.contents import FILE, PREVIOUS, checked, load, save
+from napari_dim.project.doubts import FILE as DOUBTS
+from napari_dim.project.doubts import Doubts, read_doubts, write_doubts
 from napari_dim.project.lock import Holder, Lock
 from napari_dim.project.model import VERSION, Case, Contents, Note, ProjectClass
-from napari_dim.project.paths import relative_to, slug
+from napari_dim.project.paths import inside, relative_to, slug
 from napari_dim.project.strokes import Recovered, Strokes, fields_of
 from napari_dim.project.writer import Writer
 from napari_dim.volume import file_stem
+
+_RUN = ".run"  # no case has such a folder
 
 
 class Project:
@@ -386,6 +392,52 @@ class Project:
         """One `SliceState` a slice, ``(slice,)`` uint8; empty where nothing is annotated."""
         note = self.note(name, layer)
         return np.array([int(digit) for digit in note.states] if note else [], np.uint8)
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the last model is kept, as a run folder; not made here.
+
+        Raises
+        ------
+        InputError
+            If it is a link that leads out of the project.
+        """
+        return inside(self.folder, "model")
+
+    @property
+    def run(self) -> Path | None:
+        """The run folder of the last training on this machine, if it is still there."""
+        run = local.references(self._contents.id).get(_RUN)
+        return run if run is not None and run.is_dir() else None
+
+    @run.setter
+    def run(self, run: Path | None) -> None:
+        known = local.references(self._contents.id)
+        known.pop(_RUN, None)
+        if run is not None:
+            known[_RUN] = run.resolve()
+        local.keep_references(self._contents.id, known)
+
+    def keep_doubts(self, name: str, doubts: Doubts) -> None:
+        """Keep how unsure the machine was of a case; safe from any thread.
+
+        Raises
+        ------
+        InputError
+            If the project can't be changed, or it can't be written.
+        """
+        self._require_writable()
+        write_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"), doubts)
+
+    def doubts(self, name: str) -> Doubts | None:
+        """How unsure the machine was of a case; None where nothing is kept.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        return read_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"))
 
     def begin(self, name: str, layer: str, array: np.ndarray, note: Note) -> int:
         """Keep a whole annotation layer from now on; returns a ticket.

@@ -1,0 +1,108 @@
+"""Cases of a project as training sees them, read from its folder: no window needs to show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+import numpy as np
+
+from napari_dim.data.case import Case, labelled_case
+from napari_dim.errors import InputError
+from napari_dim.io import read_volume
+from napari_dim.project import Note, Project
+from napari_dim.project.states import LABELLED, SliceState
+
+
+def project_cases(
+    folder: Path,
+    names: Collection[str] | None = None,
+    check: Callable[[], None] | None = None,
+) -> tuple[list[Case], list[str]]:
+    """Read cases of a project with what is kept of their labels.
+
+    The project is only looked at: it may be open elsewhere, but strokes of the cases wanted
+    must be on the disk.
+
+    Parameters
+    ----------
+    folder
+        The project's.
+    names
+        Which cases; by default all.
+    check
+        Called before each; what it raises ends the work.
+
+    Returns
+    -------
+    cases, faults
+        Those that could be read, and for each other one line that says why not.
+
+    Raises
+    ------
+    InputError
+        If it is no project.
+    """
+    found, faults = [], []
+    with Project.open(folder, read_only=True) as project:
+        for case in project.cases:
+            if names is not None and case.name not in names:
+                continue
+            if check is not None:
+                check()
+            try:
+                found.append(project_case(project, case.name))
+            except InputError as error:
+                faults.append(f"{case.name} is left out: {error}")
+    return found, faults
+
+
+def project_case(project: Project, name: str) -> Case:
+    """One case of a project with what is kept of its labels.
+
+    Raises
+    ------
+    InputError
+        If its scan or labels can't be read, or it is in no file.
+    """
+    info, path = project.case(name), project.image_path(name)
+    if path is None:
+        raise InputError("its scan is in no file", where=name)
+    volume = read_volume(path, slice_axis=info.slice_axis, part=info.part)
+    count = volume.array.shape[0]
+    for layer in project.layers(name):
+        note = project.note(name, layer)
+        if note is None or note.role != "labels" or not _labelled(note):
+            continue
+        found = project.recover(name, layer)
+        assert found is not None
+        states = np.array([int(digit) for digit in found.note.states], np.uint8)
+        array = found.array.reshape(count, *volume.array.shape[1:3])
+        return labelled_case(
+            volume,
+            array,
+            states,
+            site=info.site or name,
+            name=name,
+            brush=found.note.brush,
+            searched=searched_of(found.note),
+        )
+    untouched = np.full(count, SliceState.UNTOUCHED, dtype=np.uint8)
+    return Case(volume, None, untouched, site=info.site or name, name=name)
+
+
+def searched_of(note: Note) -> dict[int, tuple[int, ...]]:
+    """Which classes were looked for in each labelled slice; of some nothing may be known.
+
+    Where the classes have names, those of the layer are all that anyone looked for.
+    """
+    named = tuple(info.id for info in note.classes)
+    if not named:
+        return dict(note.searched)
+    states = enumerate(note.states)
+    labelled = (n for n, digit in states if int(digit) in LABELLED)
+    return {n: note.searched.get(n, named) for n in labelled}
+
+
+def _labelled(note: Note) -> bool:
+    return any(int(digit) in LABELLED for digit in note.states)

@@ -1,0 +1,78 @@
+"""Training on a project's cases, open or not: they are read from its folder."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from napari_dim.config import Settings
+from napari_dim.data.project_cases import project_cases
+from napari_dim.engine.training.events import Finished
+from napari_dim.engine.training.job import Job
+from napari_dim.engine.training.loop import train
+from napari_dim.project import Note, Project, ProjectClass
+from tests.cases import ellipsoid
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder(tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("user")
+    monkeypatch.setattr("napari_dim.project.local.user_folder", lambda: folder / "napari-dim")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A project of four cases: labelled, without labels, of pictures alone, and gone."""
+    classes = (ProjectClass(id=1, name="shell", colour="#e69f00"),)
+    with Project.create(tmp_path / "p", classes=classes) as project:
+        for number in range(3):
+            volume, mask = ellipsoid(seed=number)
+            path = tmp_path / f"s{number}.nii"
+            nib.save(nib.Nifti1Image(volume.array.T, np.diag([1, 1, 2, 1])), path)
+            project.add_case(path, site="north" if number else "")
+        project.add_case(name="in no file")
+        mask = ellipsoid()[1]
+        mask[2][mask[2] > 0] = 9
+        project.begin(
+            "s0", "labels", mask,
+            Note(states="010210", marks={3: 2}, brush=9, classes=classes, searched={4: (1, 2)}),
+        )  # fmt: skip
+        (tmp_path / "s2.nii").unlink()
+    return tmp_path / "p"
+
+
+def test_all_cases_are_read_without_a_window_and_what_can_not_be_read_is_told(folder):
+    (one, other), faults = project_cases(folder)
+    assert one.name == "s0"
+    assert one.site == "s0"
+    assert one.labelled.tolist() == [1, 3, 4]
+    assert one.searched == {1: (1,), 3: (1,), 4: (1, 2)}
+    np.testing.assert_array_equal(one.mask[3], ellipsoid()[1][3])
+    assert not one.mask[2].any()  # not labelled: not read
+    np.testing.assert_array_equal(one.painted[3], one.mask[3] > 0)
+    assert other.name == "s1"
+    assert other.site == "north"
+    assert other.mask is None
+    assert len(faults) == 2
+    assert "s2 is left out" in faults[0]
+    assert "in no file" in faults[1]
+
+
+def test_a_project_is_read_while_a_window_has_it(folder):
+    with Project.open(folder) as held:
+        assert not held.read_only
+        (only,), faults = project_cases(folder, ["s1"])
+    assert only.name == "s1"
+    assert faults == []
+
+
+def test_they_train(folder):
+    cases, _ = project_cases(folder)
+    settings = Settings.make(
+        width=4, device="cpu", threads=1, budget=None, steps=3, min_size=16,
+        labelled_batch=2, unlabelled_batch=2, least_weight=0.0,
+    )  # fmt: skip
+    *_, last = train(Job(cases, settings))
+    assert isinstance(last, Finished)
+    assert last.model.classes == (1, 2)
