@@ -44,3 +44,19 @@ def test_time_trained_before_counts():
     clock = Clock(100.0, None, spent=50.0)
     assert clock.progress(0) == pytest.approx(0.5, abs=0.01)
     assert clock.time_left(0) == pytest.approx(50, abs=1)
+
+
+def test_the_budget_is_what_a_person_waits_for():
+    """Set-up and the masks at the end are part of it; steps get a third at least."""
+    clock = Clock(60.0, None, spent=20.0, before=10.0)
+    assert clock.progress(0) == pytest.approx(20 / 50, abs=0.01)
+    clock.reserve(10.0)
+    assert clock.progress(0) == pytest.approx(20 / 40, abs=0.01)
+    assert clock.time_left(0) == pytest.approx(30, abs=0.1)  # 20 of steps, 10 of masks
+    clock.reserve(100.0)
+    assert clock.over(0)
+    slow = Clock(60.0, None, before=90.0)
+    assert slow.progress(0) < 0.01
+    assert slow.time_left(0) == pytest.approx(20, abs=0.1)
+    steps = Clock(None, 10, before=90.0)
+    assert steps.progress(5) == pytest.approx(0.5)

@@ -379,3 +379,29 @@ def test_relabelled_equals_built_anew():
     anew = SliceStore.build([later, other], grid, {1: 1, 2: 2}, cpu)
     for name in ("images", "labels", "labelled", "unlabelled", "odds"):
         assert torch.equal(getattr(new, name), getattr(anew, name)), name
+
+
+def test_set_up_and_end_are_part_of_what_is_waited_for():
+    """Waiting begins before the training: the steps end so much sooner."""
+    begun = time.monotonic() - 20.0
+    job = Job([case()], settings(budget=4.5, steps=None), preview_case=0, begun=begun)
+    *_, last = train(job)
+    assert isinstance(last, Finished)
+    assert last.reason == "budget"
+    assert 1.5 <= last.seconds < 4.4  # a third is for steps in any case
+
+
+def test_a_preview_ends_when_its_time_is_up():
+    from napari_dim.engine.inference.predictor import Predictor
+    from napari_dim.engine.training.live_previews import Previews
+
+    model = list(train(Job([case()], settings(steps=1))))[-1].model
+    shown = case((1,), shape=(30, 40, 32))
+    previews = Previews(
+        Job([shown], settings(), preview_case=0), Predictor(model, torch.device("cpu")), Control()
+    )
+    found = [event.slices for event in previews.events(1, 15, 0.0)]
+    assert len(found) == 1
+    assert np.abs(found[0] - 15).max() <= len(found[0]) // 2 < 15
+    assert previews.pace > 0
+    assert sum(len(e.slices) for e in previews.events(1, None)) == 30

@@ -6,6 +6,8 @@ import time
 
 LONGEST_ROUND = 8
 """A training without an end goes in rounds, each twice the last, up to so many first ones."""
+LEAST = 1 / 3
+"""Share of a budget that is for steps at least, however long set-up and end take."""
 
 
 class Clock:
@@ -14,7 +16,8 @@ class Clock:
     Parameters
     ----------
     budget
-        Seconds in all; None counts steps.
+        Seconds that a person waits, the work after the last step (`reserve`) included; None
+        counts steps.
     steps
         Steps in all; takes precedence over `budget`.
     skipped
@@ -26,6 +29,8 @@ class Clock:
         t / T. So the learning rate falls to let the masks settle, and rises again.
     spent
         Seconds that an earlier process has already trained.
+    before
+        Seconds of the budget that had gone before the first step.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class Clock:
         *,
         again: float | None = None,
         spent: float = 0.0,
+        before: float = 0.0,
     ) -> None:
         self._budget = budget
         self._steps = steps
@@ -43,6 +49,11 @@ class Clock:
         self._again = again
         self._start = time.monotonic() - spent
         self._held = 0.0
+        self._before, self._after = before, 0.0
+
+    def reserve(self, seconds: float) -> None:
+        """Leave so much of the budget for the work after the last step."""
+        self._after = seconds
 
     def hold(self, seconds: float) -> None:
         """Take `seconds` out of the count."""
@@ -64,8 +75,7 @@ class Clock:
         if self._again is not None:
             return None
         if self._steps is None:
-            assert self._budget is not None
-            return max(0.0, self._budget - self.elapsed)
+            return max(0.0, self._length - self.elapsed) + self._after
         return self.elapsed / max(step, 1) * (self._steps - step)
 
     def over(self, step: int) -> bool:
@@ -87,5 +97,12 @@ class Clock:
         """Steps or seconds so far, in budgets."""
         if self._steps is not None:
             return step / self._steps
+        return self.elapsed / self._length
+
+    @property
+    def _length(self) -> float:
+        """Seconds for steps; of a round, where there are rounds."""
         assert self._budget is not None
-        return self.elapsed / self._budget
+        if self._again is not None:
+            return self._budget
+        return max(LEAST * self._budget, self._budget - self._before - self._after)

@@ -43,6 +43,9 @@ class Job:
         it would spend on what the model knows (`config.Settings.resume_at`).
     resume
         A checkpoint of this training to go on from, to the result that it would have had.
+    begun
+        When somebody began to wait for it, by `time.monotonic`: the budget counts from then
+        on, and what follows the last step is part of it. None counts the steps' time alone.
     """
 
     cases: Sequence[Case]
@@ -53,6 +56,7 @@ class Job:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     start: Model | None = None
     resume: Checkpoint | None = None
+    begun: float | None = None
 
 
 def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:

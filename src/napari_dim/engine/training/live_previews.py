@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,6 +31,11 @@ class Previews:
         Runs the networks.
     control
         A preview ends when the training is to stop, the last one when it is cancelled.
+
+    Attributes
+    ----------
+    pace
+        Seconds that a slice took; 0 before the first preview.
     """
 
     def __init__(self, job: Job, predictor: Predictor, control: Control) -> None:
@@ -42,14 +49,26 @@ class Previews:
         self._stack = slices_of(volume, grid.shape(volume), control.check_stop)
         self.large = volume.array.size > LARGE
         self._whole: Prediction | None = None
+        self.pace = 0.0
 
-    def events(self, step: int, first: int | None) -> Iterator[Preview]:
-        """All slices, nearest to `first` first; fewer if the training is to stop."""
+    def __len__(self) -> int:
+        """Slices of the case."""
+        return len(self._stack)
+
+    def events(self, step: int, first: int | None, most: float = math.inf) -> Iterator[Preview]:
+        """All slices, nearest to `first` first; fewer if the training is to stop.
+
+        No further slices are begun after `most` seconds.
+        """
+        begun = time.monotonic()
         numbers = np.arange(len(self._stack))
         if first is not None:
             numbers = numbers[np.argsort(np.abs(numbers - first), kind="stable")]
         for start in range(0, len(numbers), BATCH):
-            if self._control.stopped:
+            spent = time.monotonic() - begun
+            if start:
+                self.pace = spent / start
+            if self._control.stopped or (start and spent > most):
                 return
             chunk = numbers[start : start + BATCH]
             found = self._predictor(self._stack, chunk, self._shape)

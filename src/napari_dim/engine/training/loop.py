@@ -39,6 +39,10 @@ FIRST_CHECKPOINT = 5.0
 """Seconds until the first one."""
 GOOD_EVERY = 5.0
 """Seconds between two states that a training goes back to when its weights blow up."""
+PREVIEW_SHARE = 0.15
+"""Share of the time left that one preview takes at most."""
+LEAST_PREVIEW = 2.0
+"""Seconds that it may take in any case."""
 MOST_RETURNS = 5
 """So often a training goes back before it gives up."""
 
@@ -110,7 +114,8 @@ class _Loop:
             trainer.skipped,
             again=settings.resume_at if settings.until_stopped else None,
             spent=0.0 if job.resume is None else job.resume.seconds,
-        )  # Made here: set-up is not taken from the budget.
+            before=0.0 if job.begun is None else max(0.0, time.monotonic() - job.begun),
+        )
         now = self._clock.elapsed
         self._reported = -math.inf
         self._previewed = self._good = now
@@ -180,13 +185,17 @@ class _Loop:
     def _preview(self, first: int | None) -> Iterator[Event]:
         trainer = self._trainer
         assert trainer.previews is not None
+        left = self._clock.time_left(trainer.step)
+        most = math.inf if left is None else max(LEAST_PREVIEW, PREVIEW_SHARE * left)
         try:
-            yield from trainer.previews.events(trainer.step, first)
+            yield from trainer.previews.events(trainer.step, first, most)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             yield Recovered("There was no memory for a preview", "the training goes on without it")
         self._previewed = self._clock.elapsed
+        if self._job.begun is not None:
+            self._clock.reserve(trainer.seconds_to_end())
 
     def _go_back(self) -> Recovered:
         """To the last good state, with half the learning rate."""

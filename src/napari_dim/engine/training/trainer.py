@@ -15,7 +15,7 @@ from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream, slice_bytes
 from napari_dim.data.working_grid import MULTIPLE, WorkingGrid, normalised
 from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
-from napari_dim.engine.inference.components import single_pieces
+from napari_dim.engine.inference.components import MOST_CASES, single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
@@ -151,6 +151,15 @@ class Trainer:
             self._sampler.store = self._stored()
         self._allow()
         return Relabelled(per_site(newest, labelled=True), late_classes(newest, self._classes))
+
+    def seconds_to_end(self) -> float:
+        """How long the masks at the end will take, by the pace of the last preview."""
+        if self.previews is None:
+            return 0.0
+        shown = len(self.previews) * (1 + (2 if self.model.teacher is not None else 0))
+        labelled = sorted((len(c.states) for c in self._cases if c.labelled.size), reverse=True)
+        others = sum(labelled[:MOST_CASES]) - (len(self.previews) if labelled else 0)
+        return self.previews.pace * (shown + max(0, others))
 
     def settle(self) -> None:
         """Find out which classes come in one piece; see `engine.inference.components`.

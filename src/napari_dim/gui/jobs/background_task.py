@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
+from napari_dim.gui.jobs import garbage_collection
 
 Emit = Callable[[object], None]
 
@@ -50,7 +51,8 @@ class _Work:
 
     def __call__(self) -> None:
         try:
-            self.work(self._emit)
+            with garbage_collection.set_apart():
+                self.work(self._emit)
         except InputError as error:
             self._emit(Failed(str(error), bad_input=True))
         except BaseException as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +30,7 @@ class Shown:
     due: float = math.inf
     asked: float = 0.0
     waiting: set[int] = field(default_factory=set)
+    coming: int | None = None
     yours: Agreement = field(default_factory=Agreement)
     before: Agreement = field(default_factory=Agreement)
 
@@ -39,14 +39,32 @@ class Shown:
         self.asked = time.monotonic()
         self.waiting = set(range(len(self.prediction.mask)))
         self.yours, self.before = Agreement(), Agreement()
+        self.coming = None
 
-    def received(self, numbers: Sequence[int]) -> None:
-        """Some slices have come; when all have, the next preview becomes due."""
-        self.waiting -= set(numbers)
+    def stepped(self, step: int) -> bool:
+        """Hear of a step; returns whether a preview ended before all slices had come.
+
+        Of a large scan a preview shows only those that the time is enough for.
+        """
+        over = self.coming is not None and step > self.coming
+        if over:
+            self.waiting.clear()
+            self._over()
+        return over
+
+    def received(self, event: Preview) -> bool:
+        """Some slices have come; returns whether all have, and the next preview is due later."""
+        self.waiting -= set(event.slices.tolist())
+        self.coming = event.step
         if not self.waiting:
-            now = time.monotonic()
-            # A preview of a large scan takes long: keep most of the time for training.
-            self.due = now + max(PREVIEW_EVERY, 5 * (now - self.asked))
+            self._over()
+        return not self.waiting
+
+    def _over(self) -> None:
+        now = time.monotonic()
+        # A preview of a large scan takes long: keep most of the time for training.
+        self.due = now + max(PREVIEW_EVERY, 5 * (now - self.asked))
+        self.coming = None
 
     def compare(self, event: Preview, case: Case | None) -> None:
         """Compare new masks with a person's slices, and with the masks before."""

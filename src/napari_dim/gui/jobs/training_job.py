@@ -24,6 +24,7 @@ from napari_dim.engine.training.events import (
     StepDone,
 )
 from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.jobs import garbage_collection
 from napari_dim.gui.jobs.background_task import Emit
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
 from napari_dim.gui.jobs.preview_schedule import Shown
@@ -72,6 +73,8 @@ class Training:
         # Of each case, the slices that it learns from: their painted area.
         self._joined: dict[int, dict[int, int]] = {}
         self._phase, self._heard = "Loading PyTorch", time.monotonic()
+        self._begun = self._heard
+        self._held: float | None = None
         self._gone: set[Layer] = set()
 
     @classmethod
@@ -157,9 +160,12 @@ class Training:
         """Hold the training after the current step, or let it go on."""
         if self._control.paused:
             self._control.resume()
+            if self._held is not None:
+                self._begun += time.monotonic() - self._held
             self._session.say("Training goes on")
         else:
             self._control.pause()
+            self._held = time.monotonic()
             self._session.say("Paused; the time stands still")
 
     def tick(self) -> None:
@@ -181,7 +187,8 @@ class Training:
         """In the background thread."""
         plan, control = self._plan, self._control
         if not plan.settings.apart:
-            import monai.networks.nets  # noqa: F401  Takes seconds: the budget must not pay.
+            with garbage_collection.loading():
+                import monai.networks.nets  # noqa: F401
 
         from napari_dim.engine.training.checkpoint import Checkpoint
         from napari_dim.engine.training.child_process import run
@@ -210,6 +217,7 @@ class Training:
             preview_every=math.inf,
             start=None if resume is not None else plan.start,
             resume=resume,
+            begun=self._begun,
         )
         for event in run(job, control):
             emit(event)
@@ -290,6 +298,8 @@ class Training:
     def _stepped(self, event: StepDone) -> None:
         session = self._session
         session.history.append(event)
+        if self._shown is not None and self._shown.stepped(event.step):
+            self._compared(self._shown)
         self._phase = "Waiting for the next step"
         if session.activity is Activity.TRAINING and not self.paused:
             text = f"Training: step {event.step}, {left(event)}"
@@ -318,13 +328,17 @@ class Training:
         else:
             done = len(prediction.mask) - len(shown.waiting)
             self._phase = f"Refreshing the masks, {done} of {len(prediction.mask)} slices"
+            if self._session.activity is Activity.TRAINING:
+                self._session.say(self._phase)
         self._session.slices_changed.emit()
-        shown.received(event.slices.tolist())
-        if not last and not shown.waiting:
-            history = self._session.history
-            elapsed = history[-1].elapsed if history else 0.0
-            found = LiveScore(elapsed, shown.yours.dice, shown.before.dice)
-            self._session.live.append(found)
+        if shown.received(event) and not last:
+            self._compared(shown)
+
+    def _compared(self, shown: Shown) -> None:
+        """A preview is through: keep how the masks have changed."""
+        history = self._session.history
+        elapsed = history[-1].elapsed if history else 0.0
+        self._session.live.append(LiveScore(elapsed, shown.yours.dice, shown.before.dice))
 
     def _finished(self, event: Finished) -> None:
         session = self._session
@@ -334,7 +348,7 @@ class Training:
         others = self._others()
         self._close()
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
-        text += f"{clock(event.seconds)} and {event.steps} steps"
+        text += f"{clock(time.monotonic() - self._begun)} and {event.steps} steps"
         if self._shown is not None:
             prediction = self._shown.prediction
             prediction.model, prediction.run = event.model, event.run
