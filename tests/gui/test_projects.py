@@ -150,3 +150,26 @@ def test_a_project_that_somebody_has_is_read_only_and_says_who(workspace, sessio
         assert "process" in session.message
         assert "Add files…" not in actions(button)
         assert session.image.name == "s0"
+
+
+def test_a_project_trains_on_all_its_cases_open_or_not(workspace, session, scans, tmp_path):
+    """Labels of a case that is not open teach too; one that can't be read is told, not fatal."""
+    projects.from_folder(session, tmp_path / "p", scans)
+    workspace.annotate.new.click()
+    session.labels.data_setitem((np.array([4]), np.array([20]), np.array([20])), 1)
+    projects.switch_case(session, "s1")
+    workspace.annotate.new.click()
+    session.labels.data_setitem((np.array([7]), np.array([20]), np.array([20])), 1)
+    (scans / "s2.nii.gz").unlink()
+    train = workspace.train
+    assert train.project.isVisibleTo(train)
+    assert "all 2 other cases" in train.project.text()
+    plan = train._plan()
+    cases = {case.name: case for case in plan.load(lambda: None)}
+    assert list(cases) == ["s1", "s0"]
+    assert cases["s0"].labelled.tolist() == [4]
+    assert cases["s1"].labelled.tolist() == [7]
+    assert len(plan.faults) == 1
+    assert "s2 is left out" in plan.faults[0]
+    train.project.setChecked(False)
+    assert [case.name for case in train._plan().load(lambda: None)] == ["s1"]

@@ -11,7 +11,7 @@ from napari_dim.data.case import Case, labelled_case
 from napari_dim.errors import InputError
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project
-from napari_dim.project.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, SliceState, known_states
 
 
 def project_cases(
@@ -76,8 +76,9 @@ def project_case(project: Project, name: str) -> Case:
             continue
         found = project.recover(name, layer)
         assert found is not None
+        array = found.array.reshape(count, *found.array.shape[-2:])
         states = np.array([int(digit) for digit in found.note.states], np.uint8)
-        array = found.array.reshape(count, *volume.array.shape[1:3])
+        states = known_states(states, np.count_nonzero(array, axis=(1, 2)))
         return labelled_case(
             volume,
             array,

@@ -292,7 +292,8 @@ class Training:
         self._phase = "The first steps take longest"
         self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
-        self._session.note = ". ".join(event.notes)  # stays beside the steps
+        notes = (*event.notes, *self._plan.faults)
+        self._session.note = ". ".join(notes)  # stays beside the steps
         self._session.say(f"Starting: {labelled} labelled and {unlabelled} unlabelled slices")
 
     def _stepped(self, event: StepDone) -> None:
@@ -376,7 +377,7 @@ class Training:
             return []
         return [
             Target(partial(_same, case.volume), part.image)
-            for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=True)
+            for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=False)
             if part.image in self._session.viewer.layers
         ]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,14 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_dim.config import Settings
-from napari_dim.data.case import Case
+from napari_dim.data.case import Case, labelled_case
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import spare_threads
 from napari_dim.gui.layers.annotation import Annotation
 from napari_dim.gui.layers.image_layers import labels_array, layer_volume
-from napari_dim.io.labels import as_labels
-from napari_dim.states import LABELLED, SliceState
+from napari_dim.gui.layers.searched_classes import searched_of
+from napari_dim.gui.widgets.class_table import KEY as CLASSES
+from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Plan:
         Whether `run` holds a checkpoint that this training goes on from, with its settings.
     segment_all
         Whether the other open scans are segmented at the end, too.
+    faults
+        What could not be read and is left out, one line each; known once `load` is through.
     """
 
     load: Callable[[Callable[[], None]], Sequence[Case]]
@@ -71,6 +74,7 @@ class Plan:
     start: Model | None = None
     resume: bool = False
     segment_all: bool = False
+    faults: list[str] = field(default_factory=list)
 
     @property
     def image(self) -> Layer | None:
@@ -84,8 +88,16 @@ class Plan:
         return None if annotation is None else annotation.layer
 
 
-def plan_from_layers(parts: Sequence[Part], settings: Settings, run: Path | None) -> Plan:
+def plan_from_layers(
+    parts: Sequence[Part],
+    settings: Settings,
+    run: Path | None,
+    project: Path | None = None,
+    closed: Collection[str] = (),
+) -> Plan:
     """A plan that learns from open scans, with and without labels; the first is previewed.
+
+    Of a project's folder the cases in `closed` are read, too, though they are not open.
 
     The labels are copied here: what is painted later reaches this training through
     `Training.join` alone.
@@ -99,7 +111,24 @@ def plan_from_layers(parts: Sequence[Part], settings: Settings, run: Path | None
         if part.annotation is not None:
             part.annotation.refresh()
     cases = [case_of(part) for part in parts]
-    return Plan(lambda check: cases, settings, run, tuple(parts), parts[0].image.name)
+    faults: list[str] = []
+
+    def load(check: Callable[[], None]) -> Sequence[Case]:
+        if project is None or not closed:
+            return cases
+        from napari_dim.data.project_cases import project_cases
+
+        others, left_out = project_cases(project, closed, check)
+        channels = cases[0].volume.channels
+        faults.extend(left_out)
+        faults.extend(
+            f"{case.name} is left out: it has {case.volume.channels} channels, not {channels}"
+            for case in others
+            if case.volume.channels != channels
+        )
+        return [*cases, *(case for case in others if case.volume.channels == channels)]
+
+    return Plan(load, settings, run, tuple(parts), parts[0].image.name, faults=faults)
 
 
 def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None = None) -> Case:
@@ -127,24 +156,21 @@ def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None 
         untouched = np.full(shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
         return Case(volume, None, untouched, site=site, name=image.name)
     labels = annotation.layer
-    array = labels_array(labels)
-    if array.shape != shape:
-        raise InputError(
-            f"it is {array.shape}, the image {shape}",
-            where=labels.name,
-            hint="Make a new labels layer for this image",
+    named = [info.id for info in labels.metadata.get(CLASSES, ())]
+    try:
+        return labelled_case(
+            volume,
+            labels_array(labels),
+            annotation.states if states is None else states,
+            site=site,
+            name=image.name,
+            brush=annotation.brush,
+            searched=searched_of(labels, annotation.labelled, named),
         )
-    states = annotation.states if states is None else states
-    # Of a large scan with few labelled slices, copying the rest would hold the window up.
-    known = np.flatnonzero(np.isin(states, LABELLED))
-    planes = as_labels(np.array(array[known]), where=labels.name)
-    painted = np.zeros(shape, dtype=bool)
-    painted[known] = planes > 0
-    if annotation.brush is not None:
-        planes[planes == annotation.brush] = 0
-    mask = np.zeros(shape, dtype=planes.dtype)
-    mask[known] = planes
-    return Case(volume, mask, states, site=site, name=image.name, painted=painted)
+    except InputError as error:
+        raise InputError(
+            error.problem, where=labels.name, hint="Make a new labels layer for this image"
+        ) from None
 
 
 def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:

@@ -24,6 +24,7 @@ from napari_dim.gui.layers.image_layers import (
     set_voxels,
 )
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
+from napari_dim.gui.layers.searched_classes import complete
 from napari_dim.gui.widgets.class_table import classes_of, set_classes
 from napari_dim.project.interpolation import between
 from napari_dim.states import LABELLED, SliceState
@@ -48,6 +49,7 @@ def confirm(session: Session) -> str:
     """The slice on the screen is labelled as it is; an empty one holds background alone."""
     annotation, number = _annotation(session), current(session)
     _record_score(session, number, labels_array(annotation.layer)[number])
+    complete(annotation.layer, [number])
     if annotation.areas[number]:
         annotation.mark([number], SliceState.UNTOUCHED)  # what is painted is confirmed by itself
         return f"Slice {number} is confirmed"

@@ -19,6 +19,7 @@ from napari_dim.gui.controller import Session
 from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers.image_layers import add_layer, fits, labels_array, new_labels
 from napari_dim.gui.layers.one_scan_shown import show_alone
+from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
@@ -54,6 +55,13 @@ class AnnotateTab(QWidget):
         self.classes = ClassTable()
         self.classes.picked.connect(self._on_class)
         self.classes.edited.connect(self._on_classes)
+        self.classes.added.connect(self._on_added)
+        self.searched = QPushButton()
+        self.searched.setToolTip(
+            "Say that the new class is nowhere in the slices labelled before it, except where it "
+            "is painted. Until then they teach nothing of where it is not"
+        )
+        self.searched.clicked.connect(self._on_searched)
 
         self.confirm = button_for(session, "Confirm slice", slices.confirm)
         self.confirm.setToolTip(
@@ -107,6 +115,7 @@ class AnnotateTab(QWidget):
         captioned(form, "labels", labels)
         column.addLayout(form)
         column.addWidget(self.classes)
+        column.addWidget(self.searched)
         column.addWidget(self.state)
         grid = QGridLayout()
         for place, button in enumerate(
@@ -202,6 +211,26 @@ class AnnotateTab(QWidget):
         if prediction is not None and layer is not None:
             prediction.layer.colormap = layer.colormap
 
+    def _on_added(self, before: set[int]) -> None:
+        """Slices labelled before a class came were not searched for it."""
+        annotation = self.session.annotation
+        if annotation is None:
+            return
+        count = class_added(annotation.layer, annotation.labelled, before)
+        if count:
+            self.session.say(
+                f"Until you confirm them once more, the {count} slices labelled before don't "
+                "teach where the new class is not"
+            )
+        self._say_slice()
+
+    def _on_searched(self) -> None:
+        annotation = self.session.annotation
+        if annotation is not None:
+            complete(annotation.layer)
+            self.session.say("All labelled slices are complete for all classes")
+            self.session.slices_changed.emit()
+
     def _on_background(self) -> None:
         annotation = self.session.annotation
         if annotation is None:
@@ -226,11 +255,15 @@ class AnnotateTab(QWidget):
             self.before, self.after, self.suggest,
         ):  # fmt: skip
             button.setEnabled(annotation is not None)
+        self.searched.setVisible(False)
         if annotation is None:
             self.state.setText("Press New, then paint the structure in a few slices.")
             return
         number = slices.current(self.session)
         states = annotation.states
+        searched = searched_in(annotation.layer)
+        self.searched.setVisible(bool(searched))
+        self.searched.setText(f"{len(searched)} older slices are complete, too")
         if number >= len(states):
             return
         self.classes.notice(labels_array(annotation.layer)[number])

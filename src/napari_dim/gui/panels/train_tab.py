@@ -73,6 +73,7 @@ class TrainTab(QWidget):
         self._tick.start()
         self._build()
         while_alive(self, session.case_changed, self._on_case)
+        while_alive(self, session.autosave.changed, self._on_layers)
         while_alive(self, session.layers_changed, self._on_layers)
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.changed, self._on_session)
@@ -101,6 +102,14 @@ class TrainTab(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         captioned(form, "site", self.site)
         form.addRow(self.others)
+        self.project = QCheckBox()
+        self.project.setChecked(True)
+        self.project.setToolTip(
+            "The project's other cases teach as well, with their labels and without. They are "
+            "read from their files and need not be open"
+        )
+        self.project.toggled.connect(lambda _: self._say_plan())
+        form.addRow(self.project)
 
         self.cohort = PathPicker(
             folder=False, filter="Cohort (*.csv)", placeholder="image,labels,slices,site,split"
@@ -232,10 +241,26 @@ class TrainTab(QWidget):
                 "there is no labels layer", hint="Press New in Annotate and paint some slices"
             )
         run = broken or (new_run(folder, image.name) if folder else None)
-        plan = plan_from_layers(parts, settings, run)
+        closed = self._closed()
+        project = self.session.autosave.project
+        if closed:
+            self.session.autosave.flush()
+        plan = plan_from_layers(
+            parts, settings, run, None if project is None else project.folder, closed
+        )
         return replace(
             plan, start=start, resume=broken is not None, segment_all=self.all.isChecked()
         )
+
+    def _closed(self) -> list[str]:
+        """The cases of the project that are learnt from and are no layers of this training."""
+        session = self.session
+        project = session.autosave.project
+        if project is None or not self.project.isChecked() or session.image is None:
+            return []
+        shown = {session.image, *(layer for layer, _ in self.others.chosen())}
+        open_ones = {session.autosave.case_of(image) for image in shown}
+        return [case.name for case in project.cases if case.name not in open_ones]
 
     def _parts(self) -> list[Part]:
         """The open scans that are learnt from, the one that is worked on first."""
@@ -343,7 +368,20 @@ class TrainTab(QWidget):
             text = "Press New in Annotate, paint the structure in a few slices, then start."
         else:
             text = f"Nothing is painted in “{annotation.layer.name}” yet: paint a few slices."
+        self._say_project()
         ticked = self.source.currentText() == LAYERS and bool(self.others.chosen())
         self.all.setVisible(ticked)
         self.plan_text.setText(text)
         self.plan_text.setVisible(bool(text))
+
+    def _say_project(self) -> None:
+        """Offer the project's other cases, and say how many they are."""
+        project, image = self.session.autosave.project, self.session.image
+        count = 0
+        if project is not None and image is not None:
+            shown = {image, *(layer for layer, _ in self.others.chosen())}
+            open_ones = {self.session.autosave.case_of(layer) for layer in shown}
+            count = sum(case.name not in open_ones for case in project.cases)
+        self.project.setVisible(count > 0)
+        which = f"all {count} other cases" if count > 1 else "the other case"
+        self.project.setText(f"also learn from {which} of the project")

@@ -18,6 +18,8 @@ from napari_dim.gui.layers.image_layers import (
     layer_source,
 )
 from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
+from napari_dim.gui.layers.searched_classes import KEY as SEARCHED
+from napari_dim.gui.layers.searched_classes import searched_in
 from napari_dim.gui.widgets.class_table import KEY as CLASSES
 from napari_dim.gui.widgets.class_table import ClassInfo, set_classes
 from napari_dim.project.model import GridNote, Note, Place, ProjectClass
@@ -55,6 +57,7 @@ def note_of(session: Session, layer: Labels) -> Note:
         "slice": current_slice(session.viewer, layer),
         "marks": {int(n): int(state) for n, state in known.get(MARKS, {}).items()},
         "brush": None if known.get(BRUSH) is None else int(known[BRUSH]),
+        "searched": searched_in(layer),
         "classes": tuple(
             ProjectClass(id=info.id, name=info.name[:200] or "-", colour=info.colour)
             for info in known.get(CLASSES, ())
@@ -110,6 +113,8 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
         layer.metadata[MARKS] = marks
     if note.brush is not None and note.brush <= np.iinfo(layer.data.dtype).max:
         layer.metadata[BRUSH] = note.brush
+    if searched := {n: ids for n, ids in note.searched.items() if 0 <= n < count}:
+        layer.metadata[SEARCHED] = searched
     if note.classes:
         set_classes(layer, [ClassInfo(c.id, c.name, c.colour) for c in note.classes])
     return layer

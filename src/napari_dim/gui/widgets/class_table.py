@@ -11,8 +11,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QColorDialog,
+    QComboBox,
+    QGridLayout,
     QHBoxLayout,
     QHeaderView,
+    QMessageBox,
     QPushButton,
     QTableWidget,
     QTableWidgetItem,
@@ -22,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from napari_dim.gui.layers.annotation import BRUSH
 from napari_dim.gui.layers.image_layers import labels_array, set_voxels
+from napari_dim.gui.layers.searched_classes import renumbered
 from napari_dim.io.labels import COLOURS
 
 KEY = "napari_dim_classes"
@@ -81,11 +85,14 @@ class ClassTable(QWidget):
 
     picked = Signal(int)
     edited = Signal()
+    added = Signal(object)
+    """Ids of the classes there were before one came."""
 
     def __init__(self) -> None:
         super().__init__()
         self._layer: Labels | None = None
         self._filling = False
+        self._gone: dict[int, ClassInfo] = {}  # removed: undo may bring them back
         self.table = QTableWidget(0, 3)
         self.table.setHorizontalHeaderLabels(["", "class", "id"])
         self.table.verticalHeader().hide()
@@ -104,7 +111,9 @@ class ClassTable(QWidget):
         self.add = QPushButton("Add class")
         self.add.clicked.connect(self._on_add)
         self.remove = QPushButton("Remove class")
-        self.remove.setToolTip("Only classes that are not painted anywhere can be removed")
+        self.remove.setToolTip(
+            "Remove the class; what is painted of it is erased or becomes another class, as you say"
+        )
         self.remove.clicked.connect(self._on_remove)
         row = QHBoxLayout()
         row.addWidget(self.add)
@@ -116,6 +125,8 @@ class ClassTable(QWidget):
 
     def show_layer(self, layer: Labels | None) -> None:
         """Show the classes of another layer."""
+        if layer is not self._layer:
+            self._gone.clear()
         self._layer = layer
         self.setEnabled(layer is not None)
         classes = [] if layer is None else classes_of(layer)
@@ -131,8 +142,12 @@ class ClassTable(QWidget):
         brush = layer.metadata.get(BRUSH)
         new = painted_ids(plane[None]) - {brush} - {info.id for info in self.classes}
         if new:
-            self._keep(sorted((*self.classes, *map(_fresh, new)), key=lambda info: info.id))
+            self._keep(sorted((*self.classes, *map(self._known, new)), key=lambda info: info.id))
             self._fill(classes_of(layer))
+
+    def _known(self, class_id: int) -> ClassInfo:
+        """A class as it was when it was removed, or a new one."""
+        return self._gone.get(class_id) or _fresh(class_id)
 
     @property
     def classes(self) -> list[ClassInfo]:
@@ -189,6 +204,7 @@ class ClassTable(QWidget):
         where = np.nonzero(np.asarray(layer.data) == old)
         if where[0].size:
             set_voxels(layer, where, int(text))
+        renumbered(layer, old, int(text))
         self._keep([ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before])
         self._fill(classes_of(layer))
 
@@ -217,15 +233,47 @@ class ClassTable(QWidget):
         if layer is None or not 0 <= row < self.table.rowCount():
             return
         before = classes_of(layer)
-        if before[row].id in labels_array(layer):
-            from napari.utils.notifications import show_warning
-
-            show_warning(f"“{before[row].name}” is painted: erase it first")
-            return
-        self._keep([info for info in before if info is not before[row]])
+        gone, others = before[row], [info for info in before if info is not before[row]]
+        where = np.nonzero(np.asarray(layer.data) == gone.id)
+        if where[0].size:
+            into = self._ask_into(gone, others, len(np.unique(where[0])))
+            if into is None:
+                return
+            set_voxels(layer, where, into)
+        self._gone[gone.id] = gone
+        self._keep(others)
         self._fill(classes_of(layer))
+
+    def _ask_into(self, gone: ClassInfo, others: list[ClassInfo], slices: int) -> int | None:
+        """The id that what is painted of a class gets: 0 erases it, None keeps all."""
+        box = QMessageBox(self)
+        box.setWindowTitle("Remove the class?")
+        box.setText(
+            f"“{gone.name}” is painted in {slices} slice{'' if slices == 1 else 's'}. What is to "
+            "become of it? Ctrl-Z brings it back."
+        )
+        erase = box.addButton("Erase it", QMessageBox.ButtonRole.DestructiveRole)
+        merge = box.addButton("Make it", QMessageBox.ButtonRole.AcceptRole)
+        choice = QComboBox()
+        for info in others:
+            choice.addItem(info.name, info.id)
+        merge.setText(f"Make it “{choice.currentText()}”")
+        choice.currentTextChanged.connect(lambda name: merge.setText(f"Make it “{name}”"))
+        layout = box.layout()
+        if len(others) > 1 and isinstance(layout, QGridLayout):
+            layout.addWidget(choice, layout.rowCount(), 0, 1, layout.columnCount())
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(cancel)
+        box.exec()
+        pressed = box.clickedButton()
+        if pressed is erase:
+            return 0
+        return int(choice.currentData()) if pressed is merge else None
 
     def _keep(self, classes: list[ClassInfo]) -> None:
         assert self._layer is not None
+        before = {info.id for info in classes_of(self._layer)}
         set_classes(self._layer, classes)
+        if {info.id for info in classes} > before:
+            self.added.emit(before)
         self.edited.emit()
