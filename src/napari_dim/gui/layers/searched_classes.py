@@ -61,7 +61,8 @@ def complete(layer: Labels, numbers: Iterable[int] | None = None) -> None:
 
 def renumbered(layer: Labels, old: int, new: int | None) -> None:
     """Follow a class that got another id, or with `new` None is gone."""
+    known = searched_in(layer).items()
+    changed = {n: (new if i == old else i for i in ids) for n, ids in known}
     layer.metadata[KEY] = {
-        n: tuple(sorted({new if i == old else i for i in ids} - {None}))
-        for n, ids in searched_in(layer).items()
+        n: tuple(sorted({i for i in ids if i is not None})) for n, ids in changed.items()
     }
