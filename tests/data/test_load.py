@@ -99,3 +99,76 @@ def test_a_reference_is_needed_for_evaluation(folder):
     (row,) = cohort(folder, "a.nii,,,A,test\n").cases
     with pytest.raises(InputError, match="row 2: there is no labels file"):
         load_reference(row)
+
+
+def pictures(folder, *modes):
+    """A cohort of one picture stored in several ways, with its mask."""
+    y, x = np.mgrid[:20, :24]
+    ids = ((y - 9) ** 2 + (x - 12) ** 2 < 40).astype(np.uint8)
+    grey = 60 + 100 * ids
+    stored = {
+        "L": grey, "RGB": np.dstack([grey] * 3), "colour": np.dstack([grey, grey // 2, 255 - grey]),
+        "RGBA": np.dstack([grey] * 3 + [np.full_like(grey, 255)]), "P": grey,
+    }  # fmt: skip
+    rows = []
+    for number, mode in enumerate(modes):
+        picture = Image.fromarray(stored[mode])
+        (picture.convert("P") if mode == "P" else picture).save(folder / f"x{number}.png")
+        Image.fromarray(ids).save(folder / f"m{number}.png")
+        rows.append(f"x{number}.png,m{number}.png,all,s,train\n")
+    (folder / "c.csv").write_text("image,labels,slices,site,split\n" + "".join(rows))
+    return load_training(read_cohort(folder / "c.csv")), grey
+
+
+@pytest.mark.parametrize("modes", [("L", "L", "RGB", "RGBA"), ("RGB", "RGBA", "L"), ("P", "L")])
+def test_grey_stored_as_colour_is_grey_among_grey(tmp_path, modes):
+    cases, grey = pictures(tmp_path, *modes)
+    for case, mode in zip(cases, modes, strict=True):
+        np.testing.assert_array_equal(case.volume.array, grey[None])
+        told = any("read as grey" in text for text in case.volume.warnings)
+        assert told == (mode != "L")
+
+
+def test_colour_alone_stays_as_it_is(tmp_path):
+    cases, _ = pictures(tmp_path, "RGB", "RGB")
+    assert [case.volume.channels for case in cases] == [3, 3]
+    assert not any(case.volume.warnings for case in cases)
+
+
+def scan(folder, name, ids):
+    nib.save(nib.Nifti1Image((ids * 9).astype(np.int16), np.diag([1, 1, 3, 1])), folder / name)
+    nib.save(nib.Nifti1Image(ids, np.diag([1, 1, 3, 1])), folder / f"m_{name}")
+
+
+def test_classes_that_no_labelled_slice_shows_are_told(tmp_path):
+    ids = np.zeros((6, 6, 8), np.uint8)
+    ids[1:3, 1:3, 2:5] = 1
+    ids[4:5, 4:5, [3, 6, 7]] = 2
+    scan(tmp_path, "a.nii", ids)
+    text = "image,labels,slices,site,split\na.nii,m_a.nii,{},s,train\n"
+    (tmp_path / "c.csv").write_text(text.format("2;4"))
+    (case,) = load_training(read_cohort(tmp_path / "c.csv"))
+    told = (
+        "class 2 is in no labelled slice and is not learnt; its mask shows it in slices 3, 6 to 7"
+    )
+    assert case.volume.warnings == (told,)
+    (tmp_path / "c.csv").write_text(text.format("2;3"))
+    (case,) = load_training(read_cohort(tmp_path / "c.csv"))
+    assert case.volume.warnings == ()
+    (tmp_path / "c.csv").write_text(text.format("0"))
+    with pytest.raises(
+        InputError, match=r"background alone\. The mask of a shows .* slices 2 to 4, 6"
+    ):
+        load_training(read_cohort(tmp_path / "c.csv"))
+
+
+def test_classes_taught_by_another_case_are_not_remarked_on(tmp_path):
+    ids = np.zeros((6, 6, 8), np.uint8)
+    ids[1:3, 1:3, 2:5] = 1
+    ids[4:5, 4:5, 6] = 2
+    for name in ("a.nii", "b.nii"):
+        scan(tmp_path, name, ids)
+    rows = "a.nii,m_a.nii,2,s,train\nb.nii,m_b.nii,6,s,train\n"
+    (tmp_path / "c.csv").write_text("image,labels,slices,site,split\n" + rows)
+    cases = load_training(read_cohort(tmp_path / "c.csv"))
+    assert not any(case.volume.warnings for case in cases)

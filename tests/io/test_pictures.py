@@ -86,13 +86,6 @@ def test_odd_tiffs(tmp_path):
         read_volume(tmp_path / "c.tif")
 
 
-def test_exif_orientation_turns_nothing(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=exif, quality=95)
-    assert read_volume(tmp_path / "a.jpg").array.shape == (1, 7, 9, 3)
-
-
 @pytest.mark.parametrize(
     ("ids", "mode"), [((0, 1, 2), "P"), ((4, 255), "P"), ((1, 300, 65535), "I;16")]
 )

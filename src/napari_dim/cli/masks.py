@@ -121,10 +121,11 @@ def check_images(targets: Sequence[Target], model: Model) -> None:
         If one can't be read or has not the model's channels.
     """
     from napari_dim.data.load import load_image
+    from napari_dim.io.channels import read_as
 
     with messages().status("Checking the images"):
         for target in targets:
-            channels = load_image(target.row).channels
+            channels = read_as(load_image(target.row), model.channels).channels
             if channels != model.channels:
                 raise InputError(
                     f"the image has {count(channels, 'channel')}, "
@@ -156,6 +157,7 @@ def predict_all(
     from napari_dim.cli.watch import FileProgress, write_json_line
     from napari_dim.data.load import load_image
     from napari_dim.io import hash_file
+    from napari_dim.io.channels import read_as
 
     console = messages()
     folder = targets[0].mask.parent
@@ -163,11 +165,11 @@ def predict_all(
     try:
         with FileProgress(console, "Predicting", len(targets)) as progress:
             for target in targets:
-                progress.begin(target.image.name)
+                progress.begin(target.row.name)
                 start = time.monotonic()
-                volume = load_image(target.row)
+                volume = read_as(load_image(target.row), model.channels)
                 for text in volume.warnings:
-                    console.print(f"Note      {target.image.name}: {text}")
+                    console.print(f"Note      {target.row.name}: {text}")
                 entropy = write_prediction(
                     target.mask, model, volume, form=form, adapt=adapt, progress=progress.part
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from napari_dim.data.case import Case
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import lay_mask, read_volume
-from napari_dim.io.channels import combined
+from napari_dim.io.channels import combined, read_as, stores_grey
+from napari_dim.io.labels import ids_in, slices_showing
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
+
+_MOST_TOLD = 5
 
 
 def load_image(row: CohortCase) -> Volume:
@@ -38,7 +41,7 @@ def load_image(row: CohortCase) -> Volume:
 
 
 def load_case(row: CohortCase) -> Case:
-    """Read one case; its listed slices are confirmed, all others untouched.
+    """Read one case; its listed slices are labelled, all others untouched.
 
     The reference mask of slices that are not listed is not kept: training can't peek.
 
@@ -47,7 +50,13 @@ def load_case(row: CohortCase) -> Case:
     InputError
         If a file can't be used, the mask doesn't fit, or a slice number is outside.
     """
+    return _loaded(row)[0]
+
+
+def _loaded(row: CohortCase) -> tuple[Case, dict[int, list[int]]]:
+    """A case; and the slices that show each class in its whole mask, for messages."""
     volume = load_image(row)
+    shown: dict[int, list[int]] = {}
     count = volume.array.shape[0]
     states = np.full(count, SliceState.UNTOUCHED, dtype=np.uint8)
     mask = None
@@ -64,8 +73,9 @@ def load_case(row: CohortCase) -> Case:
         volume, reference = _with_mask(row.labels, volume)
         mask = np.zeros_like(reference)
         mask[labelled] = reference[labelled]
+        shown = slices_showing(reference)
         states[labelled] = SliceState.PAINTED
-    return Case(volume, mask, states, site=row.site, name=row.name)
+    return Case(volume, mask, states, site=row.site, name=row.name), shown
 
 
 def load_cases(cohort: Cohort, split: str, check: Callable[[], None] | None = None) -> list[Case]:
@@ -78,18 +88,13 @@ def load_cases(cohort: Cohort, split: str, check: Callable[[], None] | None = No
     InputError
         If the split has no case, one can't be read, or they don't have the same channels.
     """
-    rows = cohort.split(split)
-    cases = []
-    for row in rows:
-        if check is not None:
-            check()
-        cases.append(load_case(row))
-    _check_alike(rows, cases)
-    return cases
+    return _load_rows(cohort.split(split), check)[0]
 
 
 def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> list[Case]:
     """Read the training cases; at least one slice must be labelled; `check` as above.
+
+    A class that masks show in slices which are not listed alone is told.
 
     Raises
     ------
@@ -100,10 +105,57 @@ def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> li
     hint = "List the labelled slices of at least one training case"
     if not any(row.slices for row in rows):
         raise InputError("no slice is labelled", where=cohort.path, hint=hint)
-    cases = load_cases(cohort, "train", check)
-    if not any(case.mask is not None and case.mask.any() for case in cases):
+    cases, shown = _load_rows(rows, check)
+    taught: set[int] = set().union(*(ids_in(case.mask) for case in cases if case.mask is not None))
+    if not taught:
+        first = next((number for number, classes in enumerate(shown) if classes), None)
+        if first is not None:
+            slices = sorted(set().union(*shown[first].values()))
+            hint = f"The mask of {cases[first].name} shows something in {_ranges(slices)}"
         raise InputError("the labelled slices hold background alone", where=cohort.path, hint=hint)
-    return cases
+    told = [_untaught(classes, taught) for classes in shown]
+    return [
+        replace(case, volume=replace(case.volume, warnings=(*case.volume.warnings, *notes)))
+        for case, notes in zip(cases, told, strict=True)
+    ]
+
+
+def _load_rows(
+    rows: Sequence[CohortCase], check: Callable[[], None] | None
+) -> tuple[list[Case], list[dict[int, list[int]]]]:
+    loaded = []
+    for row in rows:
+        if check is not None:
+            check()
+        loaded.append(_loaded(row))
+    cases = _of_one_colour([case for case, _ in loaded])
+    _check_alike(rows, cases)
+    return cases, [shown for _, shown in loaded]
+
+
+def _untaught(shown: dict[int, list[int]], taught: set[int]) -> list[str]:
+    """What to tell of the classes of a mask that no labelled slice shows."""
+    left = {class_id: slices for class_id, slices in shown.items() if class_id not in taught}
+    if len(left) > _MOST_TOLD:
+        return [f"{len(left)} classes of its mask are in no labelled slice: they are not learnt"]
+    return [
+        f"class {class_id} is in no labelled slice and is not learnt; its mask shows it in "
+        f"{_ranges(slices)}"
+        for class_id, slices in left.items()
+    ]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """``slice 3``, ``slices 3 to 8``, or those and how many more."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    texts = [str(a) if a == b else f"{a} to {b}" for a, b in runs]
+    more = f" and {len(texts) - _MOST_TOLD} more places" if len(texts) > _MOST_TOLD else ""
+    return f"slice{'s' if len(numbers) > 1 else ''} {', '.join(texts[:_MOST_TOLD])}{more}"
 
 
 def load_reference(row: CohortCase) -> tuple[Volume, np.ndarray]:
@@ -126,7 +178,16 @@ def _with_mask(path: Path, volume: Volume) -> tuple[Volume, np.ndarray]:
     return replace(volume, warnings=(*volume.warnings, *told)), laid.ids
 
 
-def _check_alike(rows: tuple[CohortCase, ...], cases: list[Case]) -> None:
+def _of_one_colour(cases: list[Case]) -> list[Case]:
+    """Grey pictures of which some are stored as grey and some as colour, all as grey."""
+    if {case.volume.channels for case in cases} != {1, 3}:
+        return cases
+    if not all(case.volume.channels == 1 or stores_grey(case.volume) for case in cases):
+        return cases
+    return [replace(case, volume=read_as(case.volume, 1)) for case in cases]
+
+
+def _check_alike(rows: Sequence[CohortCase], cases: list[Case]) -> None:
     """All cases must be of one kind with one number of channels; name the odd one."""
     kinds = [(case.volume.kind, case.volume.channels) for case in cases]
     (usual, _), *others = Counter(kinds).most_common()

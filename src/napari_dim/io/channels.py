@@ -1,7 +1,7 @@
 """Several scans of one patient as channels of one: T1 and FLAIR, PET and CT.
 
 They must lie in one space already (be registered). The first gives the grid; the others are
-resampled onto it where their own differs, which is told.
+resampled onto it where their own differs, which is told. And grey that is stored as colour.
 """
 
 from __future__ import annotations
@@ -61,6 +61,28 @@ def combined(volumes: Sequence[Volume]) -> Volume:
     header = {**first.header, "stored": dtype.name, "window": None, "inverted": False,
               "combined": True}  # fmt: skip
     return replace(first, array=array, header=header, warnings=tuple(dict.fromkeys(notes)))
+
+
+def read_as(volume: Volume, channels: int) -> Volume:
+    """A picture among others of so many channels: among grey ones, grey stored as colour is grey.
+
+    Anything else comes back as it is.
+    """
+    array = volume.array
+    if channels != 1 or not (isinstance(array, np.ndarray) and volume.separate):
+        return volume
+    if not stores_grey(volume):
+        return volume
+    told = "it is stored as colour, its channels are the same: it is read as grey"
+    return replace(volume, array=array[..., 0], warnings=(*volume.warnings, told))
+
+
+def stores_grey(volume: Volume) -> bool:
+    """Whether the channels of a volume of three are the same."""
+    array = volume.array
+    return volume.channels == 3 and all(
+        np.array_equal(array[..., 0], array[..., channel]) for channel in (1, 2)
+    )
 
 
 def resampled(volume: Volume, grid: Grid) -> tuple[np.ndarray, float]:

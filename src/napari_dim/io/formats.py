@@ -17,6 +17,12 @@ from napari_dim.errors import InputError
 
 Kind = Literal["volume", "picture"]
 
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib", ".gif",
+    ".webp", ".jp2", ".j2k", ".pgm", ".ppm", ".pbm", ".pnm", ".tga",
+)  # fmt: skip
+"""Ends of the names of picture files."""
+
 
 @dataclass(frozen=True)
 class How:
@@ -138,7 +144,7 @@ FORMATS = (
     ),
     Format(
         "picture",
-        (".png", ".jpg", ".jpeg", ".tif", ".tiff"),
+        PICTURES,
         "picture",
         read="pictures.picture_reader:read_picture",
         read_mask="pictures.picture_reader:read_picture_mask",

@@ -56,11 +56,17 @@ def ids_in(mask: np.ndarray) -> list[int]:
 
     Slice by slice: the mask may lie on the disk.
     """
-    found: set[int] = set()
+    return sorted(slices_showing(mask))
+
+
+def slices_showing(mask: np.ndarray) -> dict[int, list[int]]:
+    """The ids above 0 of a mask ``(slice, row, column)`` -> the numbers of their slices."""
+    found: dict[int, list[int]] = {}
     for number in range(mask.shape[0]):
-        found.update(np.unique(np.asarray(mask[number])).tolist())
-    found.discard(0)
-    return sorted(found)
+        for class_id in np.unique(np.asarray(mask[number])).tolist():
+            if class_id:
+                found.setdefault(class_id, []).append(number)
+    return dict(sorted(found.items()))
 
 
 def as_labels(

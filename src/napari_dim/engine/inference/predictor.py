@@ -18,6 +18,7 @@ from napari_dim.engine.inference.adapt import adapted
 from napari_dim.engine.inference.components import main_pieces
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import autocast_for, use_threads
+from napari_dim.io.channels import read_as
 from napari_dim.method.entropy import sample_entropy
 from napari_dim.method.targets import Targets
 from napari_dim.volume import Volume
@@ -84,6 +85,7 @@ def predict(
     InputError
         If the volume doesn't fit the model.
     """
+    volume = read_as(volume, model.channels)
     model.check_fits(volume)
     use_threads(threads)
     target_device = pick_device(device)

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.formats import How
+from napari_dim.io.formats import PICTURES, How
+from napari_dim.io.geometry import Laid
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
-from napari_dim.io.pictures.picture_reader import read_picture, read_picture_mask
+from napari_dim.io.pictures.mask_numbers import told_of_numbers
+from napari_dim.io.pictures.picture_pixels import reading
+from napari_dim.io.pictures.picture_reader import picture_ids, read_picture
 from napari_dim.volume import Grid, Volume
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_MOST_NOTES = 3
 
 
 def is_picture_folder(path: Path) -> bool:
@@ -34,8 +37,10 @@ def read_folder(path: Path, how: How) -> Volume:
     if not files:
         raise InputError("the folder holds no pictures", where=path)
     pictures = [read_picture(file, how) for file in files]
-    notes = [f"{file.name}: {note}" for file, one in zip(files, pictures, strict=True)
-             for note in one.warnings[:1]][:3]  # fmt: skip
+    notes = _few(
+        [f"{file.name}: {note}" for file, one in zip(files, pictures, strict=True)
+         for note in one.warnings]
+    )  # fmt: skip
     arrays = [one.array[0] for one in pictures]
     if len({one.channels for one in pictures}) > 1:
         arrays = [_as_colour(array) for array in arrays]
@@ -48,34 +53,48 @@ def read_folder(path: Path, how: How) -> Volume:
             f"{array.shape[1]} x {array.shape[2]}"
         )
     header = {"stored": array.dtype.name, "files": tuple(file.name for file in files),
-              "sizes": tuple(sizes)}  # fmt: skip
+              "sizes": tuple(sizes),
+              "orientations": tuple(o.header.get("orientation", 1) for o in pictures)}  # fmt: skip
     grid = Grid.of_pictures(len(array), array.shape[1], array.shape[2])
     return Volume(array, grid, path, "picture", header, tuple(notes))
 
 
-def read_folder_mask(path: Path, like: Volume) -> np.ndarray:
+def read_folder_mask(path: Path, like: Volume) -> Laid:
     """Read a folder of masks, one a picture, named as the pictures or in their order."""
     files = _files(path)
     names = [Path(name).stem for name in like.header.get("files", ())]
     by_stem = {file.stem: file for file in files}
+    notes: list[str] = []
     if names and all(name in by_stem for name in names):
         files = [by_stem[name] for name in names]
+    else:
+        notes.append("the masks are not named as the pictures; they are taken in their order")
     if len(files) != like.grid.shape[0]:
         raise InputError(f"the folder holds {len(files)} masks for {like.grid.shape[0]} slices",
                          where=path)  # fmt: skip
     sizes = like.header.get("sizes") or [like.grid.shape[1:]] * len(files)
+    turns = like.header.get("orientations") or [1] * len(files)
     planes = []
-    for file, (rows, columns) in zip(files, sizes, strict=True):
-        one = Volume(np.zeros((1, rows, columns), np.uint8), Grid.of_pictures(1, rows, columns))
-        planes.append(read_picture_mask(file, one)[0])
-    return _stacked(planes, path, like.grid.shape[1:])
+    for file, size, turn in zip(files, sizes, turns, strict=True):
+        with reading(file):
+            found = picture_ids(file, (size[0], size[1]), turn)
+        planes.append(found.ids)
+        notes += [f"{file.name}: {note}" for note in found.notes[:1]]
+    ids = _stacked(planes, path, like.grid.shape[1:])
+    return Laid(ids, (*_few(notes), *told_of_numbers(ids)))
+
+
+def _few(notes: Sequence[str]) -> list[str]:
+    """The first notes of many."""
+    more = len(notes) - _MOST_NOTES
+    return [*notes[:_MOST_NOTES], *([f"and {more} notes more on its files"] if more > 0 else [])]
 
 
 def _files(path: Path) -> list[Path]:
     """The image files right in a folder, as a person sorts them: 2 before 10."""
     found = [
         file for file in path.iterdir()
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in PICTURES and not file.name.startswith(".") and file.is_file()
     ]  # fmt: skip
 
     def natural(file: Path) -> list[Any]:

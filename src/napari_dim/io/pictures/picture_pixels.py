@@ -1,4 +1,4 @@
-"""The pixels of PNG, JPEG and TIFF files, decoded within limits by Pillow and tifffile."""
+"""The pixels of picture files, decoded within limits by Pillow and tifffile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import Foreseen, InputError, one_line
+from napari_dim.io.pictures.exif_orientation import (
+    TAG,
+    as_stored,
+    in_words,
+    orientation_of,
+    upright,
+)
+from napari_dim.io.pictures.picture_place import KEY
+from napari_dim.io.pictures.voxel_size import pixel_size
 
 MAX_PIXELS = 178_956_970
 """Larger pictures are refused before they are decoded: Pillow's own limit."""
@@ -24,9 +34,38 @@ MAX_PIXELS = 178_956_970
 UNBOUNDED = (34926, 50000)
 """Compressions of a TIFF's pages whose size is not known before they are unpacked."""
 
+# What a file is, its content says; others that Pillow knows start programs of their own.
+# MPO is opened as JPEG.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM", "TGA")
+_LOSSY = ("JPEG", "MPO")
 _DEFLATE, _LZMA = (8, 32946), 34925
 _BAND = 2**20  # pixels
 _TOO_LARGE: Foreseen = {Image.DecompressionBombError: ("the picture is too large", "")}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded picture.
+
+    Attributes
+    ----------
+    values
+        ``(row, column[, channel])``, as viewers show it.
+    notes
+        What is to be told of it.
+    orientation
+        How it was turned, as EXIF counts: 1 to 8, 1 where it was not.
+    lossy
+        Whether its values went through JPEG.
+    text
+        What napari-dim wrote into the file, see `picture_place`.
+    """
+
+    values: np.ndarray
+    notes: tuple[str, ...] = ()
+    orientation: int = 1
+    lossy: bool = False
+    text: str = ""
 
 
 @contextmanager
@@ -54,53 +93,72 @@ def check_size(pixels: int, path: Path) -> None:
         )
 
 
-def read_pixels(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The pixels of one picture, and what is to be told of them."""
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A picture whose header is read and of a size that can be used."""
+    Image.init()
+    known = [name for name in _FORMATS if name in Image.OPEN]
+    with Image.open(path, formats=known) as picture:
+        check_size(picture.width * picture.height, path)
+        yield picture
+
+
+def read_pixels(path: Path, *, indices: bool = False) -> Pixels:
+    """Decode one picture, the first of a file that holds several.
+
+    With `indices`, one with a palette gives its indices: the ids of a mask.
+    """
     if is_tiff(path):
-        return _read_tiff(path, indices=False), ()
-    with path.open("rb") as file:
-        start = file.read(26)
-    png = start[:8] == b"\x89PNG\r\n\x1a\n"
-    if not png or start[24:26] not in (b"\x10\x02", b"\x10\x06"):
-        return _read(path, indices=False), ()
-    # 16 bit a colour: Pillow would cut them down to 8.
+        found = _read_tiff(path, indices=indices)
+    else:
+        found = _read(path, indices=indices)
+        with path.open("rb") as file:
+            start = file.read(26)
+        if start[:8] == b"\x89PNG\r\n\x1a\n" and start[24:26] in (b"\x10\x02", b"\x10\x06"):
+            found = _deep(path, found)
+    if found.orientation == 1:
+        return found
+    told = f"the picture is {in_words(found.orientation)}, as its file asks (EXIF) and viewers do"
+    values = upright(found.values, found.orientation)
+    return replace(found, values=values, notes=(*found.notes, told))
+
+
+def _deep(path: Path, found: Pixels) -> Pixels:
+    """A PNG of 16 bit a colour, which Pillow cuts down to 8."""
     if find_spec("SimpleITK") is None:
         told = "the picture has 16 bit a colour and is read with 8; the extra itk reads all"
-        return _read(path, indices=False), (told,)
+        return replace(found, notes=(*found.notes, told))
     from napari_dim.io.itk.itk_reader import read_plain
 
-    return np.swapaxes(read_plain(path), 0, 1), ()
+    return replace(found, values=np.swapaxes(read_plain(path), 0, 1))
 
 
-def read_indices(path: Path) -> np.ndarray:
-    """As `read_pixels`, but of a picture with a palette the indices: the ids of a mask."""
-    return (_read_tiff if is_tiff(path) else _read)(path, indices=True)
+def _read(path: Path, *, indices: bool) -> Pixels:
+    """Decode with Pillow, not yet turned."""
+    with opened(path) as picture:
+        count = int(getattr(picture, "n_frames", 1))
+        notes: tuple[str, ...] = ()
+        if count > 1:
+            notes = (f"the file holds {count} pictures; the first is read",)
+            picture.seek(0)
+        lossy = picture.format in _LOSSY
+        values = _values(picture, indices=indices)
+        text = str(picture.info.get(KEY, ""))
+        return Pixels(values, notes, orientation_of(picture), lossy, text)
 
 
-def _read(path: Path, *, indices: bool) -> np.ndarray:
-    """Decode with Pillow: ``(row, column)`` or ``(row, column, channel)``.
-
-    With `indices`, a palette picture gives its indices, which are the ids of a mask.
-    """
-    with Image.open(path) as picture:
-        check_size(picture.width * picture.height, path)
-        if getattr(picture, "n_frames", 1) > 1:
-            raise InputError(
-                f"the file holds {picture.n_frames} pictures",  # type: ignore[attr-defined]
-                where=path,
-                hint="Save each as a file of its own",
-            )
-        mode = picture.mode
-        if mode == "P" and not indices:
-            return _pixels(picture.convert("RGB"))
-        if mode == "1":
-            return np.asarray(picture).astype(np.uint8)
-        if mode not in ("L", "P", "RGB", "RGBA", "LA", "F") and not mode.startswith("I"):
-            return _pixels(picture.convert("RGB"))
-        pixels = _pixels(picture)
-        if mode == "I" and pixels.min() >= 0 and pixels.max() < 2**16:
-            return pixels.astype(np.uint16)  # Older Pillow widens 16 bit greys.
-        return pixels
+def _values(picture: Image.Image, *, indices: bool) -> np.ndarray:
+    mode = picture.mode
+    if mode == "P" and not indices:
+        return _pixels(picture.convert("RGBA" if "transparency" in picture.info else "RGB"))
+    if mode == "1":
+        return np.asarray(picture).astype(np.uint8)
+    if mode not in ("L", "P", "RGB", "RGBA", "LA", "F") and not mode.startswith("I"):
+        return _pixels(picture.convert("RGB"))
+    pixels = _pixels(picture)
+    if mode == "I" and pixels.min() >= 0 and pixels.max() < 2**16:
+        return pixels.astype(np.uint16)  # Older Pillow widens 16 bit greys.
+    return pixels
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
@@ -121,6 +179,12 @@ def _pixels(picture: Image.Image) -> np.ndarray:
     return pixels
 
 
+def full_pages(file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
+    """The pages of a TIFF without smaller copies of others; all where there are only such."""
+    pages = [page.aspage() for page in file.pages]
+    return [page for page in pages if not page.is_reduced] or pages
+
+
 def check_segments(page: tifffile.TiffPage, path: Path) -> None:
     """Refuse strips and tiles that unpack to more than they declare: tifffile sets no limit."""
     if page.compression in _DEFLATE:
@@ -137,34 +201,48 @@ def check_segments(page: tifffile.TiffPage, path: Path) -> None:
             raise InputError("a part of the picture unpacks to more than it declares", where=path)
 
 
-def _read_tiff(path: Path, *, indices: bool) -> np.ndarray:
-    """Decode a TIFF of one page, any sample type; ``(row, column[, channel])``."""
-    pixels: np.ndarray
+def _read_tiff(path: Path, *, indices: bool) -> Pixels:
+    """Decode a TIFF's one full page, any sample type, not yet turned."""
+    values: np.ndarray
+    notes: tuple[str, ...] = ()
     with tifffile.TiffFile(path) as file:
-        count = len(file.pages)
-        if count != 1:
-            raise InputError(
-                f"the TIFF holds {count} pages",
-                where=path,
-                hint="Save each as a file of its own, or a stack as NIfTI",
-            )
-        page = file.pages.first
+        page = full_pages(file)[0]
+        if len(file.pages) > 1:
+            notes = ("the smaller copies of the picture in its file are left out",)
         check_size(math.prod(page.shape), path)
         axes, palette = page.axes, page.photometric == tifffile.PHOTOMETRIC.PALETTE
+        tag = page.tags.get(TAG)
+        orientation = int(tag.value) if tag is not None and in_words(int(tag.value)) else 1
         if page.compression in UNBOUNDED:
-            return _read(path, indices=indices)
+            return _by_pillow(path, orientation, indices=indices)
         check_segments(page, path)
         try:
-            pixels = page.asarray()
+            values = page.asarray()
         except ValueError:
             # tifffile needs a further package for LZW, JPEG and others; Pillow brings its own.
-            return _read(path, indices=indices)
+            return _by_pillow(path, orientation, indices=indices)
         if palette and not indices:
             # (channel, index) of 16 bit -> RGB of 8 bit.
-            colors: np.ndarray = page.colormap.T[pixels]
-            return (colors >> 8).astype(np.uint8)
+            colors: np.ndarray = page.colormap.T[values]
+            values = (colors >> 8).astype(np.uint8)
+            axes = "YXS"
+        lossy = page.compression in (6, 7, 34892)
+        text, size = page.description, pixel_size(file)
+        if size is not None:
+            told = (
+                f"a pixel is {size[0]:.4g} x {size[1]:.4g} mm by its file; distances are in pixels"
+            )
+            notes += (told,)
     if axes == "SYX":
-        pixels = np.moveaxis(pixels, 0, -1)
+        values = np.moveaxis(values, 0, -1)
     if axes not in ("YX", "YXS", "SYX"):
         raise InputError(f"the TIFF is no 2D picture, its axes are {axes}", where=path)
-    return pixels
+    return Pixels(values, notes, orientation, lossy, text)
+
+
+def _by_pillow(path: Path, orientation: int, *, indices: bool) -> Pixels:
+    """A TIFF by Pillow, which turns it on its own."""
+    found = _read(path, indices=indices)
+    if found.orientation != 1:
+        return found
+    return replace(found, values=as_stored(found.values, orientation), orientation=orientation)

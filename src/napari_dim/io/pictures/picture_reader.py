@@ -1,22 +1,25 @@
-"""2D pictures (PNG, JPEG, TIFF) to one-slice volumes, and TIFFs of many pages to stacks.
+"""2D pictures to one-slice volumes, and TIFFs of many pages to stacks.
 
-Rows and columns are taken as stored: a camera's EXIF orientation is not applied, so that a
-mask drawn on the stored pixels stays on them.
+Rows and columns are those that viewers show: a camera's EXIF orientation is applied, to the
+picture and to its mask alike.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io.formats import How
+from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass, as_labels
-from napari_dim.io.pictures.picture_pixels import check_size, read_indices, read_pixels, reading
-from napari_dim.io.pictures.tiff_pages import read_pages, read_pages_mask
+from napari_dim.io.pictures.exif_orientation import as_stored, in_words, upright
+from napari_dim.io.pictures.mask_numbers import told_of_numbers
+from napari_dim.io.pictures.picture_pixels import opened, read_pixels, reading
+from napari_dim.io.pictures.picture_place import grid_in
+from napari_dim.io.pictures.tiff_pages import read_pages
 from napari_dim.volume import Grid, Volume
 
 
@@ -28,7 +31,8 @@ def read_picture(path: Path, how: How) -> Volume:
             pixels, odd = _plain(stack.array)
             told = (*stack.warnings, _odd(odd)) if odd else stack.warnings
             return replace(stack, array=pixels, warnings=told)
-        pixels, notes = read_pixels(path)
+        found = read_pixels(path)
+        pixels, notes = found.values, found.notes
         if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
             pixels = pixels[..., :-1]
             notes += ("the transparency of the picture is left out",)
@@ -39,40 +43,98 @@ def read_picture(path: Path, how: How) -> Volume:
         pixels, odd = _plain(pixels)
         if odd:
             notes += (_odd(odd),)
+        header = {"stored": pixels.dtype.name, "orientation": found.orientation}
+        grid = grid_in(found.text, (1, *pixels.shape[:2]))
+        if grid is not None:
+            # A slice of a scan that was written here.
+            return Volume(_on(grid, pixels), grid, path, header=header, warnings=notes)
         grid = Grid.of_picture(pixels.shape[0], pixels.shape[1])
-        header = {"stored": pixels.dtype.name}
         return Volume(pixels[None], grid, path, kind="picture", header=header, warnings=notes)
 
 
-def read_picture_mask(path: Path, like: Volume) -> np.ndarray:
-    """Read a picture of label ids, ``(1, row, column)``; see `napari_dim.io.read_mask`."""
-    if path.suffix.lower() in (".jpg", ".jpeg"):
-        raise InputError(
-            "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
-        )
+def read_picture_mask(path: Path, like: Volume) -> Laid:
+    """Read a picture of label ids onto an image; see `napari_dim.io.lay_mask`."""
     with reading(path):
         stack = read_pages(path)
         if stack is not None:
-            return read_pages_mask(path, stack.array, like)
+            laid = lay(stack, like.grid)
+            return replace(laid, notes=(*laid.notes, *told_of_numbers(laid.ids)))
         if like.grid.shape[0] > 1:
             raise InputError(f"the mask has one slice, its image {like.grid.shape[0]}", where=path)
-        pixels = read_indices(path)
-        if pixels.ndim == 3:
-            if pixels.shape[2] in (2, 4):
-                pixels = pixels[..., :-1]
-            if (pixels != pixels[..., :1]).any():
-                raise InputError(
-                    "the mask is a colour picture", where=path,
-                    hint="Save it with one class number a pixel",
-                )  # fmt: skip
-            pixels = pixels[..., 0]
-        if pixels.shape != like.array.shape[1:3]:
+        shape = like.grid.shape[1:]
+        found = picture_ids(path, (shape[0], shape[1]), int(like.header.get("orientation", 1)))
+        grid = grid_in(found.text, (1, *found.ids.shape))
+        notes = (*found.notes, *told_of_numbers(found.ids[None]))
+        if grid is None:
+            grid = Grid.of_picture(*found.ids.shape)
+            if grid.file_shape != like.grid.file_shape:
+                # The image's one slice lies along another axis of its file.
+                told = "the mask does not say where it lies; its rows and columns are those shown"
+                return Laid(found.ids[None], (*notes, told))
+        laid = lay(Volume(_on(grid, found.ids), grid, path), like.grid)
+        return replace(laid, notes=(*laid.notes, *notes))
+
+
+@dataclass(frozen=True)
+class PictureIds:
+    """The class ids of one picture ``(row, column)``, what is to be told, and its own text."""
+
+    ids: np.ndarray
+    notes: tuple[str, ...] = ()
+    text: str = ""
+
+
+def picture_ids(path: Path, shape: tuple[int, int], orientation: int = 1) -> PictureIds:
+    """The class ids of a picture that was drawn on another one.
+
+    Parameters
+    ----------
+    path
+        The mask.
+    shape
+        Rows and columns of the picture that it was drawn on, as viewers show it.
+    orientation
+        How that one was turned to be shown so (EXIF).
+
+    Raises
+    ------
+    InputError
+        If it is no mask, or of another size.
+    """
+    found = read_pixels(path, indices=True)
+    pixels = found.values
+    if found.lossy:
+        raise InputError(
+            "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
+        )
+    if pixels.ndim == 3:
+        if pixels.shape[2] in (2, 4):
+            pixels = pixels[..., :-1]
+        if (pixels != pixels[..., :1]).any():
             raise InputError(
-                f"the mask is {pixels.shape}, its image {like.array.shape[1:3]}",
-                where=path,
-                hint="Use a mask made for this image",
-            )
-        return as_labels(pixels, where=path)[None]
+                "the mask is a colour picture", where=path,
+                hint="Save it with one class number a pixel",
+            )  # fmt: skip
+        pixels = pixels[..., 0]
+    notes, turned = found.notes, in_words(orientation)
+    if found.orientation != orientation and pixels.shape != shape:
+        stored = as_stored(pixels, found.orientation)
+        if stored.shape == as_stored(np.empty(shape, bool), orientation).shape:
+            pixels = upright(stored, orientation)
+            notes = (f"the mask is as large as the picture before that was {turned}: it is too",)
+    elif turned and found.orientation == 1:
+        notes += (
+            f"the picture is {turned} as its file asks (EXIF), the mask has no such tag: it is "
+            "taken to be drawn on what viewers show",
+        )
+    if pixels.shape != shape:
+        also = f" (the picture is {turned}, as its file asks)" if turned else ""
+        raise InputError(
+            f"the mask is {pixels.shape}, its image {shape}{also}",
+            where=path,
+            hint="Use a mask made for this image",
+        )
+    return PictureIds(as_labels(pixels, where=path), notes, found.text)
 
 
 def palette_of(path: Path) -> list[LabelClass]:
@@ -83,10 +145,9 @@ def palette_of(path: Path) -> list[LabelClass]:
     InputError
         If it can't be read.
     """
-    with reading(path), Image.open(path) as picture:
+    with reading(path), opened(path) as picture:
         if picture.mode != "P":
             return []
-        check_size(picture.width * picture.height, path)
         table = np.zeros((256, 3), np.uint8)
         colours = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
         table[: len(colours)] = colours
@@ -96,6 +157,11 @@ def palette_of(path: Path) -> list[LabelClass]:
             found.update(np.unique(np.asarray(picture)).tolist())
         found.discard(0)
         return [LabelClass(i, "", "#{:02X}{:02X}{:02X}".format(*table[i])) for i in sorted(found)]
+
+
+def _on(grid: Grid, pixels: np.ndarray) -> np.ndarray:
+    """Pixels ``(row, column[, channel])`` in the layout of their grid, which mostly is theirs."""
+    return grid.to_array(np.swapaxes(pixels[None], 0, 2))
 
 
 def _odd(count: int) -> str:

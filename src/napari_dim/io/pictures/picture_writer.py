@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import tifffile
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.io.pictures.picture_pixels import is_tiff
+from napari_dim.io.pictures.picture_place import KEY, place_text
 from napari_dim.volume import Volume
 
 
@@ -41,8 +43,7 @@ def write_picture_mask(
     picture = Image.fromarray(np.ascontiguousarray(labels))
     if labels.dtype == np.uint8:
         picture.putpalette(_palette(labels[None], classes).tobytes())
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG")
+    _save_png(path, picture, volume)
     return path
 
 
@@ -52,7 +53,7 @@ def write_tiff_mask(
     """Write label ids as a TIFF with a page a slice; see `napari_dim.io.write_mask`.
 
     Pages are 8, 16 or 32 bit whole numbers; those of 8 bit have a palette of the classes'
-    colours. The size of a pixel is kept, the place in the patient is not: TIFF has none.
+    colours. TIFF has no place in the patient: see `picture_place`.
     """
     labels = as_labels(mask, where=path)
     if labels.dtype.itemsize > 4:
@@ -95,9 +96,16 @@ def write_picture(path: Path, volume: Volume) -> Path:
             f"a PNG holds {depth} values, the image {array.dtype}", where=path,
             hint="Save it as .tif or .nii.gz",
         )  # fmt: skip
-    with atomic_path(path) as temporary:
-        Image.fromarray(np.ascontiguousarray(array[0])).save(temporary, format="PNG")
+    _save_png(path, Image.fromarray(np.ascontiguousarray(array[0])), volume)
     return path
+
+
+def _save_png(path: Path, picture: Image.Image, volume: Volume) -> None:
+    text = PngInfo()
+    if place := place_text(volume.grid):
+        text.add_text(KEY, place)
+    with atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=text)
 
 
 def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, Any]) -> None:
@@ -105,13 +113,15 @@ def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, An
     if volume.grid.unit == "mm":
         _, row, column = volume.spacing
         how |= {"resolution": (10 / column, 10 / row), "resolutionunit": "CENTIMETER"}
+    place = place_text(volume.grid) or None
     large = array.size * array.dtype.itemsize > 3 * 2**30
     with atomic_path(path) as temporary, tifffile.TiffWriter(temporary, bigtiff=large) as file:
         for plane in array:
             file.write(
                 np.ascontiguousarray(plane), compression="zlib", metadata=None,
-                contiguous=False, **how,
+                contiguous=False, description=place, **how,
             )  # fmt: skip
+            place = None  # once, in the first page
 
 
 def _palette(labels: np.ndarray, classes: Sequence[LabelClass]) -> np.ndarray:

@@ -10,9 +10,16 @@ import numpy as np
 import tifffile
 
 from napari_dim.errors import InputError
-from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
-from napari_dim.io.pictures.picture_pixels import UNBOUNDED, check_segments, check_size, is_tiff
+from napari_dim.io.pictures.picture_pixels import (
+    UNBOUNDED,
+    check_segments,
+    check_size,
+    full_pages,
+    is_tiff,
+)
+from napari_dim.io.pictures.picture_place import grid_in
+from napari_dim.io.pictures.voxel_size import voxel_size
 from napari_dim.volume import Grid, Volume
 
 _MOST_CHANNELS = 8
@@ -22,7 +29,7 @@ def is_stack(path: Path) -> bool:
     """Whether a file is a TIFF of many pages; False where that can't be told."""
     try:
         with tifffile.TiffFile(path) as file:
-            return len(file.pages) > 1
+            return len(full_pages(file)) > 1
     except Exception:  # no TIFF, or a damaged one: whoever reads it says so
         return False
 
@@ -35,10 +42,10 @@ def read_pages(path: Path) -> Volume | None:
     if not is_tiff(path):
         return None
     with tifffile.TiffFile(path) as file:
-        if len(file.pages) < 2:
+        pages = full_pages(file)
+        if len(pages) < 2:
             return None
-        for page in file.pages:
-            page = page.aspage()
+        for page in pages:
             check_size(math.prod(page.shape), path)
             if page.compression in UNBOUNDED:
                 raise InputError("a TIFF of many pages compressed so can't be read", where=path)
@@ -46,20 +53,11 @@ def read_pages(path: Path) -> Volume | None:
         return _stack(path, file)
 
 
-def read_pages_mask(path: Path, array: np.ndarray, like: Volume) -> np.ndarray:
-    """A TIFF with a page a slice as the mask of `like`."""
-    if array.shape != like.grid.shape:
-        raise InputError(
-            f"the mask is {array.shape}, its image {like.grid.shape}", where=path,
-            hint="Use a mask made for this image",
-        )  # fmt: skip
-    return as_labels(array, where=path)
-
-
 def _stack(path: Path, file: tifffile.TiffFile) -> Volume:
-    series = file.series[0]
+    whole = [one for one in file.series if not one.keyframe.is_reduced] or list(file.series)
+    series = whole[0]
     axes, shape = series.axes.upper(), series.shape
-    if len(file.series) > 1 or any(axis not in "TZIQCSYX" for axis in axes):
+    if len(whole) > 1 or any(axis not in "TZIQCSYX" for axis in axes):
         raise InputError(
             f"the TIFF holds several images, or axes that can't be used ({axes})", where=path,
             hint="Save one stack as a TIFF or NIfTI file of its own",
@@ -78,30 +76,20 @@ def _stack(path: Path, file: tifffile.TiffFile) -> Volume:
     array = array.reshape([array.shape[n] for n in range(len(order))])
     if not stacks:
         array = array[None]
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
     if array.ndim == 4 and array.shape[3] > _MOST_CHANNELS:
         raise InputError(f"the TIFF has {array.shape[3]} channels", where=path)
     if stacks and axes[stacks[0]] == "T":
-        notes = ("the slices are times, not places",)
-    spacing = _spacing(file)
+        notes.append("the slices are times, not places")
+    grid = grid_in(series.keyframe.description, array.shape[:3])
+    spacing, told = voxel_size(file)
+    if grid is not None:
+        array = grid.to_array(np.swapaxes(array, 0, 2))
+    else:
+        notes += told
+        grid = Grid.of_pictures(array.shape[0], array.shape[1], array.shape[2], spacing)
     kind: Literal["volume", "picture"] = "volume"
-    if array.ndim == 4 and array.shape[3] in (3, 4) and spacing is None:
+    if array.ndim == 4 and array.shape[3] in (3, 4) and grid.unit != "mm":
         kind = "picture"
-    grid = Grid.of_pictures(array.shape[0], array.shape[1], array.shape[2], spacing)
-    return Volume(array, grid, path, kind, {"stored": array.dtype.name}, notes)
-
-
-def _spacing(file: tifffile.TiffFile) -> tuple[float, float, float] | None:
-    """Distances of (slices, rows, columns) in mm, where ImageJ wrote them all down."""
-    told = file.imagej_metadata or {}
-    factor = {"mm": 1.0, "micron": 1e-3, "um": 1e-3, "µm": 1e-3, r"\u00B5m": 1e-3, "cm": 10.0,
-              "nm": 1e-6}.get(str(told.get("unit", "")))  # fmt: skip
-    page = file.pages.first
-    sizes = [page.tags.get("YResolution"), page.tags.get("XResolution")]
-    if factor is None or not told.get("spacing") or None in sizes:
-        return None
-    row, column = (float(tag.value[1]) / max(float(tag.value[0]), 1e-12) for tag in sizes if tag)
-    step = abs(float(told["spacing"]))
-    if not all(0 < value < 1e6 for value in (step, row, column)):
-        return None
-    return step * factor, row * factor, column * factor
+    header = {"stored": array.dtype.name}
+    return Volume(array, grid, path, kind, header, tuple(notes))
