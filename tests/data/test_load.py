@@ -29,7 +29,7 @@ def folder(tmp_path):
     nib.Nifti1Image(mask, AFFINE * 2).to_filename(tmp_path / "big.nii")
     grey = rng.integers(0, 2, (8, 9)).astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "grey.png")
-    Image.fromarray(np.dstack([grey] * 3)).save(tmp_path / "rgb.png")
+    Image.fromarray(np.dstack([grey, grey, 255 - grey])).save(tmp_path / "rgb.png")
     (tmp_path / "broken.nii").write_bytes((tmp_path / "a.nii").read_bytes()[:400])
     return tmp_path
 
