@@ -23,7 +23,7 @@ from runs import machine
 from step import built, cases
 
 from napari_dim.config import Settings
-from napari_dim.engine.training.assembly import set_rate
+from napari_dim.engine.training.assembly import set_rates
 from napari_dim.engine.training.graphs import WARM, Stepper
 
 CUDA = torch.device("cuda")
@@ -109,7 +109,7 @@ def equality() -> dict[str, Any]:
                 )
                 for n in range(50):
                     progress = n / 49
-                    set_rate(steps.method.optimiser, 2e-3 * (1 - 0.9 * progress))
+                    set_rates(steps.system, 0.9 * progress, 1.0)
                     losses = steps.step(progress, n, with_unlabelled=True)
                 ends.append(float(losses["total"]))
                 states.append(weights(steps))
@@ -137,10 +137,9 @@ def exact() -> Iterator[None]:
 
 
 def weights(steps: Stepper) -> torch.Tensor:
-    nets = (steps.method.student, steps.method.teacher)
-    return torch.cat(
-        [t.detach().flatten().double() for net in nets for t in (*net.parameters(), *net.buffers())]
-    )
+    networks = steps.system.networks
+    tensors = (*networks.parameters(), *networks.buffers())
+    return torch.cat([t.detach().flatten().double() for t in tensors])
 
 
 def distance(a: torch.Tensor, b: torch.Tensor) -> float:

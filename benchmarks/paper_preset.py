@@ -48,7 +48,8 @@ def main() -> None:
     start = time.perf_counter()
     for event in train(Job(task.cases, settings)):
         if isinstance(event, Started):
-            told = ", ".join(f"{name} {getattr(settings, name)}" for name in SHOWN)
+            values = {**settings.model_dump(), **settings.system.model_dump()}
+            told = ", ".join(f"{name} {values[name]}" for name in SHOWN)
             say(f"{event.parameters:,} parameters, slices of {event.patch}, {event.device}: {told}")
             say("")
             say("| step | λ | rate | " + " | ".join(TERMS) + " | seconds |")

@@ -20,6 +20,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
-from napari_dim.engine.training.assembly import training_method
+from napari_dim.engine.training.assembly import begin, sampler_of
 from napari_dim.method.ramps import ramp
 from napari_dim.systems.dim import DiM
 from napari_dim.volume import Grid, Volume
@@ -115,15 +116,16 @@ def built(
     grid = WorkingGrid.fit([c.volume for c in made], min_size=16, max_size=side)
     model = Model.new(settings, (1,), 1, settings.context, grid, {})
     store = SliceStore.build(made, grid, {1: 1}, device)
-    return training_method(model, store, device)
+    generator = torch.Generator(device).manual_seed(settings.seed)
+    system = begin(model, device, generator)
+    return system, sampler_of(model, store, generator)
 
 
 def plain(made: list[Case], settings: Settings, side: int) -> tuple[DiM, PlainSampler]:
     """The plain version of it."""
     method, sampler = built(made, settings, side, torch.device("cpu"))
-    method.autocast = nullcontext
-    for net in (method.student, method.teacher):
-        net.to(memory_format=torch.contiguous_format)
+    method.course = replace(method.course, autocast=nullcontext)
+    method.networks.to(memory_format=torch.contiguous_format)
     return method, PlainSampler(sampler)
 
 
@@ -147,11 +149,11 @@ class BarePasses:
         if weight**2 >= options.least_weight:
             student, teacher = student + unlabelled, 3 * unlabelled
         if teacher:
-            with torch.no_grad(), method.autocast():
-                method.teacher(self._batch(teacher))
+            with torch.no_grad(), method.course.autocast():
+                method.networks["teacher"](self._batch(teacher))
         for _ in range(2):
-            with method.autocast():
-                logits = method.student(self._batch(student))
+            with method.course.autocast():
+                logits = method.networks["student"](self._batch(student))
             if student not in self.gradients:
                 self.gradients[student] = torch.randn_like(logits)
             logits.backward(self.gradients[student])

@@ -8,6 +8,7 @@ import pytest
 
 from napari_dim.config import PRESETS, Settings
 from napari_dim.errors import InputError
+from napari_dim.options import OPTIONS, SupervisedOptions
 
 
 def test_the_paper_s_settings():
@@ -21,22 +22,43 @@ def test_the_paper_s_settings():
     assert (paper.network, paper.width) == ("unet", 64)
     assert paper.sharpness > 0
     assert paper.sharpness_every == 1
-    assert paper.least_weight == 0
-    assert paper.divergence == "js"
+    assert paper.system.least_weight == 0
+    assert paper.system.divergence == "js"
 
 
 def test_every_setting_explains_itself():
-    for name, field in Settings.model_fields.items():
-        assert field.description, name
-        assert field.json_schema_extra["group"], name
+    kinds = [Settings.model_fields, *(kind.model_fields for kind in OPTIONS.values())]
+    for fields in kinds:
+        for name, field in fields.items():
+            if name != "name":
+                assert field.description, name
+                assert field.json_schema_extra["group"], name
     for preset in PRESETS.values():
-        assert set(preset) <= set(Settings.model_fields)
+        assert set(preset) <= set(Settings.model_fields) | set(OPTIONS["dim"].model_fields)
 
 
 def test_supervised_takes_no_sharpness_aware_step_unless_asked():
-    assert Settings.make(method="supervised").sharpness == 0
-    assert Settings.make(method="supervised", sharpness=0.1).sharpness == 0.1
+    assert Settings.make(system="supervised").sharpness == 0
+    assert Settings.make(system="supervised", sharpness=0.1).sharpness == 0.1
     assert Settings.make().sharpness > 0
+
+
+def test_settings_of_before_there_were_several_systems():
+    """All stood side by side then, DiM's also where training was supervised."""
+    old = {"method": "supervised", "divergence": "pearson", "entropy_threshold": 0.3, "width": 8}
+    settings = Settings.make(**old)
+    assert settings.system == SupervisedOptions()
+    assert (settings.width, settings.adapt_threshold, settings.sharpness) == (8, 0.3, 0.0)
+    dim = Settings.make(**{**old, "method": "dim"})
+    assert (dim.system.divergence, dim.system.entropy_threshold) == ("pearson", 0.3)
+
+
+def test_a_system_s_options_beside_the_others_and_in_a_table():
+    table = Settings.make(system={"name": "dim", "divergence": "jeffrey"})
+    assert table == Settings.make(system="dim", divergence="jeffrey")
+    assert Settings.make(**{**table.model_dump(), "divergence": "js"}) == Settings.make()
+    paper = Settings.make(preset="paper", system={"name": "dim", "confidence": 0.9})
+    assert (paper.system.confidence, paper.system.teacher_memory) == (0.9, 1.0)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".toml"])
@@ -68,6 +90,9 @@ def test_settings_survive_the_run_folder(tmp_path):
         ({"budget": None}, "steps"),
         ({"regions": [[]]}, "region"),
         ({"preset": "fast"}, "preset"),
+        ({"system": "fast"}, "system"),
+        ({"system": "supervised", "divergence": "js"}, "no such option"),
+        ({"system": {"name": "dim", "least": 1}}, "least"),
     ],
 )
 def test_a_fault_is_one_line_that_names_the_setting(changes, word):

@@ -232,9 +232,9 @@ def test_options_win_over_the_file_and_the_preset(tmp_path):
     config.write_text('preset = "paper"\nseed = 3\nsteps = 50\n')
     from_file = fit_settings(config, {})
     assert (from_file.preset, from_file.seed, from_file.steps) == ("paper", 3, 50)
-    changed = fit_settings(config, length_options("90s", None), seed=4, method=None)
+    changed = fit_settings(config, length_options("90s", None), seed=4, system=None)
     assert (changed.seed, changed.steps, changed.budget) == (4, None, 90)
-    assert changed.method == "dim"
+    assert changed.system.name == "dim"
     paper = fit_settings(None, length_options(None, None), preset="paper")
     assert (paper.steps, paper.budget) == (30_000, None)
     short = fit_settings(None, length_options(None, 10), preset="paper")

@@ -124,7 +124,7 @@ def _write_for_ever(run: Path, told: int) -> None:
     model = Model.new(settings, (1, 2), 1, 1, WorkingGrid(1.0, 128, (128, 128), 256), {})
     moments = {
         f"{index}.{name}": torch.rand(() if name == "step" else parameter.shape)
-        for index, parameter in enumerate(model.student.parameters())
+        for index, parameter in enumerate(model.networks["student"].parameters())
         for name in ("step", "exp_avg", "exp_avg_sq")
     }
     try:

@@ -80,7 +80,7 @@ def test_form_gives_valid_settings_and_the_fields_help(qtbot):
     form.set_value("divergence", "pearson")
     form.set_value("seed", 11)
     changed = Settings.make(**form.values())
-    assert (changed.divergence, changed.seed) == ("pearson", 11)
+    assert (changed.system.divergence, changed.seed) == ("pearson", 11)
     for name in ADVANCED:
         assert Settings.model_fields[name].description in form._editors[name].toolTip()
 

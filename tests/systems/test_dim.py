@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -14,7 +14,9 @@ from torch import nn
 from napari_dim.config import Settings
 from napari_dim.method.mixing import box_masks, mix_amplitude
 from napari_dim.method.targets import Targets
-from napari_dim.systems.dim import DiM, Options
+from napari_dim.systems import SYSTEMS
+from napari_dim.systems.dim import SYMMETRIC
+from napari_dim.systems.system import Course, Plan
 
 
 @dataclass(frozen=True)
@@ -35,34 +37,56 @@ def views(batch_label=2, batch_unlabel=3, classes=2):
     return Views(x, x + 0.1, index, u, u + 0.1)
 
 
-def method(seed=0, teacher=True, classes=2, regions=(), optimiser="sgd", **changes):
-    torch.manual_seed(seed)
-    targets = Targets(classes, regions)
-    student = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.Conv2d(4, targets.channels, 1),
-    )
+def method(seed=0, system="dim", classes=2, regions=(), optimiser="sgd", **changes):
     settings = Settings.make(
-        **{"confidence": 0.5, "mix_labelled": 0.0, "sharpness_every": 1, **changes}
+        **{
+            "system": system,
+            **({"confidence": 0.5, "mix_labelled": 0.0} if system == "dim" else {}),
+            "sharpness_every": 1,
+            "sharpness": 0.05,
+            **changes,
+        }
     )
-    options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
+    torch.manual_seed(seed)
+    made = SYSTEMS[system](Tiny(Targets(classes, regions), 1, "", 4), settings.system)
     make = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW}[optimiser]
-    return DiM(
-        student,
-        copy.deepcopy(student) if teacher else None,
-        targets,
-        make(student.parameters(), lr=0.1),
-        options,
-        torch.Generator().manual_seed(seed),
-        nullcontext,
+    made.begin(
+        Course(
+            torch.device("cpu"),
+            torch.Generator().manual_seed(seed),
+            nullcontext,
+            lambda parameters: make(parameters, lr=0.1),
+            torch.optim.Adam,
+            sharpness=settings.sharpness,
+            sharpness_every=settings.sharpness_every,
+            sharpness_from=settings.sharpness_from,
+        )
     )
+    return made
+
+
+class Tiny(Plan):
+    """Two convolutions."""
+
+    def backbone(self, **changes):
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.BatchNorm2d(4),
+            nn.ReLU(),
+            nn.Conv2d(4, self.targets.channels, 1),
+        )
+
+
+def student(system):
+    return system.networks["student"]
+
+
+def teacher(system):
+    return system.networks["teacher"]
 
 
 def guided(dim, batch, progress):
-    truth = dim.targets.encode(batch.index)
-    return dim._guide(batch, truth, dim.stage(progress, 0), dim.pace(progress, 0))
+    return dim.guide(batch, dim.stage(progress, 0), dim.pace(progress, 0)).pasted
 
 
 def weights(net):
@@ -96,45 +120,47 @@ def test_the_stage_says_which_terms_run_and_the_pace_may_be_tensors(changes):
     for number, progress in enumerate((0.0, 0.3, 0.5, 0.6, 0.9, 1.0)):
         stage, pace = given.stage(progress, number), given.pace(progress, number)
         expected = plain.step(views(), progress, number)
-        parts = given.take(views(), stage, type(pace)(*map(torch.tensor, pace)))
+        parts = given.take(
+            views(), stage, {name: torch.tensor(value) for name, value in pace.items()}
+        )
         assert ("inner" in parts) == stage.unlabelled
-        assert ("symmetric" in parts) == stage.symmetric
+        assert ("symmetric" in parts) == (stage.part == SYMMETRIC)
         torch.testing.assert_close(parts, expected)
         stages.add(stage)
     assert len(stages) == 3
-    torch.testing.assert_close(weights(given.student), weights(plain.student))
-    torch.testing.assert_close(weights(given.teacher), weights(plain.teacher))
+    torch.testing.assert_close(weights(student(given)), weights(student(plain)))
+    torch.testing.assert_close(weights(teacher(given)), weights(teacher(plain)))
 
 
 def test_without_a_teacher_it_is_supervised_training():
-    dim = method(teacher=False)
+    dim = method(system="supervised")
     assert set(dim.step(views(), 1.0, 0)) == {"supervised", "total"}
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
 def test_rho_zero_equals_the_base_optimiser_bit_for_bit(optimiser):
     """Against plain steps of the base optimiser on the supervised loss."""
-    dim = method(sharpness=0.0, teacher=False, optimiser=optimiser)
-    plain = method(teacher=False, optimiser=optimiser)
+    dim = method(sharpness=0.0, system="supervised", optimiser=optimiser)
+    plain = method(system="supervised", optimiser=optimiser)
     from napari_dim.method.losses import segmentation_loss
 
     for step in range(3):
         batch = views()
         dim.step(batch, 1.0, step)
-        plain.optimiser.zero_grad()
-        logits = plain.student(batch.labelled_strong)
+        plain.optimisers["student"].zero_grad()
+        logits = student(plain)(batch.labelled_strong)
         segmentation_loss(plain.targets, logits, *plain.targets.encode(batch.index)).backward()
-        plain.optimiser.step()
-    assert torch.equal(weights(dim.student), weights(plain.student))
+        plain.optimisers["student"].step()
+    assert torch.equal(weights(student(dim)), weights(student(plain)))
 
 
 def test_sharpness_changes_the_step_and_counts_statistics_once():
     sharp, flat = method(sharpness=0.5), method(sharpness=0.0)
     for dim in (sharp, flat):
         dim.step(views(), 1.0, 0)
-    assert not torch.equal(weights(sharp.student), weights(flat.student))
-    assert torch.equal(sharp.student[1].running_mean, flat.student[1].running_mean)
-    assert int(sharp.student[1].num_batches_tracked) == 1
+    assert not torch.equal(weights(student(sharp)), weights(student(flat)))
+    assert torch.equal(student(sharp)[1].running_mean, student(flat)[1].running_mean)
+    assert int(student(sharp)[1].num_batches_tracked) == 1
 
 
 def test_sharpness_runs_on_every_kth_step_and_late():
@@ -143,18 +169,19 @@ def test_sharpness_runs_on_every_kth_step_and_late():
     rare = method(sharpness=0.5, sharpness_every=2)
     for dim in (reference, late, rare):
         dim.step(views(), 0.5, 1)
-    assert torch.equal(weights(reference.student), weights(late.student))
-    assert torch.equal(weights(reference.student), weights(rare.student))
+    assert torch.equal(weights(student(reference)), weights(student(late)))
+    assert torch.equal(weights(student(reference)), weights(student(rare)))
 
 
 def test_the_teacher_has_no_gradient_and_follows():
     dim = method(teacher_memory=1.0)
-    start = weights(dim.teacher)
+    start = weights(teacher(dim))
     dim.step(views(), 1.0, 5)
-    assert all(p.grad is None for p in dim.teacher.parameters())
+    assert all(p.grad is None for p in teacher(dim).parameters())
     decay = 1 - 1 / 6
     torch.testing.assert_close(
-        weights(dim.teacher), decay * start + (1 - decay) * weights(dim.student)
+        weights(teacher(dim)),
+        decay * start + (1 - decay) * weights(student(dim)),
     )
 
 
@@ -163,7 +190,7 @@ def test_same_seed_same_step():
     for step in range(3):
         first.step(views(), 0.9, step)
         second.step(views(), 0.9, step)
-    assert torch.equal(weights(first.student), weights(second.student))
+    assert torch.equal(weights(student(first)), weights(student(second)))
 
 
 def test_pseudo_labels_below_the_confidence_do_not_count():
@@ -178,7 +205,7 @@ def test_pseudo_labels_that_a_paste_changes_do_not_count():
     progress, batch = 0.6, views()
     strict, plain = (method(confidence=0.5, agreement=on) for on in (True, False))
     for dim in (strict, plain):  # pseudo-labels that lean on what stands beside them
-        dim.teacher[3].weight.data.mul_(4)
+        teacher(dim)[3].weight.data.mul_(4)
     checked, direct = (guided(dim, batch, progress) for dim in (strict, plain))
     assert checked.agreed is None
     assert direct.agreed is None
@@ -228,11 +255,11 @@ def test_the_step_is_equations_8_9_and_10_written_out(agreement):
     classes, confidence, progress = 3, 0.5, 0.9
     dim = method(classes=classes, confidence=confidence, mixing_area=0.2, agreement=agreement)
     batch = views(3, 3, classes)
-    for net in (dim.student, dim.teacher):  # some pixels sure, some not
+    for net in dim.networks.values():  # some pixels sure, some not
         net[3].weight.data.mul_(4)
-    student, teacher = copy.deepcopy(dim.student), copy.deepcopy(dim.teacher)
+    pupil, master = copy.deepcopy(student(dim)), copy.deepcopy(teacher(dim))
     draws = torch.Generator()
-    draws.set_state(dim.generator.get_state())
+    draws.set_state(dim.course.generator.get_state())
     parts = dim.step(batch, progress, 0)
 
     weak, strong = batch.unlabelled, batch.unlabelled_strong
@@ -241,7 +268,7 @@ def test_the_step_is_equations_8_9_and_10_written_out(agreement):
     m = box_masks(3, 16, 16, generator=draws, device=weak.device)
     box = m[:, 0].bool()
     with torch.no_grad():
-        said = teacher(
+        said = master(
             torch.cat([weak, moved * m + weak * (1 - m), moved * (1 - m) + weak * m])
         ).softmax(1)
     sure, pseudo = said[:3].max(1)
@@ -253,7 +280,7 @@ def test_the_step_is_equations_8_9_and_10_written_out(agreement):
     sure = counts if agreement else sure
 
     u_in, u_out = strong * (1 - m) + moved * m, moved * (1 - m) + strong * m
-    out = student(torch.cat([batch.labelled_strong, u_in, u_out, strong]))
+    out = pupil(torch.cat([batch.labelled_strong, u_in, u_out, strong]))
     labelled, inner, outer, symmetric = out.split(3)
     ones = torch.ones_like(sure)
     expected = {

@@ -10,7 +10,7 @@ from typing import Literal
 
 from rich.console import Console
 
-from napari_dim.config import Settings
+from napari_dim.config import setting_field
 from napari_dim.errors import InputError
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -69,9 +69,10 @@ def parse_budget(text: str) -> float:
 
 def about(setting: str) -> str:
     """Help text of an option: the setting's own, with its default."""
-    field = Settings.model_fields[setting]
+    field = setting_field(setting)
     text = (field.description or "").rstrip(".")
-    return f"{text}." if field.default is None else f"{text}. [{field.default}]"
+    default = getattr(field.default, "name", field.default)
+    return f"{text}." if default is None else f"{text}. [{default}]"
 
 
 def check_folder(folder: Path, option: str = "--out") -> None:

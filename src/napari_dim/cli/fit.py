@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_dim.cli.console import about, check_folder, parse_budget
-from napari_dim.config import Device, Divergence, Method, Preset, Settings
+from napari_dim.config import Device, Preset, Settings
 from napari_dim.errors import InputError
+from napari_dim.options import Divergence, SystemName
 
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
@@ -30,7 +31,9 @@ def fit(
         typer.Option(metavar="TIME", help="How long to train: 60s, 3m, until-stopped. [180s]"),
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help=about("steps"))] = None,
-    method: Annotated[Method | None, typer.Option(help=about("method"))] = None,
+    system: Annotated[
+        SystemName | None, typer.Option("--system", "--method", help=about("system"))
+    ] = None,
     preset: Annotated[Preset | None, typer.Option(help=about("preset"))] = None,
     divergence: Annotated[Divergence | None, typer.Option(help=about("divergence"))] = None,
     device: Annotated[Device | None, typer.Option(help=about("device"))] = None,
@@ -59,7 +62,7 @@ def fit(
 
     length = length_options(budget, steps)
     options = {
-        "method": method,
+        "system": system,
         "preset": preset,
         "divergence": divergence,
         "device": device,

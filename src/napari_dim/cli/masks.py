@@ -251,7 +251,7 @@ def _write_summary(folder: Path, model: Model, cases: list[dict[str, Any]], *, a
 
     summary = {
         "napari_dim": __version__,
-        "method": model.settings.method,
+        "system": model.settings.system.name,
         "seed": model.settings.seed,
         "classes": list(model.classes),
         "adapted": adapt,

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
-from torch import nn
+from typing import Any
 
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from napari_dim.nets.published_unet import PublishedUNet
 from napari_dim.nets.unet import paper_unet, residual_unet
 
-__all__ = ["build"]
+__all__ = ["PublishedUNet", "build", "last_map"]
 
 
-def build(name: str, *, channels_in: int, channels_out: int, width: int) -> nn.Module:
+def build(
+    name: str, *, channels_in: int, channels_out: int, width: int, dropout: bool = False
+) -> nn.Module:
     """A network that maps ``(batch, channels_in, row, column)`` to as large logits.
 
     Parameters
     ----------
     name
-        ``resunet``: strided residual U-Net with instance norm. ``unet``: the paper's
-        U-Net with batch norm.
+        ``resunet``: strided residual U-Net with instance norm. ``unet``: MONAI's U-Net with
+        batch norm. ``published-unet``: that of the paper's baseline.
     channels_in, channels_out
         Channels of image and logits.
     width
         Channels of the first level.
+    dropout
+        Whether it drops channels of its maps in training, for systems that ask it several
+        times: more the deeper.
     """
-    makers = {"resunet": residual_unet, "unet": paper_unet}
-    return makers[name](channels_in, channels_out, width)
+    if name == "published-unet":
+        return PublishedUNet(channels_in, channels_out, width, dropout=dropout)
+    makers: dict[str, Any] = {"resunet": residual_unet, "unet": paper_unet}
+    network: nn.Module = makers[name](channels_in, channels_out, width, dropout=dropout)
+    return network
+
+
+def last_map(network: nn.Module, x: Tensor) -> Tensor:
+    """The map that a network makes its logits of, ``(batch, channel, row, column)``."""
+    seen: list[Tensor] = []
+    layers = [layer for layer in network.modules() if isinstance(layer, _ConvNd)]
+    last = [layer for layer in layers if layer.in_channels != layer.out_channels][-1]
+    handle = last.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    try:
+        network(x)
+    finally:
+        handle.remove()
+    return seen[-1].float()

@@ -1,11 +1,9 @@
-"""One training step of DiM: equation (10) under the sharpness-aware optimiser (5), (6)."""
+"""DiM: equation (10) under the sharpness-aware optimiser (5), (6)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,88 +14,27 @@ from napari_dim.method.losses import segmentation_loss, total_loss, weighted_cro
 from napari_dim.method.mean_teacher import decay_at, follow
 from napari_dim.method.mixing import box_masks, mix_amplitude, paste
 from napari_dim.method.ramps import ramp
-from napari_dim.method.sharpness import perturbed
-from napari_dim.method.targets import Targets
+from napari_dim.systems.system import Batch, Pace, SingleLoss, Stage, cycled, foreign
 
+if TYPE_CHECKING:
+    from napari_dim.options import DimOptions
 
-class Batch(Protocol):
-    """The views of one step's slices.
-
-    Attributes
-    ----------
-    labelled, labelled_strong
-        ``x_l``: weak view, and as the supervised loss sees it; ``(B_l, channel, row, column)``.
-    index
-        ``y``: class index a pixel, ``(B_l, row, column)``, `targets.IGNORE` where unknown.
-    unlabelled, unlabelled_strong
-        ``x_u``: weak view, and with changed intensities; ``(B_u, channel, row, column)``.
-        None without unlabelled slices.
-    scans
-        Which scan each labelled and each unlabelled slice comes from, ``(B_l,)`` and
-        ``(B_u,)``; None where that isn't known.
-    """
-
-    @property
-    def labelled(self) -> Tensor: ...  # noqa: D102
-    @property
-    def labelled_strong(self) -> Tensor: ...  # noqa: D102
-    @property
-    def index(self) -> Tensor: ...  # noqa: D102
-    @property
-    def unlabelled(self) -> Tensor | None: ...  # noqa: D102
-    @property
-    def unlabelled_strong(self) -> Tensor | None: ...  # noqa: D102
-    @property
-    def scans(self) -> tuple[Tensor, Tensor] | None: ...  # noqa: D102
+DIRECT, SYMMETRIC = 0, 1
+"""`Stage.part`: without and with L_sym."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """The method's own settings; meaning, units and defaults in `config.Settings`."""
-
-    divergence: str
-    estimator: str
-    align_weight: float
-    entropy_weight: float
-    entropy_threshold: float
-    confidence: float
-    agreement: bool
-    teacher_decay: float
-    teacher_memory: float
-    mixing_area: float
-    mix_labelled: float
-    mix_same_scan: bool
-    least_weight: float
-    sharpness: float
-    sharpness_every: int
-    sharpness_from: float
-
-
-class Stage(NamedTuple):
-    """Which parts of a step run: with the batch's shapes, all that its code branches on."""
-
-    unlabelled: bool
-    """L_in, L_out and L_align."""
-    symmetric: bool
-    """L_sym."""
-    climbs: bool
-    """The sharpness-aware second pass."""
-
-
-class Pace(NamedTuple):
-    """The numbers that change from step to step: plain ones, or scalars on the device."""
-
-    progress: float | Tensor
-    """t / T."""
-    weight: float | Tensor
-    """λ(t)."""
-    decay: float | Tensor
-    """Of the teacher."""
-
-
-@dataclass(frozen=True)
-class _Guidance:
+class Guidance:
     """What the teacher and the boxes give a step; constant over SAM's two passes."""
+
+    labelled: Tensor  # x_l as L_s sees it
+    truth: tuple[Tensor, Tensor]  # its target and weight
+    pasted: Pasted | None  # None while the unlabelled terms don't run
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """What the unlabelled terms are made of."""
 
     inner: Tensor  # u_in
     outer: Tensor  # u_out
@@ -109,115 +46,58 @@ class _Guidance:
     agreed: Tensor | None  # where it counts in L_sym; None while that does not run
 
 
-class DiM:
-    """Student, teacher and the step that trains them.
+class DiM(SingleLoss):
+    """Student and teacher; ``L_s + λ (L_in + L_out + λ L_sym) + L_align``."""
 
-    Parameters
-    ----------
-    student, teacher
-        Networks of one architecture; the teacher is None for supervised training.
-    targets
-        Meaning of the networks' channels.
-    optimiser
-        Base optimiser over the student's parameters.
-    options
-        The method's settings.
-    generator
-        Source of all random draws, on the networks' device.
-    autocast
-        Context in which the networks run.
-    experienced
-        Whether the networks were trained before: the teacher needs no warm-up then.
-    """
+    name = "dim"
+    title = "DiM: pastes, symmetric guidance, f-divergence alignment, sharpness-aware"
+    terms = {  # noqa: RUF012
+        "supervised": "labelled slices",
+        "inner": "labelled pasted into unlabelled",
+        "outer": "unlabelled pasted into labelled",
+        "symmetric": "agreement of both pastes",
+        "align": "f-divergence",
+        "entropy": "entropy of unlabelled slices",
+        "total": "total",
+    }
+    needs = frozenset({"unlabelled", "strong"})
+    options: DimOptions
 
-    def __init__(
-        self,
-        student: nn.Module,
-        teacher: nn.Module | None,
-        targets: Targets,
-        optimiser: torch.optim.Optimizer,
-        options: Options,
-        generator: torch.Generator,
-        autocast: Callable[[], AbstractContextManager[object]],
-        *,
-        experienced: bool = False,
-    ) -> None:
-        self.student = student
-        self.teacher = teacher
-        self.targets = targets
-        self.optimiser = optimiser
-        self.options = options
-        self.generator = generator
-        self.autocast = autocast
-        self.experienced = experienced
+    def build(self) -> dict[str, nn.Module]:  # noqa: D102
+        student, teacher = self.plan.backbone(), self.plan.backbone()
+        teacher.load_state_dict(student.state_dict())
+        return {"student": student, "teacher": teacher.requires_grad_(False)}
 
-    def uses_unlabelled(self, progress: float) -> bool:
-        """Whether the unlabelled terms run at t / T = `progress` (their weight counts)."""
-        return self.teacher is not None and ramp(progress) >= self.options.least_weight
+    def mask_network(self) -> nn.Module:  # noqa: D102
+        return self.networks[self.options.final]
 
-    def step(self, batch: Batch, progress: float, step: int) -> dict[str, Tensor]:
-        """Train on one batch.
+    def second_opinion(self) -> nn.Module:  # noqa: D102
+        return self.networks["student" if self.options.final == "teacher" else "teacher"]
 
-        Parameters
-        ----------
-        batch
-            The views.
-        progress
-            t / T in [0, 1].
-        step
-            Number of this step, from 0.
+    def stage(self, progress: float, step: int) -> Stage:  # noqa: D102
+        weight, least = ramp(progress), self.options.least_weight
+        part = SYMMETRIC if weight**2 >= least else DIRECT
+        return Stage(weight >= least, part, self.course.climbs(progress, step))
 
-        Returns
-        -------
-        dict
-            The parts of equation (10) that ran and ``total``, detached scalars.
-        """
-        return self.take(batch, self.stage(progress, step), self.pace(progress, step))
-
-    def stage(self, progress: float, step: int) -> Stage:
-        """What runs at t / T = `progress`, in the step of this number."""
-        options = self.options
-        unlabelled = self.uses_unlabelled(progress)
-        climbs = (
-            options.sharpness > 0
-            and progress >= options.sharpness_from
-            and step % options.sharpness_every == 0
-        )
-        symmetric = unlabelled and ramp(progress) ** 2 >= options.least_weight
-        return Stage(unlabelled, symmetric, climbs)
-
-    def pace(self, progress: float, step: int) -> Pace:
-        """The numbers of that step."""
+    def pace(self, progress: float, step: int) -> Pace:  # noqa: D102
         decay = self.options.teacher_decay
-        if not self.experienced:
+        if not self.course.experienced:
             decay = decay_at(step, decay, self.options.teacher_memory)
-        return Pace(progress, ramp(progress), decay)
+        return {"progress": progress, "weight": ramp(progress), "decay": decay}
 
-    def take(self, batch: Batch, stage: Stage, pace: Pace) -> dict[str, Tensor]:
-        """`step`, with what it would work out of t: so it can be recorded and replayed.
+    def strong(self, stage: Stage) -> bool:  # noqa: D102
+        return stage.unlabelled
 
-        Nothing here waits for the device, and no branch depends on a number of `pace`.
-        """
+    def guide(self, batch: Batch, stage: Stage, pace: Pace) -> Guidance:  # noqa: D102
         labelled = self._restyled(batch)
-        true = self.targets.encode(batch.index)
-        guidance = None
+        truth = self.targets.encode(batch.index)
+        pasted = None
         if batch.unlabelled is not None and stage.unlabelled:
-            guidance = self._guide(batch, true, stage, pace)
+            pasted = self._paste(batch, truth, stage, pace)
+        return Guidance(labelled, truth, pasted)
 
-        def backward() -> dict[str, Tensor]:
-            self.optimiser.zero_grad(set_to_none=True)
-            parts = self._losses(batch, labelled, true, guidance, pace.weight)
-            parts["total"].backward()  # type: ignore[no-untyped-call]
-            return {name: part.detach() for name, part in parts.items()}
-
-        parts = backward()
-        if stage.climbs:
-            with perturbed(self.student, self.options.sharpness):
-                backward()
-        self.optimiser.step()
-        if self.teacher is not None:
-            follow(self.teacher, self.student, pace.decay)
-        return parts
+    def after(self, batch: Batch, guide: Guidance, stage: Stage, pace: Pace) -> None:  # noqa: D102
+        follow(self.networks["teacher"], self.networks["student"], pace["decay"])
 
     def _restyled(self, batch: Batch) -> Tensor:
         """The labelled slices in the look of unlabelled ones, for a share of them.
@@ -227,36 +107,37 @@ class DiM:
         of one scan differ in anatomy alone, so they don't lend each other their look.
         """
         x = batch.labelled_strong
-        if self.teacher is None or batch.unlabelled is None or self.options.mix_labelled <= 0:
+        if batch.unlabelled is None or self.options.mix_labelled <= 0:
             return x
-        draw = self._uniform(2, len(x))
+        draw = self.uniform(2, len(x))
         ratio = draw[0] * (draw[1] < self.options.mix_labelled)
-        ratio = ratio * _foreign(batch, len(x))
-        return mix_amplitude(x, _cycle(batch.unlabelled, len(x)), ratio, self.options.mixing_area)
+        ratio = ratio * foreign(batch, len(x))
+        return mix_amplitude(x, cycled(batch.unlabelled, len(x)), ratio, self.options.mixing_area)
 
     @torch.no_grad()
-    def _guide(
+    def _paste(
         self, batch: Batch, truth: tuple[Tensor, Tensor], stage: Stage, pace: Pace
-    ) -> _Guidance:
-        assert self.teacher is not None
+    ) -> Pasted:
         assert batch.unlabelled is not None
         assert batch.unlabelled_strong is not None
         options = self.options
         weak, strong = batch.unlabelled, batch.unlabelled_strong
         count = len(weak)
-        true, true_weight = (_cycle(each, count) for each in truth)
-        ratio = pace.progress * self._uniform(count)
+        true, true_weight = (cycled(each, count) for each in truth)
+        ratio = pace["progress"] * self.uniform(count)
         if not options.mix_same_scan:
-            ratio = ratio * _foreign(batch, count)
-        moved = mix_amplitude(_cycle(batch.labelled, count), weak, ratio, options.mixing_area)
-        box = box_masks(count, *weak.shape[-2:], generator=self.generator, device=weak.device)
+            ratio = ratio * foreign(batch, count)
+        moved = mix_amplitude(cycled(batch.labelled, count), weak, ratio, options.mixing_area)
+        box = box_masks(
+            count, *weak.shape[-2:], generator=self.course.generator, device=weak.device
+        )
 
-        stitches = stage.symmetric or options.agreement
+        stitches = stage.part == SYMMETRIC or options.agreement
         views = [weak]
         if stitches:
             views += [paste(moved, weak, box), paste(weak, moved, box)]
-        with self.autocast():
-            logits = self.teacher(torch.cat(views))
+        with self.course.autocast():
+            logits = self.networks["teacher"](torch.cat(views))
         predicted = self.targets.probability(logits).split_with_sizes([count] * len(views))
         pseudo, confidence = self.targets.harden(predicted[0])
         sure = (confidence >= options.confidence).float()
@@ -265,7 +146,7 @@ class DiM:
             stitched, other = self.targets.harden(paste(predicted[2], predicted[1], box))
             same = (stitched == pseudo).all(1, keepdim=True)
             agreed = sure * same * (other >= options.confidence)
-        return _Guidance(
+        return Pasted(
             inner=paste(moved, strong, box),
             outer=paste(strong, moved, box),
             box=box,
@@ -273,34 +154,27 @@ class DiM:
             true_weight=true_weight,
             pseudo=pseudo,
             sure=agreed if options.agreement else sure,
-            agreed=agreed if stage.symmetric else None,
+            agreed=agreed if stage.part == SYMMETRIC else None,
         )
 
-    def _losses(
-        self,
-        batch: Batch,
-        labelled: Tensor,
-        true: tuple[Tensor, Tensor],
-        guidance: _Guidance | None,
-        weight: float | Tensor,
+    def losses(  # noqa: D102
+        self, batch: Batch, guide: Guidance, stage: Stage, pace: Pace
     ) -> dict[str, Tensor]:
-        targets, options = self.targets, self.options
-        views = [labelled]
-        if guidance is not None:
-            views += [guidance.inner, guidance.outer]
-            if guidance.agreed is not None:
+        targets, options, g = self.targets, self.options, guide.pasted
+        views = [guide.labelled]
+        if g is not None:
+            views += [g.inner, g.outer]
+            if g.agreed is not None:
                 assert batch.unlabelled_strong is not None
                 views.append(batch.unlabelled_strong)
-        with self.autocast():
-            logits: Tensor = self.student(torch.cat(views)).float()
-        outputs = logits.split_with_sizes([len(view) for view in views])
+        outputs = self.forward("student", *views)
 
-        parts = {"supervised": segmentation_loss(targets, outputs[0], *true)}
-        if guidance is None:
+        parts = {"supervised": segmentation_loss(targets, outputs[0], *guide.truth)}
+        if g is None:
             return {**parts, "total": parts["supervised"]}
 
-        g, box = guidance, guidance.box
-        zero = logits.new_zeros(())
+        box = g.box
+        zero = outputs[0].new_zeros(())
         parts["inner"] = segmentation_loss(  # equation (8)
             targets, outputs[1], paste(g.true, g.pseudo, box), paste(g.true_weight, g.sure, box)
         )
@@ -316,7 +190,7 @@ class DiM:
         align = zero
         if options.align_weight > 0:
             align = options.align_weight * alignment_loss(
-                _cycle(outputs[0], len(unlabelled)),
+                cycled(outputs[0], len(unlabelled)),
                 unlabelled,
                 options.divergence,
                 options.estimator,  # type: ignore[arg-type]
@@ -324,7 +198,7 @@ class DiM:
             )
             parts["align"] = align
         total = total_loss(
-            parts["supervised"], parts["inner"], parts["outer"], symmetric, align, weight
+            parts["supervised"], parts["inner"], parts["outer"], symmetric, align, pace["weight"]
         )
         if options.entropy_weight > 0:  # our addition: (10) leaves the term out
             entropy = sample_entropy(targets, unlabelled)
@@ -332,19 +206,3 @@ class DiM:
             parts["entropy"] = selective_entropy(entropy, chosen)
             total = total + options.entropy_weight * parts["entropy"]
         return {**parts, "total": total}
-
-    def _uniform(self, *shape: int) -> Tensor:
-        return torch.rand(*shape, generator=self.generator, device=self.generator.device)
-
-
-def _foreign(batch: Batch, count: int) -> Tensor | float:
-    """1 where labelled and unlabelled slices that stand side by side are of different scans."""
-    if batch.scans is None:
-        return 1.0
-    labelled, unlabelled = batch.scans
-    return (_cycle(labelled, count) != _cycle(unlabelled, count)).float()
-
-
-def _cycle(x: Tensor, count: int) -> Tensor:
-    """The first `count` samples of `x`, repeated as often as needed."""
-    return x if len(x) == count else x.repeat(-(-count // len(x)), *[1] * (x.ndim - 1))[:count]

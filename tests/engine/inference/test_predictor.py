@@ -71,11 +71,11 @@ def test_chosen_slices_alone():
 
 def test_the_teacher_gives_the_masks_unless_told():
     volume = scan(4)
-    assert model_for(volume).net is not model_for(volume).student
+    assert model_for(volume).net is not model_for(volume).networks["student"]
     by_student = model_for(volume, final="student")
-    assert by_student.net is by_student.student
+    assert by_student.net is by_student.networks["student"]
     supervised = model_for(volume, method="supervised")
-    assert supervised.net is supervised.student
+    assert supervised.net is supervised.networks["student"]
 
 
 @pytest.mark.parametrize("ids", [(1,), (7,), (1, 2), (3, 300)])

@@ -11,7 +11,7 @@ from napari_dim.data.case import Case
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.engine.inference.trained_model import Model
-from napari_dim.engine.training.assembly import set_rate, training_method
+from napari_dim.engine.training.assembly import begin, sampler_of, set_rates
 from napari_dim.engine.training.checkpoint import moments_of, restore_moments
 from napari_dim.engine.training.graphs import WARM, Stepper
 from napari_dim.volume import Grid, Volume
@@ -41,20 +41,22 @@ def stepper(device, *, recorded, **changes):
     )
     grid = WorkingGrid.fit([c.volume for c in made], min_size=16, max_size=40)
     model = Model.new(settings, (1,), 1, settings.context, grid, {})
-    method, sampler = training_method(model, SliceStore.build(made, grid, {1: 1}, device), device)
-    return Stepper(method, sampler, device, recorded=recorded)
+    draws = torch.Generator(device).manual_seed(0)
+    system = begin(model, device, draws)
+    sampler = sampler_of(model, SliceStore.build(made, grid, {1: 1}, device), draws)
+    return Stepper(system, sampler, device, recorded=recorded)
 
 
 def trained(steps):
     for number, progress in enumerate(PROGRESS):
-        set_rate(steps.method.optimiser, 2e-3 * (1 - progress / 2))
+        set_rates(steps.system, progress / 2, 1.0)
         losses = steps.step(progress, number, with_unlabelled=True)
     return {name: float(value) for name, value in losses.items()}
 
 
 def state(steps):
-    nets = (steps.method.student, steps.method.teacher)
-    tensors = [t for net in nets for t in (*net.parameters(), *net.buffers())]
+    networks = steps.system.networks
+    tensors = [*networks.parameters(), *networks.buffers()]
     return torch.cat([t.detach().flatten().double().cpu() for t in tensors])
 
 
@@ -102,7 +104,7 @@ def test_other_labels_and_another_batch_are_trained_on(device):
 def test_moments_are_put_back_where_they_were(device, optimiser):
     """A recorded step reads and writes the same tensors after going back as before."""
     steps = stepper(device, recorded=True, optimiser=optimiser)
-    own = steps.method.optimiser
+    own = steps.system.optimisers
     nothing = moments_of(own)
     trained(steps)
     kept = {name: tensor.clone() for name, tensor in moments_of(own).items()}

@@ -111,7 +111,7 @@ def test_it_learns(method):
 def test_supervised_sees_no_unlabelled_slice():
     events = list(train(Job([case(), case((), seed=1)], settings(method="supervised"))))
     assert events[0].unlabelled == {}
-    assert events[-1].model.teacher is None
+    assert set(events[-1].model.networks) == {"student"}
 
 
 def test_dim_with_every_slice_labelled_trains_supervised():
@@ -153,13 +153,13 @@ def test_slices_of_other_sizes_and_spacings_in_one_cohort():
 
 
 def test_adaptation_works_on_a_copy():
-    job = Job([case(), case((), seed=1)], settings(entropy_threshold=1.0))
+    job = Job([case(), case((), seed=1)], settings(adapt_threshold=1.0))
     finished = list(train(job))[-1]
-    before = {k: v.clone() for k, v in finished.model.student.state_dict().items()}
+    before = {k: v.clone() for k, v in finished.model.networks.state_dict().items()}
     volume, _ = ellipsoid(seed=2, gain=3.0)
     adapted = predict(finished.model, volume, device="cpu", adapt=True)
     plain = predict(finished.model, volume, device="cpu")
-    assert all(torch.equal(v, before[k]) for k, v in finished.model.student.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in finished.model.networks.state_dict().items())
     assert not np.array_equal(adapted.entropy, plain.entropy)
 
 
@@ -287,7 +287,9 @@ def test_training_goes_on_from_earlier_weights():
     assert steps[0] >= 0.25  # the warm-up is skipped
     assert steps[-1] == 1
     for old, new in zip(
-        first.student.parameters(), events[-1].model.student.parameters(), strict=True
+        first.networks["student"].parameters(),
+        events[-1].model.networks["student"].parameters(),
+        strict=True,
     ):
         torch.testing.assert_close(new, old)
 
@@ -301,7 +303,9 @@ def test_going_on_with_more_classes_keeps_what_fits():
     events = list(train(Job([case()], still, start=first)))
     model = events[-1].model
     assert model.classes == (1, 2)
-    pairs = zip(first.student.parameters(), model.student.parameters(), strict=True)
+    pairs = zip(
+        first.networks["student"].parameters(), model.networks["student"].parameters(), strict=True
+    )
     kept = [torch.allclose(a, b) for a, b in pairs if a.shape == b.shape]
     assert len(kept) > 20
     assert all(kept)

@@ -12,6 +12,7 @@ from napari_dim.config import Settings
 from napari_dim.data.case import unsaid_groups
 from napari_dim.engine.inference.predictor import predict
 from napari_dim.engine.inference.trained_model import Model
+from napari_dim.engine.training.assembly import begin
 from napari_dim.engine.training.checkpoint import Checkpoint, moments_for
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Finished, Started, StepDone
@@ -50,10 +51,13 @@ def test_probabilities_of_old_classes_are_exactly_kept(network, ids):
     """Also where a new id comes before the old one, and for student and teacher."""
     old = replace(trained(network=network), classes=(2,))
     new = grown(old, ids, network=network)
-    x = torch.randn(2, next(old.student.parameters()).shape[1], 32, 32)
+    x = torch.randn(2, next(old.networks["student"].parameters()).shape[1], 32, 32)
     place = ids.index(2) + 1
     others = [n for n in range(len(ids) + 1) if n != place]
-    for before, after in ((old.student, new.student), (old.teacher, new.teacher)):
+    for before, after in (
+        (old.networks["student"], new.networks["student"]),
+        (old.networks["teacher"], new.networks["teacher"]),
+    ):
         p = probability(before, old.targets, x)
         q = probability(after, new.targets, x)
         torch.testing.assert_close(q[:, place], p[:, 1], atol=1e-5, rtol=1e-4)
@@ -64,16 +68,16 @@ def test_probabilities_of_old_classes_are_exactly_kept(network, ids):
 def test_a_class_with_another_id_is_another_class():
     old = trained(classes=2)
     new = grown(old, (1, 3))
-    x = torch.randn(1, next(old.student.parameters()).shape[1], 32, 32)
-    q = probability(new.student, new.targets, x)
+    x = torch.randn(1, next(old.networks["student"].parameters()).shape[1], 32, 32)
+    q = probability(new.networks["student"], new.targets, x)
     torch.testing.assert_close(q[:, 2] / q[:, 0], torch.full_like(q[:, 2], NEW / (1 - NEW)))
 
 
 def test_old_regions_are_exactly_kept():
     old = trained(classes=2, regions=((1, 2), (2,)))
     new = grown(old, (1, 2, 3), regions=((3,), (1, 2), (2,)))
-    x = torch.randn(1, next(old.student.parameters()).shape[1], 32, 32)
-    p, q = (probability(m.student, m.targets, x) for m in (old, new))
+    x = torch.randn(1, next(old.networks["student"].parameters()).shape[1], 32, 32)
+    p, q = (probability(m.networks["student"], m.targets, x) for m in (old, new))
     torch.testing.assert_close(q[:, 1:], p, atol=1e-5, rtol=1e-4)
 
 
@@ -84,9 +88,14 @@ def test_a_broken_off_training_goes_on_with_one_class_more(tmp_path):
             control.stop()
     resume = Checkpoint.load(tmp_path)
     model = grown(resume.model, (1, 2))
-    moments = moments_for(model, resume.model, resume.moments)
+    system = begin(model, torch.device("cpu"), torch.Generator())
+    moments = moments_for(model, system.optimisers, resume.model, resume.moments)
     for index, (parameter, old) in enumerate(
-        zip(model.student.parameters(), resume.model.student.parameters(), strict=True)
+        zip(
+            model.networks["student"].parameters(),
+            resume.model.networks["student"].parameters(),
+            strict=True,
+        )
     ):
         for kind in ("exp_avg", "exp_avg_sq"):
             now, before = moments[f"{index}.{kind}"], resume.moments[f"{index}.{kind}"]

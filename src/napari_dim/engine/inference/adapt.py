@@ -54,7 +54,7 @@ def adapted(
             targets,
             optimiser,
             parameters,
-            threshold=settings.entropy_threshold,
+            threshold=settings.adapt_threshold,
             rho=settings.sharpness,
         )
     return net.eval()

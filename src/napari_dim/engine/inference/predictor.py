@@ -149,14 +149,16 @@ class Predictor:
     def disagreement(
         self, stack: Tensor | LazySlices, progress: Callable[[float], None] | None = None
     ) -> np.ndarray:
-        """Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
+        """Share of each slice's pixels on which a second network differs, ``(slice,)``.
 
-        0 where there is one network alone. `progress` is called with the share done.
+        0 where there is none: see `systems.system.System.second_opinion`. `progress` is
+        called with the share done.
         """
         found = np.zeros(len(stack), dtype=np.float32)
-        nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
-        if len(nets) < 2:
+        other = self.model.system.second_opinion()
+        if other is None:
             return found
+        nets = [self.model.net, other]
         kept = self.net
         try:
             for part in _chunks(np.arange(len(stack))):

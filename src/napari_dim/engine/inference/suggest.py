@@ -17,7 +17,7 @@ class Doubts:
     entropy
         Mean entropy of each slice, ``(slice,)``.
     disagreement
-        Share of each slice's pixels on which student and teacher differ, ``(slice,)``.
+        Share of each slice's pixels on which a second network differs, ``(slice,)``.
     labelled
         Numbers of the slices that need no more labels.
     """

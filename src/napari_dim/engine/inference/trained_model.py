@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +11,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from napari_dim import nets
 from napari_dim.config import Settings, read_settings_file
 from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.engine.tensor_file import Spec, read_about, read_tensors, write_tensors
@@ -19,6 +18,8 @@ from napari_dim.errors import InputError
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.method.targets import Targets
 from napari_dim.nets.class_channels import Axes, Origin, carry_over, class_axes
+from napari_dim.systems import SYSTEMS, System
+from napari_dim.systems.system import Plan
 from napari_dim.volume import Volume
 
 MOST_CLASSES, MOST_CHANNELS = 250, 64
@@ -35,10 +36,8 @@ class Model:
 
     Attributes
     ----------
-    student
-        The network that is optimised.
-    teacher
-        Its moving average; None after supervised training.
+    system
+        Its networks, and which of them gives the masks.
     settings
         What it was trained with.
     classes
@@ -55,8 +54,7 @@ class Model:
         Ids of the classes that come in one piece; see `engine.inference.components`.
     """
 
-    student: nn.Module
-    teacher: nn.Module | None
+    system: System
     settings: Settings
     classes: tuple[int, ...]
     channels: int
@@ -76,27 +74,25 @@ class Model:
         record: Mapping[str, Any],
         device: str = "cpu",
     ) -> Self:
-        """A model with fresh weights, the same for the same seed; the teacher starts as a copy.
+        """A model with fresh weights, the same for the same seed.
 
         On the device ``"meta"`` it has shapes and takes no memory.
         """
-        targets = make_targets(settings, classes)
-        build = _builder(settings, channels, context)
+        plan = _plan(settings, make_targets(settings, classes), channels, context)
         with torch.random.fork_rng(), torch.device(device):
             torch.manual_seed(settings.seed)
-            student = build(targets.channels)
-            teacher = build(targets.channels) if settings.method == "dim" else None
-        if teacher is not None:
-            teacher.load_state_dict(student.state_dict())
-            teacher.requires_grad_(False)
-        return cls(student, teacher, settings, classes, channels, context, grid, record)
+            system = SYSTEMS[settings.system.name](plan, settings.system)
+        return cls(system, settings, classes, channels, context, grid, record)
+
+    @property
+    def networks(self) -> nn.ModuleDict:
+        """The system's networks, by name."""
+        return self.system.networks
 
     @property
     def net(self) -> nn.Module:
         """The network that gives the masks."""
-        if self.settings.final == "teacher" and self.teacher is not None:
-            return self.teacher
-        return self.student
+        return self.system.mask_network()
 
     def check_fits(self, volume: Volume) -> None:
         """Refuse a volume that the networks can't take.
@@ -125,25 +121,39 @@ class Model:
             "number of neighbouring slices": (other.context, self.context),
         }
         changed = [what for what, (old, new) in pairs.items() if old != new]
+        if not changed and any(
+            _names(net) != _names(self._source(other, name)) for name, net in self.networks.items()
+        ):
+            changed = ["training system"]
+        if not changed and self.origin(other) != list(range(self.targets.channels)):
+            changed = [] if self.system.grows else ["set of classes"]
         return f"another {changed[0]}" if changed else ""
 
     def take_weights(self, other: Model) -> None:
         """Start from the weights of `other`; of classes that it has not, from its background.
 
-        The teacher takes those of the other's teacher, or of its student if it has none.
+        A network that the other has not takes those of its main one.
         """
-        axes, origin = self.class_axes(), self.origin(other)
-        for net, source in (
-            (self.student, other.student),
-            (self.teacher, other.teacher or other.student),
-        ):
-            if net is not None:
-                carry_over(net, source, axes, origin, exclusive=self.targets.exclusive)
+        origin = self.origin(other)
+        for name, net in self.networks.items():
+            axes = self.class_axes(name)
+            source = self._source(other, name)
+            carry_over(net, source, axes, origin, exclusive=self.targets.exclusive)
 
-    def class_axes(self) -> Axes:
+    def _source(self, other: Model, name: str) -> nn.Module:
+        """The network of `other` that one of this model's starts from."""
+        networks = other.networks
+        return networks[name] if name in networks else networks[next(iter(networks))]
+
+    def class_axes(self, name: str) -> Axes:
         """Which tensors of a network have an entry a class, or a region."""
-        build = _builder(self.settings, self.channels, self.context)
-        return class_axes(build, self.targets.channels)
+
+        def build(channels: int) -> nn.Module:
+            with torch.device("cpu"):  # asked for on none
+                plan = replace(self.system.plan, targets=Targets(channels))
+            return type(self.system)(plan, self.system.options).networks[name]
+
+        return class_axes(build, self.targets.channels) if self.system.grows else {}
 
     def origin(self, other: Model) -> Origin:
         """For each channel of the logits, the channel of `other` of the same meaning."""
@@ -152,7 +162,7 @@ class Model:
 
     def _meanings(self) -> list[tuple[int, ...]]:
         """The ids that each channel of the logits stands for; of the background none."""
-        if self.settings.regions:
+        if not self.targets.exclusive:
             return [tuple(sorted(region)) for region in self.settings.regions]
         return [(), *((class_id,) for class_id in self.classes)]
 
@@ -240,11 +250,7 @@ class Model:
         for name in others or {}:
             assert into is not None
             into[name] = tensors.pop(name)
-        for part, net in model._parts().items():
-            start = f"{part}."
-            net.load_state_dict(
-                {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
-            )
+        model.networks.load_state_dict(tensors)
         return model
 
     def description(self) -> dict[str, Any]:
@@ -253,19 +259,11 @@ class Model:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the networks, by name."""
-        return {
-            f"{part}.{name}": tensor
-            for part, net in self._parts().items()
-            for name, tensor in net.state_dict().items()
-        }
+        return dict(self.networks.state_dict())
 
     def specs(self) -> dict[str, Spec]:
         """Their shapes and types."""
         return {name: Spec.of(tensor) for name, tensor in self.tensors().items()}
-
-    def _parts(self) -> dict[str, nn.Module]:
-        parts = {"student": self.student, "teacher": self.teacher}
-        return {part: net for part, net in parts.items() if net is not None}
 
     def _shape(self) -> dict[str, Any]:
         return {
@@ -308,14 +306,14 @@ class Model:
         return replace(model, pieces=pieces)
 
 
-def _builder(settings: Settings, channels: int, context: int) -> Callable[[int], nn.Module]:
-    """What makes a network with so many channels of logits."""
-    return lambda channels_out: nets.build(
-        settings.network,
-        channels_in=channels * (2 * context + 1),
-        channels_out=channels_out,
-        width=settings.width,
-    )
+def _plan(settings: Settings, targets: Targets, channels: int, context: int) -> Plan:
+    """What the networks are made from."""
+    return Plan(targets, channels * (2 * context + 1), settings.network, settings.width)
+
+
+def _names(net: nn.Module) -> set[str]:
+    """Names of a network's tensors: those of another architecture differ."""
+    return set(net.state_dict())
 
 
 def make_run_folder(run: Path) -> None:
@@ -346,6 +344,8 @@ def make_targets(settings: Settings, classes: tuple[int, ...]) -> Targets:
     InputError
         If a region names an id that no labelled slice holds, or can't tell classes apart.
     """
+    if SYSTEMS[settings.system.name].exclusive:
+        return Targets(len(classes) + 1)
     index = {class_id: place + 1 for place, class_id in enumerate(classes)}
     missing = sorted({i for region in settings.regions for i in region} - set(index))
     if missing:

@@ -1,73 +1,90 @@
-"""The parts of a training, made from its settings: the step and the source of its batches."""
+"""The parts of a training, made from its settings: optimisers, and the source of batches."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
+from napari_dim.config import Settings
 from napari_dim.data.augment import WeakView
 from napari_dim.data.batches import Sampler
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import autocast_for
-from napari_dim.systems.dim import DiM, Options
+from napari_dim.systems.system import Course, System
+
+MOMENTS: dict[type[Optimizer], tuple[str, ...]] = {
+    AdamW: ("step", "exp_avg", "exp_avg_sq"),
+    Adam: ("step", "exp_avg", "exp_avg_sq"),
+    SGD: ("momentum_buffer",),
+}
+"""What each kind of optimiser keeps for a parameter."""
 
 
-def training_method(
+def begin(
     model: Model,
-    store: SliceStore,
     device: torch.device,
-    stream: Stream | None = None,
+    generator: torch.Generator,
     *,
     experienced: bool = False,
-) -> tuple[DiM, Sampler]:
-    """The step and the source of its batches, for a model and the slices in `store`.
+    moved: bool = True,
+) -> System:
+    """The model's system, ready to train on a device.
 
-    Unlabelled slices that are not in `store` come from `stream`;
-    `experienced` tells that the weights come from an earlier training.
+    `experienced` tells that the weights come from an earlier training. With `moved` off the
+    networks stay where they are: to look at what the optimisers will keep.
     """
     settings = model.settings
-    generator = torch.Generator(device).manual_seed(settings.seed)
-    student = model.student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    teacher = model.teacher
-    if teacher is not None:
-        teacher = teacher.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    on_cuda = device.type == "cuda"
-    # There the rate is a scalar on the device, so that a recorded step can read it.
-    rate: Any = settings.learning_rate
-    if on_cuda:
-        rate = torch.tensor(rate, device=device)
-    optimiser: torch.optim.Optimizer
-    if settings.optimiser == "sgd":
-        optimiser = torch.optim.SGD(
-            student.parameters(),
-            lr=rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            fused=True if on_cuda else None,
+
+    def optimiser(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        return _optimiser(settings, parameters, device)
+
+    def adam(
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+    ) -> Optimizer:
+        return _based(
+            Adam(
+                parameters,
+                lr=_rate(lr, device),
+                betas=betas,
+                weight_decay=weight_decay,
+                capturable=device.type == "cuda",
+            ),
+            lr,
         )
-    else:
-        optimiser = torch.optim.AdamW(
-            student.parameters(),
-            lr=rate,
-            weight_decay=settings.weight_decay,
-            fused=on_cuda or device.type == "cpu",
-            capturable=on_cuda,
-        )
-    options = Options(**{f.name: getattr(settings, f.name) for f in fields(Options)})
-    method = DiM(
-        student,
-        teacher,
-        model.targets.to(device),
-        optimiser,
-        options,
+
+    course = Course(
+        device if moved else torch.device("meta"),
         generator,
         autocast_for(device, settings.mixed_precision),
-        experienced=experienced,
+        optimiser,
+        adam,
+        settings.decay_power,
+        settings.sharpness,
+        settings.sharpness_every,
+        settings.sharpness_from,
+        experienced,
     )
+    model.system.begin(course)
+    return model.system
+
+
+def sampler_of(
+    model: Model, store: SliceStore, generator: torch.Generator, stream: Stream | None = None
+) -> Sampler:
+    """The source of a training's batches, from the slices in `store`.
+
+    Unlabelled slices that are not in `store` come from `stream`.
+    """
+    settings = model.settings
     weak = WeakView(
         model.grid.patch,
         settings.mirror,
@@ -76,7 +93,7 @@ def training_method(
         settings.zoom,
         settings.elastic,
     )
-    sampler = Sampler(
+    return Sampler(
         store,
         weak,
         generator,
@@ -87,13 +104,52 @@ def training_method(
         settings.strong_labelled,
         stream,
     )
-    return method, sampler
 
 
-def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Give all of an optimiser's parameters this learning rate, without waiting for the device."""
+def set_rates(system: System, progress: float, factor: float) -> None:
+    """Give the optimisers their rates at t / T = `progress`, times `factor`; nothing waits."""
+    rates = system.rates(progress)
+    for name, optimiser in system.optimisers.items():
+        for group in optimiser.param_groups:
+            rate = factor * group["base"] * rates[name]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
+
+def _optimiser(
+    settings: Settings, parameters: Iterable[nn.Parameter], device: torch.device
+) -> Optimizer:
+    rate = settings.learning_rate
+    on_cuda = device.type == "cuda"
+    made: Optimizer
+    if settings.optimiser == "sgd":
+        made = SGD(
+            parameters,
+            lr=_rate(rate, device),
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            fused=True if on_cuda else None,
+        )
+    else:
+        made = AdamW(
+            parameters,
+            lr=_rate(rate, device),
+            weight_decay=settings.weight_decay,
+            fused=on_cuda or device.type == "cpu",
+            capturable=on_cuda,
+        )
+    return _based(made, rate)
+
+
+def _rate(rate: float, device: torch.device) -> Any:
+    """A rate; on CUDA a scalar on the device, so that a recorded step can read it."""
+    return torch.tensor(rate, device=device) if device.type == "cuda" else rate
+
+
+def _based(optimiser: Optimizer, rate: float) -> Optimizer:
+    """Remember the optimiser's own rate, which the schedule multiplies."""
     for group in optimiser.param_groups:
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate)
-        else:
-            group["lr"] = rate
+        group["base"] = rate
+    return optimiser

@@ -5,29 +5,33 @@ One file holds it all, so that none can be of another moment; the one before is 
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from napari_dim.config import read_settings_file
 from napari_dim.engine.inference.trained_model import RECORD, Model, make_run_folder
 from napari_dim.engine.tensor_file import Spec, read_about, write_tensors
+from napari_dim.engine.training.assembly import MOMENTS, begin
 from napari_dim.errors import InputError
 from napari_dim.nets.class_channels import carried
 
 LATEST, PREVIOUS = "latest.safetensors", "previous.safetensors"
 
-_MOMENTS = {"adamw": ("step", "exp_avg", "exp_avg_sq"), "sgd": ("momentum_buffer",)}
 _GENERATOR = "generator"
 _LARGEST_GENERATOR = 65536
+_LARGEST_STATE = 2**28  # values that a system may keep beside its networks
+_TYPES = {"float32": torch.float32, "int64": torch.int64, "uint8": torch.uint8}
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,12 @@ class Checkpoint:
     device
         What the generator draws on.
     moments
-        The optimiser's state: ``"3.exp_avg"`` is that of the fourth parameter.
+        The optimisers' state: ``"3.exp_avg"`` is that of the fourth parameter; where there
+        are several optimisers their name and a slash come first.
     generator
         State of the source of random draws, ``(bytes,)`` uint8.
+    state
+        What else the system keeps (`systems.system.System.state`).
     """
 
     model: Model
@@ -68,6 +75,7 @@ class Checkpoint:
     device: str
     moments: Mapping[str, Tensor]
     generator: Tensor
+    state: Mapping[str, Tensor] = field(default_factory=dict)
 
     def save(self, run: Path) -> None:
         """Make this the folder's latest checkpoint; the latest one becomes the previous.
@@ -88,12 +96,17 @@ class Checkpoint:
                 "batches": self.batches,
                 "experienced": self.experienced,
                 "device": self.device,
-                "moments": bool(self.moments),
+                "moments": list(self.moments),
                 "generator": len(self.generator),
+                "state": {
+                    name: [list(tensor.shape), str(tensor.dtype).removeprefix("torch.")]
+                    for name, tensor in self.state.items()
+                },
             },
         }
         moments = {f"moments.{name}": tensor for name, tensor in self.moments.items()}
-        tensors = {**self.model.tensors(), **moments, _GENERATOR: self.generator}
+        state = {f"state.{name}": tensor for name, tensor in self.state.items()}
+        tensors = {**self.model.tensors(), **moments, **state, _GENERATOR: self.generator}
         _keep_as_previous(run)
         write_tensors(run / LATEST, tensors, about)
 
@@ -132,8 +145,8 @@ class Checkpoint:
             length = _number(training["generator"], _LARGEST_GENERATOR, whole=True)
             shell = Model.described(about, record, path, "meta")
             others = {_GENERATOR: Spec((int(length),), torch.uint8)}
-            if training["moments"]:
-                others |= _moment_specs(shell)
+            others |= _moment_specs(shell, training["moments"])
+            others |= _state_specs(training.get("state", {}))
             found: dict[str, Tensor] = {}
             model = Model.from_file(path, about, record, others, found)
             labelled, unlabelled = training["batches"]
@@ -149,8 +162,9 @@ class Checkpoint:
                 ),
                 bool(training["experienced"]),
                 str(training["device"])[:10],
-                {k.removeprefix("moments."): v for k, v in found.items() if k != _GENERATOR},
+                _below("moments.", found),
                 found[_GENERATOR],
+                _below("state.", found),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"the checkpoint is damaged: {error}", where=path) from error
@@ -168,72 +182,121 @@ def forget_checkpoints(run: Path) -> None:
             (run / name).unlink(missing_ok=True)
 
 
-def moments_of(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state, as `Checkpoint.moments` holds it; empty before the first step."""
-    state = optimiser.state_dict()["state"]
+def moments_of(optimisers: Mapping[str, Optimizer]) -> dict[str, Tensor]:
+    """The optimisers' state, as `Checkpoint.moments` holds it; empty before the first step."""
     return {
-        f"{index}.{name}": tensor
-        for index, values in state.items()
-        for name, tensor in values.items()
+        f"{start}{index}.{kind}": tensor
+        for start, optimiser in _named(optimisers)
+        for index, values in optimiser.state_dict()["state"].items()
+        for kind, tensor in values.items()
         if isinstance(tensor, Tensor)
     }
 
 
 @torch.no_grad()
-def restore_moments(optimiser: torch.optim.Optimizer, moments: Mapping[str, Tensor]) -> None:
+def restore_moments(optimisers: Mapping[str, Optimizer], moments: Mapping[str, Tensor]) -> None:
     """Put back what `moments_of` gave, in the layout of the parameters.
 
     Moments that are there are written over, so that a recorded step finds them; what was not
     there yet is 0, as before the first step.
     """
-    if optimiser.state:
-        for name, tensor in moments_of(optimiser).items():
-            if name in moments:
-                tensor.copy_(moments[name])
-            else:
-                tensor.zero_()
-        return
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Any]] = {}
-    for name, tensor in moments.items():
-        index, _, kind = name.partition(".")
-        parameter = parameters[int(index)]
-        if tensor.shape == parameter.shape:  # Bit for bit needs the same order in memory, too.
-            tensor = torch.empty_like(parameter).copy_(tensor)
-        state.setdefault(int(index), {})[kind] = tensor.detach().clone()
-    optimiser.load_state_dict(
-        {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
-    )
+    for start, optimiser in _named(optimisers):
+        own = {k.removeprefix(start): v for k, v in moments.items() if k.startswith(start)}
+        if optimiser.state:
+            for name, tensor in moments_of({"": optimiser}).items():
+                if name in own:
+                    tensor.copy_(own[name])
+                else:
+                    tensor.zero_()
+            continue
+        parameters = _parameters(optimiser)
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in own.items():
+            index, _, kind = name.partition(".")
+            parameter = parameters[int(index)]
+            if tensor.shape == parameter.shape:  # Bit for bit needs the same order in memory.
+                tensor = torch.empty_like(parameter).copy_(tensor)
+            state.setdefault(int(index), {})[kind] = tensor.detach().clone()
+        optimiser.load_state_dict(
+            {"state": state, "param_groups": optimiser.state_dict()["param_groups"]}
+        )
 
 
-def moments_for(model: Model, old: Model, moments: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The optimiser's state for a model that has other classes than the one it is of.
+def moments_for(
+    model: Model,
+    optimisers: Mapping[str, Optimizer],
+    old: Model,
+    moments: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """The optimisers' state for a model that has other classes than the one it is of.
 
     The mean gradient of a new class begins at 0, its mean square as the background's.
     """
-    axes, origin = model.class_axes(), model.origin(old)
-    names = [name for name, _ in old.student.named_parameters()]
+    origin = model.origin(old)
+    grown = {
+        id(parameter): axes[tensor]
+        for name, net in model.networks.items()
+        for axes in (model.class_axes(name),)
+        for tensor, parameter in net.named_parameters()
+        if tensor in axes
+    }
+    places = {
+        f"{start}{index}": id(parameter)
+        for start, optimiser in _named(optimisers)
+        for index, parameter in enumerate(_parameters(optimiser))
+    }
     found = {}
     for name, tensor in moments.items():
-        index, _, kind = name.partition(".")
+        place, _, kind = name.rpartition(".")
         found[name] = tensor
-        if kind == "step" or not (grown := axes.get(names[int(index)])):
+        if kind == "step" or not (axes := grown.get(places[place])):
             continue
-        found[name] = carried(tensor, grown, origin)
+        found[name] = carried(tensor, axes, origin)
         if kind != "exp_avg_sq":
-            still = [(axis, False) for axis, _ in grown]
-            found[name] = carried(tensor, still, origin)
+            found[name] = carried(tensor, [(axis, False) for axis, _ in axes], origin)
     return found
 
 
-def _moment_specs(shell: Model) -> dict[str, Spec]:
-    return {
-        f"moments.{index}.{name}": Spec(
-            () if name == "step" else tuple(parameter.shape), torch.float32
+def _named(optimisers: Mapping[str, Optimizer]) -> list[tuple[str, Optimizer]]:
+    """Each optimiser with what its moments' names begin with: nothing if it is the only one."""
+    several = len(optimisers) > 1
+    return [(f"{name}/" if several else "", each) for name, each in optimisers.items()]
+
+
+def _parameters(optimiser: Optimizer) -> list[Tensor]:
+    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def _moment_specs(shell: Model, names: Any) -> dict[str, Spec]:
+    """What the moments must be; `names` is a file's claim, or (before) whether there are any."""
+    begin(shell, torch.device("cpu"), torch.Generator(), moved=False)
+    possible = {
+        f"{start}{index}.{kind}": Spec(
+            () if kind == "step" else tuple(parameter.shape), torch.float32
         )
-        for index, parameter in enumerate(shell.student.parameters())
-        for name in _MOMENTS[shell.settings.optimiser]
+        for start, optimiser in _named(shell.system.optimisers)
+        for index, parameter in enumerate(_parameters(optimiser))
+        for kind in MOMENTS[type(optimiser)]
     }
+    shell.system.end()
+    names = list(possible) if names is True else names or []
+    return {f"moments.{name}": possible[name] for name in names}
+
+
+def _state_specs(claimed: Mapping[str, Any]) -> dict[str, Spec]:
+    specs = {}
+    left = _LARGEST_STATE
+    for name, (shape, dtype) in claimed.items():
+        sizes = tuple(int(_number(size, left, whole=True)) for size in shape)
+        left -= math.prod(sizes)
+        if left < 0:
+            raise ValueError("the system's state is too large")
+        specs[f"state.{name}"] = Spec(sizes, _TYPES[dtype])
+    return specs
+
+
+def _below(start: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
 
 def _number(value: Any, most: float, *, whole: bool = False) -> float:

@@ -32,9 +32,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(told, control), daemon=True).start()
     for event in train(job, control):
         if isinstance(event, Finished):
-            event.model.student.cpu()
-            if event.model.teacher is not None:
-                event.model.teacher.cpu()
+            event.model.networks.cpu()
         pickle.dump(event, events, protocol=pickle.HIGHEST_PROTOCOL)
         events.flush()
     os._exit(0)  # The listening thread waits for the parent.

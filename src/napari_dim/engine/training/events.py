@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Started:
     """Training is about to take its first step.
 
-    `labelled` and `unlabelled` map each site to the number of its slices.
+    `labelled` and `unlabelled` map each site to the number of its slices, `terms` the names of
+    the losses to what they are, for people.
     """
 
     device: str
@@ -32,6 +33,7 @@ class Started:
     patch: tuple[int, int]
     parameters: int
     notes: tuple[str, ...] = ()
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class StepDone:
     """One optimiser step; sent at most ten times a second, so `step` may jump.
 
     `progress` is t / T in [0, 1]; `time_left` is in seconds, None where training goes on
-    until it is stopped; `losses` holds the parts of equation (10) that ran, by name, and
-    ``total``.
+    until it is stopped; `losses` holds those of `Started.terms` that ran, ``total``
+    among them.
     """
 
     step: int
@@ -66,7 +68,7 @@ class Preview:
         Mean entropy of each slice relative to its maximum, (n,), in [0, 1].
     confidence, disagreement
         With the last preview alone: as in `engine.inference.predictor.Prediction`, and the share of
-        each slice's pixels on which student and teacher differ, (n,).
+        each slice's pixels on which the masks and a second opinion differ, (n,).
     """
 
     case: int

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from napari_dim.data.batches import Drawn, Sampler
 from napari_dim.engine.device import is_out_of_memory
-from napari_dim.systems.dim import DiM, Pace, Stage
+from napari_dim.systems.system import Pace, Stage, System
 
 WARM = 2
 """Steps of a stage that are taken plainly first: libraries choose how to compute it."""
@@ -49,7 +49,7 @@ class Stepper:
 
     Parameters
     ----------
-    method
+    system
         The step.
     sampler
         Its slices; the store and the numbers of slices may change between two steps.
@@ -62,21 +62,20 @@ class Stepper:
 
     def __init__(
         self,
-        method: DiM,
+        system: System,
         sampler: Sampler,
         device: torch.device,
         *,
         recorded: bool | None = None,
     ) -> None:
-        self.method, self.sampler = method, sampler
+        self.system, self.sampler = system, sampler
         self._device = device
         able = device.type == "cuda" and hasattr(torch.cuda.CUDAGraph, "register_generator_state")
-        self.recorded = able if recorded is None else recorded
+        self.recorded = system.recordable and (able if recorded is None else recorded)
         self._seen: Counter[_Key] = Counter()
         self._stages: dict[_Key, _Recorded] = {}
         self._inputs: dict[_Key, Drawn] = {}
-        self._numbers = [torch.zeros((), device=device) for _ in Pace._fields]
-        self._pace = Pace(*self._numbers)
+        self._numbers: dict[str, Tensor] = {}  # what stands for the pace in a recorded step
         self._pool: Any = None
         self._waiting: deque[torch.cuda.Event] = deque()
 
@@ -88,8 +87,9 @@ class Stepper:
         dict
             The losses, scalars on the device; they hold until the next step.
         """
-        stage = self.method.stage(progress, number)
-        pace = self.method.pace(progress, number)
+        stage = self.system.stage(progress, number)
+        pace = self.system.pace(progress, number)
+        self.system.prepare(stage, progress, number)
         drawn = self.sampler.pick(with_unlabelled=with_unlabelled)
         if self.recorded:
             key = (stage, *(tuple(each.shape) for each in _tensors(drawn)))
@@ -109,8 +109,8 @@ class Stepper:
         self._pool = None
 
     def _take(self, drawn: Drawn, stage: Stage, pace: Pace) -> dict[str, Tensor]:
-        batch = self.sampler.views(drawn, with_strong=stage.unlabelled)
-        return self.method.take(batch, stage, pace)
+        batch = self.sampler.views(drawn, with_strong=self.system.strong(stage))
+        return self.system.take(batch, stage, pace)
 
     def _kept(self, key: _Key, stage: Stage, drawn: Drawn) -> _Recorded | None:
         """The stage's record, made now if there is none; None if it can't be made."""
@@ -125,7 +125,7 @@ class Stepper:
         if self._device.type == "cuda":
             _fill(inputs, drawn)
             try:
-                self._record(kept)
+                self._record(kept, pace)
             except Exception as error:
                 if is_out_of_memory(error):
                     raise
@@ -136,7 +136,8 @@ class Stepper:
         self._stages[key] = kept
         return kept
 
-    def _record(self, kept: _Recorded) -> None:
+    def _record(self, kept: _Recorded, pace: Pace) -> None:
+        self._write(pace)
         if self._pool is None:
             self._pool = torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
@@ -148,7 +149,7 @@ class Stepper:
             # Others' work, such as a prediction in another thread, is none of this thread's.
             graph.capture_begin(self._pool, capture_error_mode="thread_local")
             try:
-                losses = self._take(kept.inputs, kept.stage, self._pace)
+                losses = self._take(kept.inputs, kept.stage, self._numbers)
                 kept.names, kept.losses = tuple(losses), torch.stack(list(losses.values()))
             except BaseException:
                 with suppress(Exception):
@@ -156,15 +157,15 @@ class Stepper:
                 raise
             graph.capture_end()
         now.wait_stream(aside)
-        self.method.optimiser.zero_grad(set_to_none=True)  # The graph makes its own.
+        for optimiser in self.system.optimisers.values():
+            optimiser.zero_grad(set_to_none=True)  # The graph makes its own.
         kept.graph = graph
 
     def _replay(self, kept: _Recorded, drawn: Drawn, pace: Pace) -> dict[str, Tensor]:
         _fill(kept.inputs, drawn)
-        for scalar, value in zip(self._numbers, pace, strict=True):
-            scalar.fill_(value)
+        self._write(pace)
         if kept.graph is None:
-            return self._take(kept.inputs, kept.stage, self._pace)
+            return self._take(kept.inputs, kept.stage, self._numbers)
         kept.graph.replay()
         if len(self._waiting) >= AHEAD:
             self._waiting.popleft().synchronize()
@@ -173,6 +174,12 @@ class Stepper:
         self._waiting.append(done)
         assert kept.losses is not None
         return dict(zip(kept.names, kept.losses.unbind(), strict=True))
+
+    def _write(self, pace: Pace) -> None:
+        """Put a step's numbers where recorded steps read them."""
+        for name, value in pace.items():
+            scalar = self._numbers.setdefault(name, torch.zeros((), device=self._device))
+            scalar.fill_(value)
 
 
 def _tensors(drawn: Drawn) -> tuple[Tensor, ...]:

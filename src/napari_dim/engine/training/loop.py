@@ -107,7 +107,7 @@ class _Loop:
             trainer.model.save_record(job.run)
             if job.resume is None:
                 forget_checkpoints(job.run)
-        self._log = LossLog(job.run, after=trainer.step)
+        self._log = LossLog(job.run, tuple(trainer.system.terms), after=trainer.step)
         self._clock = Clock(
             settings.budget,
             settings.steps,
@@ -307,5 +307,4 @@ class _Loop:
         """End what runs in the background and let go of the memory."""
         self._log.close()
         self._trainer.close()
-        self._trainer.method.optimiser.zero_grad(set_to_none=True)
         del self._trainer

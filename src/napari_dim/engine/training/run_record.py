@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -46,25 +46,26 @@ def record_of(job: Job, device: torch.device) -> dict[str, Any]:
 
 
 class LossLog:
-    """losses.csv: step, t/T, seconds and the parts of equation (10).
+    """losses.csv: step, t/T, seconds and the losses.
 
     Parameters
     ----------
     run
         The run folder; None keeps nothing.
+    terms
+        Names of the losses.
     after
         Rows of an earlier part of this training are kept up to this step.
     """
 
-    COLUMNS = ("supervised", "inner", "outer", "symmetric", "align", "entropy", "total")
-
-    def __init__(self, run: Path | None, after: int = 0) -> None:
+    def __init__(self, run: Path | None, terms: Sequence[str], after: int = 0) -> None:
+        self._terms = tuple(terms)
         self._file: IO[str] | None = None
         if run is not None:
             kept = _rows_until(run / LOSSES, after) if after else []
             self._file = (run / LOSSES).open("w", newline="", encoding="utf-8")
             self._writer = csv.writer(self._file)
-            self._writer.writerow(("step", "progress", "seconds", *self.COLUMNS))
+            self._writer.writerow(("step", "progress", "seconds", *self._terms))
             self._writer.writerows(kept)
 
     def write(
@@ -72,7 +73,7 @@ class LossLog:
     ) -> None:
         """Add a row; a part that did not run stays empty."""
         if self._file is not None:
-            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self.COLUMNS]
+            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self._terms]
             with suppress(OSError):  # A full disk ends no training.
                 self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from napari_dim.engine.inference.components import MOST_CASES, single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
-from napari_dim.engine.training.assembly import set_rate, training_method
+from napari_dim.engine.training.assembly import begin, sampler_of, set_rates
 from napari_dim.engine.training.checkpoint import (
     Checkpoint,
     moments_for,
@@ -90,7 +90,7 @@ class Trainer:
         else:
             self.model = self._new(job, channels, record)
         self._grid = grid = self.model.grid
-        self._semi = settings.method == "dim" and any(case.guessed.size for case in cases)
+        self._semi = self._learns_unlabelled(cases)
         limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
         self._fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
         self._indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
@@ -105,17 +105,17 @@ class Trainer:
             )
         self.notes += unseen_ends(cases)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
-        self.method, self._sampler = training_method(
-            self.model, store, device, self._stream, experienced=experienced
-        )
-        self._stepper = Stepper(self.method, self._sampler, device)
+        self._generator = torch.Generator(device).manual_seed(settings.seed)
+        self.system = begin(self.model, device, self._generator, experienced=experienced)
+        self._sampler = sampler_of(self.model, store, self._generator, self._stream)
+        self._stepper = Stepper(self.system, self._sampler, device)
         self._allow()
         if job.resume is not None:
             self._restore(job.resume)
         predictor = Predictor(self.model, device)
         self._predictor = predictor
         self.previews = None if job.preview_case is None else Previews(job, predictor, control)
-        self._good: tuple[list[Tensor], dict[str, Tensor]] | None = None
+        self._good: tuple[list[Tensor], dict[str, Tensor], dict[str, Tensor]] | None = None
         self.keep()
 
     def started(self) -> Started:
@@ -126,15 +126,14 @@ class Trainer:
             unlabelled=per_site(self._cases, labelled=False) if self._semi else {},
             classes=self._classes,
             patch=self._grid.patch,
-            parameters=sum(p.numel() for p in self.model.student.parameters()),
+            parameters=sum(p.numel() for p in self.model.net.parameters()),
             notes=self.notes,
+            terms=dict(self.system.terms),
         )
 
     def learn(self, progress: float) -> dict[str, Tensor]:
         """Take one step at t / T = `progress`; returns its losses."""
-        settings = self._settings
-        rate = self.rate * settings.learning_rate * (1 - progress) ** settings.decay_power
-        set_rate(self.method.optimiser, rate)
+        set_rates(self.system, progress, self.rate)
         losses = self._stepper.step(progress, self.step, with_unlabelled=self._semi)
         self.step += 1
         return losses
@@ -176,7 +175,8 @@ class Trainer:
         """Whether all weights and moments are numbers."""
         tensors = [
             *self._weights(),
-            *moments_of(self.method.optimiser).values(),
+            *moments_of(self.system.optimisers).values(),
+            *self.system.state().values(),
         ]
         floats = [t for t in tensors if t.is_floating_point()]
         with torch.no_grad():
@@ -186,17 +186,19 @@ class Trainer:
     def keep(self) -> None:
         """Remember this state as a good one."""
         weights = [t.detach().clone() for t in self._weights()]
-        moments = {k: t.detach().clone() for k, t in moments_of(self.method.optimiser).items()}
-        self._good = weights, moments
+        moments = moments_of(self.system.optimisers)
+        self._good = weights, _copied(moments), _copied(self.system.state())
 
     @torch.no_grad()
     def go_back(self) -> None:
         """Put the weights and moments of the last good state back; the steps still count."""
         assert self._good is not None
-        weights, moments = self._good
+        weights, moments, state = self._good
         torch._foreach_copy_(self._weights(), weights)
-        self.method.optimiser.zero_grad(set_to_none=True)
-        restore_moments(self.method.optimiser, moments)
+        for optimiser in self.system.optimisers.values():
+            optimiser.zero_grad(set_to_none=True)
+        restore_moments(self.system.optimisers, moments)
+        self.system.load_state(_copied(state))
 
     def shrink(self) -> str:
         """Halve the batch, and start from the last good state; empty if it is 1 already.
@@ -228,23 +230,23 @@ class Trainer:
             self.skipped,
             self.rate,
             (self._sampler.labelled, self._sampler.unlabelled),
-            self.method.experienced,
+            self.system.course.experienced,
             self._device.type,
-            moments_of(self.method.optimiser),
-            self.method.generator.get_state(),
+            moments_of(self.system.optimisers),
+            self._generator.get_state(),
+            self.system.state(),
         )
 
     def networks(self, mode: bool) -> None:
-        """Set both networks to training or to evaluation."""
-        self.model.student.train(mode)
-        if self.model.teacher is not None:
-            self.model.teacher.train(mode)
+        """Set the networks to training or to evaluation."""
+        self.model.networks.train(mode)
 
     def close(self) -> None:
-        """End what runs in the background, and let go of recorded steps."""
+        """End what runs in the background, and let go of what the steps needed."""
         self._stepper.forget()
         if self._stream is not None:
             self._stream.close()
+        self.model.system.end()
 
     def _new(self, job: Job, channels: int, record: Mapping[str, object]) -> Model:
         settings, cases = self._settings, self._cases
@@ -291,21 +293,44 @@ class Trainer:
         return replace(model, settings=settings, record=record, pieces=())
 
     def _restore(self, resume: Checkpoint) -> None:
-        moments = moments_for(self.model, resume.model, resume.moments)
-        restore_moments(self.method.optimiser, moments)
+        optimisers = self.system.optimisers
+        moments = moments_for(self.model, optimisers, resume.model, resume.moments)
+        restore_moments(optimisers, moments)
+        if self.model.classes == resume.model.classes:
+            try:
+                self.system.load_state(resume.state)
+            except ValueError as error:
+                raise InputError(f"the checkpoint is damaged: {error}") from error
         self._sampler.labelled, self._sampler.unlabelled = (max(1, n) for n in resume.batches)
-        generator = self.method.generator
+        generator = self._generator
         if resume.generator.shape == generator.get_state().shape:
             generator.set_state(resume.generator)
         else:
             self.notes += (f"It began on another device ({resume.device}): the draws differ",)
 
+    def _learns_unlabelled(self, cases: Sequence[Case]) -> bool:
+        """Whether unlabelled slices are drawn.
+
+        Raises
+        ------
+        InputError
+            If the system can do nothing without them, and there are none.
+        """
+        system = self.model.system
+        some = any(case.guessed.size for case in cases)
+        if "unlabelled" in system.needs and not some and not system.alone:
+            raise InputError(
+                f"{system.name} learns from unlabelled slices too, and there are none",
+                hint="Add a scan without labels, or choose another system",
+            )
+        return some and "unlabelled" in system.needs
+
     def _allow(self) -> None:
         """Let the background of slices hide classes that were not looked for there."""
         groups = unsaid_groups(self._cases, self._classes)
         unsaid = tuple(tuple(self._indices[i] for i in group) for group in groups)
-        if unsaid != self.method.targets.unsaid:
-            self.method.targets.allow(unsaid)
+        if unsaid != self.system.targets.unsaid:
+            self.system.targets.allow(unsaid)
             self._stepper.forget()
 
     def _stored(self) -> SliceStore:
@@ -327,8 +352,12 @@ class Trainer:
         return self._predictor.whole(volume, stack, lambda share: check()).mask
 
     def _weights(self) -> list[Tensor]:
-        nets = [net for net in (self.model.student, self.model.teacher) if net is not None]
-        return [t for net in nets for t in (*net.parameters(), *net.buffers())]
+        networks = self.model.networks
+        return [*networks.parameters(), *networks.buffers()]
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
 
 
 def _new_classes(model: Model, old: Model) -> tuple[str, ...]:

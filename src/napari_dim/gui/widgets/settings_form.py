@@ -8,10 +8,11 @@ from typing import Any, Literal, get_args, get_origin
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFormLayout, QSpinBox, QWidget
 
-from napari_dim.config import Settings
+from napari_dim.config import OPTION_NAMES, setting_field
+from napari_dim.options import OPTIONS, SystemName, SystemOptions
 
 ADVANCED = (
-    "method", "device", "apart", "divergence", "context", "max_size", "width", "labelled_batch",
+    "system", "device", "apart", "divergence", "context", "max_size", "width", "labelled_batch",
     "unlabelled_batch", "learning_rate", "sharpness", "align_weight", "entropy_weight",
     "confidence", "strength", "seed",
 )  # fmt: skip
@@ -23,7 +24,7 @@ class SettingsForm(QWidget):
     Parameters
     ----------
     names
-        Fields of `Settings`.
+        Settings that all systems share, or DiM's own.
     start
         Values to begin with, instead of the fields' defaults.
     """
@@ -37,8 +38,8 @@ class SettingsForm(QWidget):
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._editors: dict[str, QWidget] = {}
         for name in names:
-            field = Settings.model_fields[name]
-            value = (start or {}).get(name, field.default)
+            field = setting_field(name)
+            value = (start or {}).get(name, getattr(field.default, "name", field.default))
             editor = _editor(field, value)
             # Scrolling the panel must not turn a number that lies under the pointer.
             editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -52,8 +53,10 @@ class SettingsForm(QWidget):
             self._editors[name] = editor
 
     def values(self) -> dict[str, Any]:
-        """All values, by name."""
-        return {name: _value(editor) for name, editor in self._editors.items()}
+        """All values, by name; those that the chosen system doesn't have are left out."""
+        values = {name: _value(editor) for name, editor in self._editors.items()}
+        own = OPTIONS[values.get("system", "dim")].model_fields
+        return {k: v for k, v in values.items() if k in own or k not in OPTION_NAMES}
 
     def set_value(self, name: str, value: Any) -> None:
         """Change one value."""
@@ -67,9 +70,11 @@ class SettingsForm(QWidget):
 
 
 def _editor(field: Any, value: Any) -> QWidget:
-    if get_origin(field.annotation) is Literal:
+    # A system is chosen by its name; what is its own follows.
+    kind = SystemName if field.annotation == get_args(SystemOptions)[0] else field.annotation
+    if get_origin(kind) is Literal:
         box = QComboBox()
-        box.addItems([str(choice) for choice in get_args(field.annotation)])
+        box.addItems([str(choice) for choice in get_args(kind)])
         box.setCurrentText(str(value))
         return box
     if field.annotation is bool:
