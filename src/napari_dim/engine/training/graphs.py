@@ -94,7 +94,7 @@ class Stepper:
         if self.recorded:
             key = (stage, *(tuple(each.shape) for each in _tensors(drawn)))
             self._seen[key] += 1
-            if self._seen[key] > WARM and (kept := self._kept(key, stage, drawn)) is not None:
+            if self._seen[key] > WARM and (kept := self._kept(key, stage, drawn, pace)) is not None:
                 return self._replay(kept, drawn, pace)
         return self._take(drawn, stage, pace)
 
@@ -112,7 +112,7 @@ class Stepper:
         batch = self.sampler.views(drawn, with_strong=self.system.strong(stage))
         return self.system.take(batch, stage, pace)
 
-    def _kept(self, key: _Key, stage: Stage, drawn: Drawn) -> _Recorded | None:
+    def _kept(self, key: _Key, stage: Stage, drawn: Drawn, pace: Pace) -> _Recorded | None:
         """The stage's record, made now if there is none; None if it can't be made."""
         if key in self._stages:
             return self._stages[key]
