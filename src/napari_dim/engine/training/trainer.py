@@ -155,7 +155,7 @@ class Trainer:
         """How long the masks at the end will take, by the pace of the last preview."""
         if self.previews is None:
             return 0.0
-        shown = len(self.previews) * (1 + (2 if self.model.teacher is not None else 0))
+        shown = len(self.previews) * (1 + (2 if self.system.second_opinion() is not None else 0))
         labelled = sorted((len(c.states) for c in self._cases if c.labelled.size), reverse=True)
         others = sum(labelled[:MOST_CASES]) - (len(self.previews) if labelled else 0)
         return self.previews.pace * (shown + max(0, others))
