@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,13 +81,19 @@ def one_line(
         raise InputError(problem, where=path, hint=hint) from error
 
 
+def without_quotes(error: Exception) -> str:
+    """What an exception says, without the values that it quotes: they may name a patient."""
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    return re.sub(r"(['\"]).*\1", "'…'", text)
+
+
 def _told(error: Exception, kind: str, done: str) -> str:
     """What to say of an exception that nobody foresaw."""
     if isinstance(error, MemoryError):
         return f"there is not enough memory for this {kind}"
     if isinstance(error, OSError):
         return f"the file can't be {done}: {error.strerror or error}"
-    text = str(error).strip().split("\n")[0] or type(error).__name__
+    text = without_quotes(error)
     if done == "read":
         return f"this is not a usable {kind}: {text}"
     return f"the {kind} can't be {done}: {text}"

@@ -124,8 +124,8 @@ def test_varying_spacing_is_told_or_refused(tmp_path):
         write_series(tmp_path / "a", ramp(), AFFINE, shift=[0, 0.1, 0, -0.1, 0, 0])
     )
     assert "spacing of the slices varies" in volume.warnings[0]
-    folder = write_series(tmp_path / "b", ramp(), AFFINE, shift=[0, 0, 0, 1.5, 3, 4.5])
-    with pytest.raises(InputError, match=r"slices lie 3\.5 to 5 mm apart"):
+    folder = write_series(tmp_path / "b", ramp(), AFFINE, shift=[0, 1.1, 0.3, 1.5, 0.2, 4.5])
+    with pytest.raises(InputError, match=r"slices lie 2\.2 to 7\.8 mm apart"):
         read_volume(folder)
     # A slice of it can still be looked at.
     alone = read_volume(min(folder.iterdir()))
@@ -133,7 +133,7 @@ def test_varying_spacing_is_told_or_refused(tmp_path):
     assert "slice is alone" in alone.warnings[0]
 
 
-def test_rescale_window_and_inversion(tmp_path):
+def test_rescale_and_window(tmp_path):
     how = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": [40, 500],
            "WindowWidth": [401, 2000]}  # fmt: skip
     volume = read_volume(write_series(tmp_path / "a", ramp(), AFFINE, **how))
@@ -145,11 +145,6 @@ def test_rescale_window_and_inversion(tmp_path):
     wanted = ramp() * (0.5 + np.arange(6)) + 0.25
     np.testing.assert_allclose(volume.grid.to_file(volume.array), wanted, rtol=1e-6)
     assert volume.array.dtype == np.float32
-    one = base(np.arange(12, dtype=np.uint8).reshape(3, 4), PhotometricInterpretation="MONOCHROME1")
-    picture = read_volume(write(one, tmp_path / "c.dcm", 1))
-    assert picture.kind == "picture"
-    assert picture.header["inverted"]
-    np.testing.assert_array_equal(picture.array[0], np.arange(12).reshape(3, 4))
 
 
 def test_overlay_bits_are_no_part_of_a_value(tmp_path):
@@ -256,7 +251,7 @@ def test_what_holds_no_image_is_refused_in_one_line(tmp_path):
         read_volume(tmp_path / "none")
 
 
-@pytest.mark.parametrize("vr", [b"\0S", b"XX", b"SQ", b"IS", b"UN", b"DS"])
+@pytest.mark.parametrize("vr", [b"\0S", b"XX", b"SQ", b"UN"])
 def test_a_damaged_type_anywhere_in_the_header_is_read_or_one_line(tmp_path, vr):
     """pydicom takes a value apart when it is first asked for, and raises anything then."""
     folders = (
@@ -272,10 +267,11 @@ def test_a_damaged_type_anywhere_in_the_header_is_read_or_one_line(tmp_path, vr)
         assert len(types) > 20
         for at in types:
             place.write_bytes(data[:at] + vr + data[at + 2 :])
-            for path in (place, place.parent):
-                for ask in (read_volume, list_parts, read_classes, lambda p: read_mask(p, like)):
-                    with suppress(InputError):
-                        ask(path)
+            for ask in (read_volume, read_classes, lambda path: read_mask(path, like)):
+                with suppress(InputError):
+                    ask(place)
+            with suppress(InputError):
+                list_parts(place.parent)
 
 
 def test_names_say_nothing_and_content_does(tmp_path):

@@ -87,14 +87,6 @@ def test_what_simpleitk_would_misplace_is_refused_or_told(tmp_path):
     assert "instances" not in frames.header  # their order isn't known
 
 
-def test_dark_on_bright_is_turned_round_and_told(tmp_path):
-    folder = write_series(tmp_path / "x", ramp(), AFFINE, PhotometricInterpretation="MONOCHROME1")
-    usual, volume = read_volume(folder), read_volume(folder, part="simpleitk")
-    assert (usual.header["inverted"], volume.header["inverted"]) == (True, False)
-    assert "turned its values round" in volume.warnings[0]
-    assert np.ptp(volume.array + usual.array) == 0
-
-
 def test_damage_and_other_folders_are_one_line(tmp_path):
     folder = write_series(tmp_path / "x", ramp(), AFFINE)
     (folder / "odd.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"odd")

@@ -58,7 +58,7 @@ def combined(volumes: Sequence[Volume]) -> Volume:
     dtype = np.result_type(*arrays)
     array = np.concatenate([one.astype(dtype, copy=False) for one in arrays], axis=3)
     # No file holds all of it: `combined` says so to whoever wants to read it again.
-    header = {**first.header, "stored": dtype.name, "window": None, "inverted": False,
+    header = {**first.header, "stored": dtype.name, "window": None,
               "combined": True}  # fmt: skip
     return replace(first, array=array, header=header, warnings=tuple(dict.fromkeys(notes)))
 

@@ -184,7 +184,7 @@ FORMATS = (
         parts="dicom.series_reader:list_dicom",
         classes="dicom.series_reader:list_classes",
         overlaps=True,
-        holds="dicom.headers:is_dicom",
+        holds="dicom.folder_walk:is_dicom",
         needs="pydicom",
         extra="dicom",
     ),

@@ -109,7 +109,7 @@ def is_open(path: Path) -> bool:
     from napari_dim.io.dicom.headers import read_header
 
     header = read_header(path)
-    return header is not None and str(header.get("SOPInstanceUID", "")) in open_series
+    return header is not None and header.uid in open_series
 
 
 def labels_in(volume: Volume) -> np.ndarray | None:

@@ -89,8 +89,6 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
     if volume.channels == 1:
         limits = volume.header.get("window") or contrast(array)
         shown: dict[str, Any] = {"contrast_limits": limits}
-        if volume.header.get("inverted"):
-            shown["colormap"] = "gray_r"
         return [(array, {**common, "name": name, **shown}, "image")]
     if volume.channels in (3, 4) and array.dtype == np.uint8 and volume.separate:
         return [(array, {**common, "name": name, "rgb": True}, "image")]

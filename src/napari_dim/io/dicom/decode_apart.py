@@ -18,7 +18,7 @@ import numpy as np
 from napari_dim.errors import InputError
 
 if TYPE_CHECKING:
-    from napari_dim.io.dicom.headers import Frame
+    from napari_dim.io.dicom.frames import Frame
 
 UNSAFE = "gdcm"
 _CHILD = Path(__file__).with_name("decode_child.py")

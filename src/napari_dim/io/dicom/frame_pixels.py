@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.dicom.decode_apart import decode_apart, decoders, planes_apart
-from napari_dim.io.dicom.headers import Frame
+from napari_dim.io.dicom.frames import Frame, value_ends
 
 _TYPES = [np.dtype(name) for name in ("u1", "i2", "u2", "i4", "u4")]
 
@@ -34,9 +36,8 @@ def value_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     if len(scalings) > 1 or not whole or first.bits[0] > 16:
         return np.dtype(np.float32)
     low, high = np.inf, -np.inf
-    for _, stored, signed in {frame.bits for frame in frames}:
-        ends = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
-        real = [end * slope + inter for end in ends]
+    for bits in {frame.bits for frame in frames}:
+        real = [end * slope + inter for end in value_ends(bits)]
         low, high = min(low, *real), max(high, *real)
     for dtype in _TYPES:
         if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
@@ -62,7 +63,7 @@ def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int
             try:
                 data = _opened(file)
                 if decoders(data):
-                    planes = _planes(data, [frame.index for _, frame in wanted])
+                    planes = _planes(data, [frame for _, frame in wanted])
                 else:  # the rest of the series at once: a process takes its time to start
                     if not apart:
                         decode_apart(files[place:], place, Path(folder))
@@ -134,19 +135,27 @@ def _opened(file: Any) -> Any:
     return data
 
 
-def _planes(data: Any, indices: list[int]) -> Iterator[np.ndarray]:
-    for index in indices:
-        yield _plane(data, index)
+def _planes(data: Any, frames: Sequence[Frame]) -> Iterator[np.ndarray]:
+    """One after the other; the tiles of a mosaic from one frame that is decoded once."""
+    index, plane = -1, np.empty(0)
+    for frame in frames:
+        if frame.index != index:
+            index, plane = frame.index, _plane(data, frame)
+        yield plane
 
 
-def _plane(data: Any, index: int) -> np.ndarray:
+def _plane(data: Any, frame: Frame) -> np.ndarray:
     """One frame, by the first decoder that manages it."""
     from pydicom.pixels import iter_pixels
 
     said = []
+    # pydicom takes the stored bits for the lowest, and would cut off what stands above.
+    how = {"correct_unused_bits": False} if frame.shift else {}
     for name in decoders(data):
         try:
-            plane: np.ndarray = next(iter_pixels(data, indices=[index], decoding_plugin=name))
+            plane: np.ndarray = next(
+                iter_pixels(data, indices=[frame.index], decoding_plugin=name, **how)
+            )
             return plane
         except Exception as error:
             if not name:
@@ -165,15 +174,26 @@ def _coloured(plane: np.ndarray, data: Any) -> np.ndarray:
 
 
 def _real(plane: np.ndarray, frame: Frame, data: Any, dtype: np.dtype[Any]) -> np.ndarray:
-    """The real values: bits that are no part of a number cut off, then slope and intercept."""
+    """The real values: the bits that count, low made dark, then slope and intercept."""
     from pydicom.pixels import apply_modality_lut
 
+    if frame.tile is not None:
+        (top, left), (rows, columns) = frame.tile, frame.shape
+        plane = plane[top : top + rows, left : left + columns]
     if frame.color:
         return plane.astype(dtype, copy=False)
-    if plane.dtype.kind in "iu":
-        plane = _clean(plane, frame)
+    whole = plane.dtype.kind in "iu"
+    if whole:
+        plane = _clean(plane, frame, data)
+    low, high = value_ends(frame.bits)
     if frame.table:
-        return np.asarray(apply_modality_lut(plane, data)).astype(dtype)
+        values = np.asarray(apply_modality_lut(plane, data)).astype(dtype)
+        if frame.inverted:
+            ends = np.asarray(apply_modality_lut(np.array([[low, high]], plane.dtype), data))
+            values = (ends.astype(np.float64).sum() - values).astype(dtype)
+        return values
+    if frame.inverted:
+        plane = (low + high) - plane.astype(np.int64) if whole else -plane
     slope, inter = frame.scaling
     if (slope, inter) == (1.0, 0.0):
         return plane.astype(dtype)
@@ -182,14 +202,44 @@ def _real(plane: np.ndarray, frame: Frame, data: Any, dtype: np.dtype[Any]) -> n
     return (plane.astype(np.float64) * slope + inter).astype(dtype)
 
 
-def _clean(plane: np.ndarray, frame: Frame) -> np.ndarray:
-    """Old files keep overlays in the bits above a number's own."""
+def _clean(plane: np.ndarray, frame: Frame, data: Any) -> np.ndarray:
+    """The stored bits alone: old files keep overlays above them, others nothing below them."""
     _, stored, signed = frame.bits
     if stored >= 8 * plane.dtype.itemsize:
         return plane
-    low, high = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if signed else (0, 2**stored - 1)
-    if plane.min() >= low and plane.max() <= high:
+    low, high = value_ends(frame.bits)
+    shift = frame.shift if _as_stored(data) else 0
+    if not shift and plane.min() >= low and plane.max() <= high:
         return plane
-    bits: np.ndarray = plane.astype(np.int64) & (2**stored - 1)
-    bits[bits > high] -= 2**stored
+    bits: np.ndarray = (plane.astype(np.int64) >> shift) & (2**stored - 1)
+    if signed:
+        bits[bits > high] -= 2**stored
     return bits
+
+
+def _as_stored(data: Any) -> bool:
+    """Whether pixels are bits as they stand in the file: JPEG and its kin hold numbers."""
+    from pydicom.uid import RLELossless
+
+    syntax = data.file_meta.TransferSyntaxUID
+    return not syntax.is_encapsulated or syntax == RLELossless
+
+
+def pixel_hash(frame: Frame) -> str:
+    """What tells the pixels of a file from those of another, without decompressing them."""
+    now = frame.file.stat()
+    return _hash(frame.file, now.st_size, now.st_mtime_ns)
+
+
+@lru_cache(4096)
+def _hash(file: Path, *_: int) -> str:
+    import pydicom
+
+    try:
+        data = pydicom.dcmread(file, force=True)
+        for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+            if name in data:
+                return hashlib.sha256(data[name].value).hexdigest()
+    except Exception:
+        return str(file)  # no copy of anything; whoever reads it says what is wrong
+    return str(file)

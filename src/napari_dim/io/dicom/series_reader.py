@@ -13,15 +13,12 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError, one_line
+from napari_dim.io.dicom.folder_walk import dicom_files
 from napari_dim.io.dicom.frame_pixels import decoded, value_type
-from napari_dim.io.dicom.headers import (
-    Frame,
-    dicom_files,
-    frames_of,
-    is_directory,
-    read_header,
-)
-from napari_dim.io.dicom.stacks import Place, Stack, place_of, stacks_of
+from napari_dim.io.dicom.frames import TURNED, Frame
+from napari_dim.io.dicom.headers import read_header
+from napari_dim.io.dicom.placement import Place, place_of
+from napari_dim.io.dicom.stacks import Stack, stacks_of
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
 from napari_dim.io.geometry import Laid, lay
@@ -45,7 +42,7 @@ def read_dicom(path: Path, how: How) -> Volume:
         stacks, refused = _stacks(path)
         stack, others = _chosen(stacks, how.part, path)
         stack, place = _placed(stack, path)
-        warnings = [*stack.warnings, *place.warnings]
+        warnings = [*stack.warnings, *place.warnings, *_decided(stack)]
         if refused:
             warnings.append(f"{len(refused)} files were left out: {sorted(set(refused))[0]}")
         if others:
@@ -80,7 +77,7 @@ def list_classes(path: Path) -> list[LabelClass]:
 
 def _is_segmentation(path: Path) -> bool:
     header = None if path.is_dir() else read_header(path)
-    return header is not None and header.get("Modality") == "SEG"
+    return header is not None and header.segmentation
 
 
 def list_dicom(path: Path) -> tuple[Part, ...]:
@@ -108,9 +105,8 @@ def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
         found: dict[str, Path] = {}
         for file in dicom_files(path):
             header = read_header(file)
-            uid = "" if header is None else str(header.get("SOPInstanceUID", "") or "")
-            if uid in uids:
-                found.setdefault(uid, file)
+            if header is not None and header.uid in uids:
+                found.setdefault(header.uid, file)
             if len(found) == len(uids):
                 return found
         raise InputError(
@@ -122,36 +118,32 @@ def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
 
 def _stacks(path: Path) -> tuple[list[Stack], list[str]]:
     """All images in a folder, or the one that a file belongs to; and what was refused."""
-    own: list[Frame] = []
+    own: tuple[Frame, ...] = ()
     if not path.is_dir():
         header = read_header(path)
         if header is None:
-            raise InputError("this is not a DICOM file, or its header is damaged")
-        if is_directory(header):
+            raise InputError("this is not a DICOM file")
+        if header.directory:
             path = path.parent
+        elif not header.frames:
+            raise InputError(header.refused, hint=header.hint)
         else:
-            own, refused = frames_of([(path, header)])
-            if not own:
-                raise InputError(refused[0])
+            own = header.frames
             if len(own) > 1 or own[0].position is None:
                 return stacks_of(own), []
-    headers = ((file, read_header(file)) for file in dicom_files(path))
-    frames, refused = frames_of(
-        (file, header)
-        for file, header in headers
-        if header is not None and not is_directory(header)
-    )
+    headers = [header for file in dicom_files(path) if (header := read_header(file)) is not None]
+    frames = [frame for header in headers for frame in header.frames]
     if own:
         # The given file first: of copies it is the one that is read.
-        frames = own + [
-            one for one in frames if one.series == own[0].series and one.uid != own[0].uid
-        ]
-        stacks = [stack for stack in stacks_of(frames) if own[0] in stack.frames]
-        return stacks, []
+        beside = [one for one in frames if one.series == own[0].series and one.file != own[0].file]
+        return [stack for stack in stacks_of([*own, *beside]) if own[0] in stack.frames], []
+    refused = [header for header in headers if header.refused]
     stacks = stacks_of(frames)
+    if not stacks and refused:
+        raise InputError(refused[0].refused, hint=refused[0].hint)
     if not stacks:
-        raise InputError(refused[0] if refused else "the folder holds no DICOM image")
-    return stacks, refused
+        raise InputError("the folder holds no DICOM image")
+    return stacks, [header.refused for header in refused]
 
 
 def _chosen(stacks: list[Stack], part: str, path: Path) -> tuple[Stack, list[Stack]]:
@@ -176,13 +168,26 @@ def _chosen(stacks: list[Stack], part: str, path: Path) -> tuple[Stack, list[Sta
 def _placed(stack: Stack, path: Path) -> tuple[Stack, Place]:
     """A stack and its place; of a file whose series makes no volume, the file alone."""
     try:
-        return stack, place_of(stack)
+        return stack, place_of(stack.frames)
     except InputError as error:
         own = tuple(frame for frame in stack.frames if frame.file == path)
         if not own or len(own) == len(stack.frames):
             raise
         alone = Stack(own, "", (f"its series makes no volume, this slice is alone: {error}",))
-        return alone, place_of(alone)
+        return alone, place_of(alone.frames)
+
+
+def _decided(stack: Stack) -> list[str]:
+    """What was decided of the values, and what the pixels are taken from."""
+    first, told = stack.first, []
+    if first.inverted and not first.color:
+        told.append(TURNED)
+    if first.shift:
+        _, stored, _ = first.bits
+        told.append(f"the values stand in bits {first.shift} to {first.shift + stored - 1}")
+    if first.tile is not None:
+        told.append("the slices are unfolded from Siemens mosaics")
+    return told
 
 
 def _described(stack: Stack) -> str:
@@ -251,7 +256,6 @@ def _volume(
         instances[number] = (frame.uid, frame.index)
     header = {
         "stored": array.dtype.name,
-        "inverted": first.inverted,
         "window": None if first.color else first.window,
         "modality": first.modality,
         "study": first.study,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.errors import InputError
-from napari_dim.io.dicom.headers import value_window
+from napari_dim.io.dicom.frames import TURNED, turning_sum, value_window
 from napari_dim.io.formats import How, Part
 from napari_dim.io.itk.itk_reader import ask_child, read_apart, volume_of
 from napari_dim.volume import Volume
@@ -39,7 +39,7 @@ def read_series(path: Path, how: How) -> Volume:
     if told["alone"]:
         warnings.append("its series makes no volume for SimpleITK, this slice is alone")
     if told["tags"]["photometric"] == "MONOCHROME1":
-        warnings.append("SimpleITK turned its values round, so that bright is high")
+        warnings.append(TURNED)
     if not told["located"]:
         warnings.append("the file does not say how it lies in the patient; programs will differ")
     if told["frames"]:
@@ -73,9 +73,7 @@ def _header(told: dict[str, Any]) -> dict[str, Any]:
     tags = told["tags"]
     header = {name: tags[name] for name in
               ("modality", "study", "series", "frame_of_reference", "sop_class")}  # fmt: skip
-    header["inverted"] = False
-    # The window of values that were turned round holds no more.
-    header["window"] = None if tags["photometric"] == "MONOCHROME1" else _window(tags)
+    header["window"] = _window(tags)
     if told["uids"]:
         header["instances"] = tuple((uid, 0) for uid in told["uids"])
     return header
@@ -86,4 +84,11 @@ def _window(tags: dict[str, str]) -> tuple[float, float] | None:
         centre, width = (float(tags[n].split("\\")[0]) for n in ("centre", "width"))
     except ValueError:
         return None
-    return value_window(centre, width, tags["curve"]) if width > 0 else None
+    if width <= 0:
+        return None
+    low, high = value_window(centre, width, tags["curve"])
+    if tags["photometric"] != "MONOCHROME1":
+        return low, high
+    bits = int(tags["allocated"]), int(tags["stored"]), tags["signed"] == "1"
+    turn = turning_sum(bits, (float(tags["slope"] or 1), float(tags["inter"] or 0)))
+    return turn - high, turn - low

@@ -25,6 +25,8 @@ TAGS = {
     "study": "0020|000d", "series": "0020|000e", "frame_of_reference": "0020|0052",
     "sop_class": "0008|0016", "modality": "0008|0060", "photometric": "0028|0004",
     "centre": "0028|1050", "width": "0028|1051", "curve": "0028|1056",
+    "allocated": "0028|0100", "stored": "0028|0101", "high": "0028|0102", "signed": "0028|0103",
+    "slope": "0028|1053", "inter": "0028|1052",
 }  # fmt: skip
 BETTER = "Read it by pydicom"
 FAR = 0.1
@@ -79,6 +81,10 @@ def main(path: str, out: str, which: str, limit: str) -> dict[str, Any]:
     if math.prod(one.shape) * one.bits > int(limit) * 8:
         return {"refused": "the series is larger than what can be read"}
     others = [f"{n} ({named(each)})" for n, each in enumerate(found, start=1) if each is not one]
+    stored, high = (header_value(one.files[0], TAGS[name]) for name in ("stored", "high"))
+    if stored.isdecimal() and high.isdecimal() and int(high) != int(stored) - 1:
+        return {"refused": f"the values stand in the bits below {int(high) + 1}, which SimpleITK "
+                           "does not read right", "hint": BETTER}  # fmt: skip
     told = {**read(one, out), "others": others if which == "-" else [], "alone": False}
     if told["off"] > FAR and Path(path).is_file():
         return {**read(replace(one, files=(path,)), out), "others": [], "alone": True}
@@ -156,6 +162,15 @@ def header_of(file: Path) -> Header | None:
     return Header(series, orientation, along)
 
 
+def header_value(file: str, key: str) -> str:
+    """One value of the header of a file as text."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+    return tag(reader, key)
+
+
 def chosen(found: list[Series], which: str) -> list[Series]:
     """The series that fit."""
     if which == "-":
@@ -180,6 +195,7 @@ def read(one: Series, out: str) -> dict[str, Any]:
     """Leave the voxels in `out`, and tell where they lie."""
     reader: Any = sitk.ImageFileReader() if len(one.files) == 1 else sitk.ImageSeriesReader()
     several = len(one.files) > 1
+    reader.SetImageIO("GDCMImageIO")
     if several:
         reader.SetFileNames(one.files)
         reader.MetaDataDictionaryArrayUpdateOn()
@@ -232,5 +248,5 @@ if __name__ == "__main__":
         told = main(*sys.argv[1:5])
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        told = {"refused": (lines or [type(error).__name__])[-1]}
+        told = {"refused": (lines or [type(error).__name__])[-1], "hint": BETTER}
     sys.stdout.write(json.dumps(told) + "\n")
