@@ -15,6 +15,7 @@ from napari_dim.gui.jobs.background_task import Emit
 from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples, layer_volume
 from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.logic.slice_actions import renew_suggestions
+from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
 
@@ -94,6 +95,7 @@ class Predicting:
     def __init__(self, session: Session, order: Order) -> None:
         self._session = session
         self._order = order
+        self._homes = [Home(session, target.layer) for target in order.targets]
         self._cancelled = False
         self._over = False
 
@@ -139,6 +141,9 @@ class Predicting:
                     adapt=order.adapt,
                     progress=report,
                 )
+                if target.layer is not None:
+                    doubts = doubts_of(found.entropy, None, found.confidence)
+                    self._homes[number].keep_doubts(doubts)
                 emit(_Predicted(target, volume, found, model))
                 done += 1
         except _CancelledError:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from napari.layers import Layer
@@ -41,6 +42,7 @@ from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.logic.slice_actions import renew_suggestions
 from napari_dim.gui.logic.time_words import clock, left
+from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 
@@ -76,6 +78,7 @@ class Training:
         self._begun = self._heard
         self._held: float | None = None
         self._gone: set[Layer] = set()
+        self._home = Home(session, plan.image)
 
     @classmethod
     def start(cls, session: Session, plan: Plan) -> Training:
@@ -209,17 +212,28 @@ class Training:
         labelled = (i for i, case in enumerate(cases) if case.labelled.size)
         shown = 0 if plan.parts else next(labelled, 0)
         emit(_Loaded(cases, shown))
+        start = plan.start
+        if isinstance(start, Path):
+            from napari_dim.engine.inference.trained_model import Model
+
+            emit("Loading the last model")
+            start = Model.load(start)
         job = Job(
             cases,
             settings,
             plan.run,
             preview_case=shown,
             preview_every=math.inf,
-            start=None if resume is not None else plan.start,
+            start=None if resume is not None else start,
             resume=resume,
             begun=self._begun,
         )
         for event in run(job, control):
+            if isinstance(event, Preview) and event.confidence is not None:
+                doubts = doubts_of(event.entropy, event.disagreement, event.confidence)
+                self._home.keep_doubts(doubts)
+            if isinstance(event, Finished):
+                self._home.keep_model(event.model)
             emit(event)
 
     def on_event(self, event: object) -> None:
@@ -290,6 +304,7 @@ class Training:
         if self._shown is not None:
             self._shown.due = time.monotonic() + FIRST_PREVIEW
         self._phase = "The first steps take longest"
+        self._home.keep_run(self._plan.run)
         self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
         notes = (*event.notes, *self._plan.faults)

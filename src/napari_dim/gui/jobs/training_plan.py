@@ -57,7 +57,7 @@ class Plan:
     name
         What is trained on, for people.
     start
-        The model to go on from; None starts anew.
+        The model to go on from, or the run folder to load it from; None starts anew.
     resume
         Whether `run` holds a checkpoint that this training goes on from, with its settings.
     segment_all
@@ -71,7 +71,7 @@ class Plan:
     run: Path | None
     parts: tuple[Part, ...] = ()
     name: str = ""
-    start: Model | None = None
+    start: Model | Path | None = None
     resume: bool = False
     segment_all: bool = False
     faults: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_dim.gui.controller import Activity, Session
 from napari_dim.gui.state.preferences import hide_hints, preferences
+from napari_dim.gui.storage.last_model import known_cases
 from napari_dim.gui.widgets.loss_curves import stopped_paying
 from napari_dim.gui.widgets.small_widgets import note, while_alive
 from napari_dim.states import LABELLED
@@ -72,12 +73,10 @@ def next_step(session: Session) -> Step | None:
 
 def _learnt(session: Session) -> int | None:
     """How many slices of this scan the last training began with; None if it is not known."""
-    if session.model is None or session.image is None:
+    if session.image is None:
         return None
-    for case in session.model.record.get("cases", ()):
-        if case.get("name") == session.image.name:
-            return max(len(case.get("labelled", ())), session.joined)
-    return None
+    case = known_cases(session).get(session.image.name)
+    return None if case is None else max(len(case.get("labelled", ())), session.joined)
 
 
 class Guide(QWidget):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
 
 from napari_dim.errors import InputError
+from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.project_cases import open_case
 from napari_dim.gui.widgets.small_widgets import note
 from napari_dim.project import Project
@@ -84,6 +85,8 @@ def restore(session: Session, leftover: Leftover) -> str:
             said.append(open_case(session, project, name))
         except InputError as error:
             said.append(str(error))
+    if text := model_back(session, project):
+        said.append(text)
     return ". ".join(said)
 
 

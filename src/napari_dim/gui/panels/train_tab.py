@@ -34,6 +34,7 @@ from napari_dim.gui.logic.slice_actions import current
 from napari_dim.gui.logic.training_sources import describe
 from napari_dim.gui.panels.other_scans import OtherImages
 from napari_dim.gui.state.preferences import preferences
+from napari_dim.gui.storage.last_model import known_cases, start_of
 from napari_dim.gui.widgets.loss_curves import LossCurves
 from napari_dim.gui.widgets.settings_form import SettingsForm
 from napari_dim.gui.widgets.small_widgets import (
@@ -217,7 +218,7 @@ class TrainTab(QWidget):
 
     def _plan(self) -> Plan:
         changes = self.form.values()
-        start = self.session.model if self.go_on.isChecked() else None
+        start = start_of(self.session) if self.go_on.isChecked() else None
         folder = self.runs.path
         settings = plan_settings(
             {k: v for k, v in changes.items() if k != "device"},
@@ -318,15 +319,15 @@ class TrainTab(QWidget):
 
     def _on_model(self) -> None:
         """Offer to go on from a model; it is what one wants if it was trained on this scan."""
-        model, image = self.session.model, self.session.image
+        image = self.session.image
         if self.session.resumable is not None:
             self.go_on.setText("go on from the last checkpoint")
             self.go_on.setVisible(True)
             self.go_on.setChecked(True)
             return
         self.go_on.setText("go on from the last training")
-        self.go_on.setVisible(model is not None)
-        known = [] if model is None else [case["name"] for case in model.record.get("cases", [])]
+        self.go_on.setVisible(start_of(self.session) is not None)
+        known = known_cases(self.session)
         self.go_on.setChecked(image is not None and image.name in known)
 
     def _on_tick(self) -> None:

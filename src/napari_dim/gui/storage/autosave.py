@@ -158,6 +158,10 @@ class Autosave:
         project, case = self._cases.get(image, (None, ""))
         return case if project is self.project is not None else ""
 
+    def place_of(self, image: Layer) -> tuple[Project, str] | None:
+        """The project or recovery folder that a scan is kept in, and the name of its case."""
+        return self._cases.get(image)
+
     def layers_of(self, case: str) -> list[Layer]:
         """The open layers of a case of the open project: its labels, its scan."""
         kept = [

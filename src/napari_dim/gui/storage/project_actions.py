@@ -14,6 +14,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session
 from napari_dim.gui.hooks.reader_writer import LABEL_NAMES
 from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.project_cases import add_open_layers, close_case, open_case, written
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
@@ -250,6 +251,8 @@ def _begin(session: Session, project: Project) -> str:
         except InputError as error:
             said.append(str(error))
         session.viewer.reset_view()
+    if text := model_back(session, project):
+        said.append(text)
     return ". ".join(said)
 
 

@@ -17,6 +17,7 @@ from napari_dim.gui.layers.image_layers import (
     layer_source,
     layer_volume,
 )
+from napari_dim.gui.storage.last_model import doubts_back
 from napari_dim.gui.storage.layer_notes import labels_from, prediction_from
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
@@ -63,6 +64,7 @@ def open_case(session: Session, project: Project, name: str) -> str:
             session.pair(image, shown)
         session.show_case(image, shown)
         session.case_wanted.emit(image)
+        doubts_back(session, project, name, image)
     if not project.read_only:
         project.current = name
     return f"Opened {name}: " + ("; ".join(said) or "nothing is labelled yet")
