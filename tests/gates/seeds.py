@@ -103,9 +103,9 @@ def _image(name: str) -> Callable[[Path], None]:
 
     def open_(folder: Path) -> None:
         from napari_dim.cli.info import describe
-        from napari_dim.io import read_volume
+        from napari_dim.io import Glance, read_volume
 
-        describe(read_volume(folder / name))
+        describe(Glance.at(read_volume(folder / name)))
 
     return open_
 

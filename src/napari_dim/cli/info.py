@@ -10,8 +10,7 @@ import typer
 from napari_dim.cli.console import output
 
 if TYPE_CHECKING:
-    from napari_dim.io import Part
-    from napari_dim.volume import Volume
+    from napari_dim.io import Glance, Part
 
 _MOST_LABELS = 64
 
@@ -33,7 +32,7 @@ def info(
 ) -> None:
     """Show an image's geometry, type, range, classes, and anything odd about it."""
     from napari_dim.data.cohort import case_of
-    from napari_dim.data.load import load_image
+    from napari_dim.data.load import glance_at
     from napari_dim.io import list_parts
     from napari_dim.io.formats import reader_of
 
@@ -42,10 +41,10 @@ def info(
     row = case_of(file, slice_axis=slice_axis, part=part)
     reader, own = reader_of(row.image, part)
     parts = () if own or row.channels else list_parts(row.image, part)
-    scan = load_image(row) if own or not _must_choose(parts) else None
+    seen = glance_at(row) if own or not _must_choose(parts) else None
     console.print(f"{'format':<12}{reader.name}")
-    if scan is not None:
-        for name, value in describe(scan):
+    if seen is not None:
+        for name, value in describe(seen):
             console.print(f"{name:<12}{value}")
     for number, one in enumerate(parts):
         console.print(f"{'holds' if number == 0 else '':<12}{one.key}: {one.text}", markup=False)
@@ -58,62 +57,52 @@ def _must_choose(parts: tuple[Part, ...]) -> bool:
     return len(parts) > MAX_CHANNELS and parts[0].key == "0"
 
 
-def describe(volume: Volume) -> list[tuple[str, str]]:
-    """Name and value of everything worth knowing about a volume."""
+def describe(seen: Glance) -> list[tuple[str, str]]:
+    """Name and value of everything worth knowing about an image."""
     import numpy as np
 
-    grid, array = volume.grid, volume.array
+    grid, sample = seen.grid, seen.sample
     lines = [
-        ("file", str(volume.path) if volume.path else "-"),
-        ("kind", f"{volume.kind}, {_channels(volume.channels)}"),
+        ("file", str(seen.path) if seen.path else "-"),
+        ("kind", f"{seen.kind}, {_channels(seen.channels)}"),
         ("slices", f"{grid.shape[0]} of {grid.shape[1]} x {grid.shape[2]} (rows x columns)"),
     ]
-    if volume.kind == "volume":
+    if seen.kind == "volume":
         lines += [
             ("file shape", " x ".join(str(size) for size in grid.file_shape)),
             ("orientation", f"{grid.codes}, {grid.plane} slices along axis {grid.slice_axis}"),
             ("handedness", "left" if np.linalg.det(grid.file_affine[:3, :3]) < 0 else "right"),
         ]
-    axes = ("slice", "row", "column") if volume.kind == "volume" else ("row", "column")
+    axes = ("slice", "row", "column") if seen.kind == "volume" else ("row", "column")
     spacing = " x ".join(f"{step:.4g}" for step in grid.spacing[-len(axes) :])
+    values = sample[np.isfinite(sample)] if sample.dtype.kind == "f" else sample
+    found = f"{values.min():g} to {values.max():g}" if values.size else "not a finite number"
     lines += [
         ("spacing", f"{spacing} {grid.unit} ({' x '.join(axes)})"),
-        ("type", str(volume.header.get("stored", array.dtype))),
-        ("range", _range(volume)),
+        ("type", seen.stored),
+        ("range", f"{found} {seen.where}".rstrip()),
     ]
-    if isinstance(array, np.ndarray) and array.dtype.kind in "iu" and array.ndim == 3:
-        labels = np.unique(array)
+    if sample.dtype.kind in "iu" and seen.channels == 1:
+        labels = np.unique(sample)
         if labels.size <= _MOST_LABELS:
-            lines.append(("values", " ".join(str(label) for label in labels)))
-    lines += [("class", text) for text in _classes(volume)]
-    if volume.kind == "volume":
+            listed = " ".join(str(label) for label in labels)
+            lines.append(("values", f"{listed} {seen.where}".rstrip()))
+    lines += [("class", text) for text in _classes(seen.path)]
+    if seen.kind == "volume":
         for number, row in enumerate(grid.file_affine[:3]):
             numbers = " ".join(f"{value:10.4f}" for value in row)
             lines.append(("affine" if number == 0 else "", numbers))
-    lines += [("warning", warning) for warning in volume.warnings]
+    lines += [("warning", warning) for warning in seen.warnings]
     return lines
 
 
-def _classes(volume: Volume) -> list[str]:
+def _classes(path: Path | None) -> list[str]:
     """The classes that a mask's file names, one line each."""
     from napari_dim.io import read_classes
 
-    if volume.path is None or not volume.path.is_file():
+    if path is None or not path.is_file():
         return []
-    return [f"{item.id}: {item.name}" for item in read_classes(volume.path)]
-
-
-def _range(volume: Volume) -> str:
-    """Lowest and highest value; of a volume that lies on the disk, those of some slices."""
-    import numpy as np
-
-    array = volume.array
-    if isinstance(array, np.ndarray):
-        return f"{array.min():g} to {array.max():g}"
-    numbers = np.unique(np.linspace(0, len(array) - 1, 9).round().astype(int))
-    planes = [array[int(number)] for number in numbers]
-    low, high = min(plane.min() for plane in planes), max(plane.max() for plane in planes)
-    return f"{low:g} to {high:g} in {len(planes)} of its slices"
+    return [f"{item.id}: {item.name}" for item in read_classes(path)]
 
 
 def _channels(count: int) -> str:

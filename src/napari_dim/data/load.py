@@ -12,7 +12,7 @@ import numpy as np
 from napari_dim.data.case import Case
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
-from napari_dim.io import lay_mask, read_volume
+from napari_dim.io import Glance, glance, lay_mask, read_volume
 from napari_dim.io.channels import combined, read_as, stores_grey
 from napari_dim.io.labels import ids_in, slices_showing
 from napari_dim.states import SliceState
@@ -38,6 +38,24 @@ def load_image(row: CohortCase) -> Volume:
     if not row.channels:
         return volume
     return combined([volume, *(read_volume(path) for path in row.channels)])
+
+
+def glance_at(row: CohortCase) -> Glance:
+    """What the image of a case is, as `load_image` would give it; of a large one by a sample.
+
+    Raises
+    ------
+    InputError
+        As `load_image`.
+    """
+    if row.channels:
+        return Glance.at(load_image(row))
+    seen = glance(row.image, part=row.part)
+    if not row.slice_axis:
+        return seen
+    if seen.kind == "picture":
+        return Glance.at(load_image(row))
+    return replace(seen, grid=replace(seen.grid, slice_axis=seen.grid.axis_called(row.slice_axis)))
 
 
 def load_case(row: CohortCase) -> Case:

@@ -13,16 +13,19 @@ from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
 from napari_dim.io.geometry import Laid, lay
+from napari_dim.io.glance import Glance
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.overlaps import winner
 from napari_dim.volume import Volume, file_stem
 
 __all__ = [
+    "Glance",
     "LabelClass",
     "Laid",
     "Part",
     "atomic_path",
     "file_kind",
+    "glance",
     "hash_file",
     "lay_mask",
     "list_parts",
@@ -95,6 +98,20 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
     found, own = reader_of(path, part)
     volume: Volume = found.call(found.read, path, How(slice_axis, own))
     return replace(volume, header={**volume.header, "part": part}) if part else volume
+
+
+def glance(path: Path, *, part: str = "") -> Glance:
+    """What an image is, its values looked at in part where reading them all would take long.
+
+    Raises
+    ------
+    InputError
+        As `read_volume`; damage beyond what was looked at is not found.
+    """
+    path = _existing(path)
+    found, own = reader_of(path, part)
+    seen: Glance | None = found.call(found.glance, path, How(None, own)) if found.glance else None
+    return Glance.at(read_volume(path, part=part)) if seen is None else seen
 
 
 def read_mask(path: Path, like: Volume) -> np.ndarray:

@@ -68,6 +68,8 @@ class Format:
         ``(path) -> tuple[Part, ...]``: the images in a file or folder that may hold several.
     classes
         ``(path) -> list[LabelClass]``: what a mask's file says of its classes.
+    glance
+        ``(path, How) -> Glance | None``: header and sample of an image that is slow to read.
     read_mask
         ``(path, like) -> ids``; by default the file is read as an image and laid on `like`.
     written
@@ -100,6 +102,7 @@ class Format:
     read: str = ""
     parts: str = ""
     classes: str = ""
+    glance: str = ""
     read_mask: str = ""
     key: str = ""
     written: tuple[str, ...] = ()
@@ -136,6 +139,7 @@ FORMATS = (
         "volume",
         read="nifti.nifti_reader:read_nifti",
         parts="nifti.nifti_reader:list_nifti",
+        glance="nifti.nifti_glance:glance_nifti",
         read_mask="nifti.nifti_reader:read_nifti_mask",
         key="nifti",
         written=(".nii.gz", ".nii"),
@@ -165,6 +169,7 @@ FORMATS = (
         (),
         "volume",
         read="zarr.zarr_reader:read_ome_zarr",
+        parts="zarr.zarr_reader:list_zarr",
         read_mask="zarr.zarr_reader:read_ome_zarr_mask",
         classes="zarr.zarr_reader:classes_of",
         key="zarr",
@@ -272,6 +277,22 @@ FORMATS = (
 """All formats. Where two could hold a folder, the first that says so is taken."""
 
 
+_INSTEAD = {
+    (".heic", ".heif", ".avif", ".svg", ".psd", ".eps", ".pdf", ".exr", ".ico"):
+        "Save the picture as PNG or TIFF",
+    (".mp4", ".avi", ".mov", ".mkv", ".webm"): "Save its pictures as a folder of PNG files",
+    (".mgz", ".mgh"): "Convert it to NIfTI: mri_convert IMAGE IMAGE.nii.gz",
+    (".mnc", ".mif", ".mif.gz", ".minc", ".vtk", ".vti", ".head", ".brik"):
+        "Convert it to NIfTI with the program that made it",
+    (".npy", ".npz", ".mat", ".h5", ".hdf5", ".pt"):
+        "Save the array as NIfTI, with its place and spacing: nibabel does it from Python",
+    (".czi", ".lif", ".nd2", ".svs", ".ndpi", ".oib", ".oif"):
+        "Save it as OME-TIFF or OME-Zarr with the program that made it",
+    (".xlsx", ".docx", ".txt"): "",
+}  # fmt: skip
+"""Files that people have and that can't be read -> what to do."""
+
+
 def format_of(path: Path) -> Format:
     """The format of a file or folder, by its name, else by what is in it.
 
@@ -285,14 +306,37 @@ def format_of(path: Path) -> Format:
     if found is not None:
         return found
     if _is_folder(path):
-        raise InputError("the folder holds no images that can be read", where=path)
+        raise _no_image(path)
     if not path.suffix and not path.exists():
         raise InputError("there is no such file", where=path)
+    end = "".join(path.suffixes[-2:]).lower()
+    way = next((text for ends, text in _INSTEAD.items() if end.endswith(ends)), "")
+    readable = ", ".join(one.name for one in FORMATS if one.read and not one.reads)
     raise InputError(
-        "this kind of file can't be read",
-        where=path,
-        hint=f"What can: {', '.join(one.name for one in FORMATS if one.read and not one.reads)}",
+        "this kind of file can't be read", where=path, hint=way or f"What can: {readable}"
     )
+
+
+def _no_image(folder: Path) -> InputError:
+    """What is wrong with a folder that is no image, and what in it may be one."""
+    names = sorted(one.name for one in folder.iterdir() if not one.name.startswith("."))
+    found: dict[str, list[str]] = {}
+    for name in names:
+        inner = folder / name
+        known = next((f.name for f in FORMATS if f.read and name.lower().endswith(f.suffixes)), "")
+        if known and inner.is_file():
+            found.setdefault(known, []).append(name)
+    inner_folders = [name for name in names if (folder / name).is_dir()]
+    if not found and not inner_folders:
+        return InputError("the folder holds no images that can be read", where=folder)
+    if found:
+        kind, files = max(found.items(), key=lambda item: len(item[1]))
+        hint = f"It holds a {kind} file: give {files[0]} itself"
+        if len(files) > 1:
+            hint = f"It holds {len(files)} {kind} files: give one of them, such as {files[0]}"
+    else:
+        hint = f"It holds folders: give one of them, such as {inner_folders[0]}"
+    return InputError("the folder is no image by itself", where=folder, hint=hint)
 
 
 def reader_of(path: Path, part: str = "") -> tuple[Format, str]:

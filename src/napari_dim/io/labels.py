@@ -100,6 +100,11 @@ def as_labels(
         # Written so that NaN and infinity, which compare false, are refused too.
         with np.errstate(invalid="ignore"):
             bad = ~(np.abs(values - whole) <= tolerance)
+        if bad.any() and np.isnan(values[bad]).all():
+            raise InputError(
+                "the mask holds NaN, which is no class number", where=where,
+                hint="If that is its background, save it with 0 there",
+            )  # fmt: skip
         if bad.any():
             raise InputError(
                 f"a mask holds whole class numbers, this one holds {_exactly(values[bad].flat[0])}",

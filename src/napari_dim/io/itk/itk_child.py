@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import SimpleITK as sitk  # noqa: N813
 def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
     """Read `name` and say what it is; `{"refused": ...}` where it is not read."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(name)
+    reader.SetFileName(_with_times_listed(name, out))
     reader.ReadImageInformation()
     size = [int(n) for n in reader.GetSize()]
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
@@ -34,7 +36,9 @@ def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
         return {"refused": f"the image has {len(size)} axes"}
     if min(size) < 1:
         return {"refused": "the header declares an empty image"}
-    count = size[3] if len(size) == 4 else 1
+    # A list of whole volumes, as Slicer writes a sequence of times, is no list of channels.
+    listed = channels > 1 and _kind_of_pixels(reader) in ("list", "time")
+    count = channels if listed else size[3] if len(size) == 4 else 1
     if index != "-" and not 0 <= int(index) < count:
         return {"refused": f"there is no volume {index}: the file holds {count}, from 0"}
     if count > 1 and index == "-":
@@ -48,6 +52,8 @@ def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
     image = reader.Execute()
     array = sitk.GetArrayViewFromImage(image)
     axes = image.GetDimension()
+    if listed:
+        array = array[..., int(index) if index != "-" else 0]
     np.save(out, np.transpose(array, (*range(axes)[::-1], *range(axes, array.ndim))))
     keys = image.GetMetaDataKeys()
     return {
@@ -57,6 +63,30 @@ def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
         "space": image.GetMetaData("NRRD_space") if "NRRD_space" in keys else "",
         "stored": kind,
     }
+
+
+def _kind_of_pixels(reader: sitk.ImageFileReader) -> str:
+    """What the axis of a NRRD file is whose values SimpleITK takes for components."""
+    key = "NRRD_kinds[pixel]"
+    return str(reader.GetMetaData(key)).lower() if reader.HasMetaDataKey(key) else ""
+
+
+def _with_times_listed(name: str, out: str) -> str:
+    """A NRRD file with an axis of kind "time", which SimpleITK refuses, as one of kind "list"."""
+    if not name.lower().endswith(".nrrd"):
+        return name
+    with Path(name).open("rb") as file:
+        head = file.read(65536)
+    line = re.search(rb"^kinds:.*?\btime\b.*$", head.partition(b"\n\n")[0], re.M | re.I)
+    if line is None:
+        return name
+    # Of the same length, so that the voxels stay where they are.
+    listed = re.sub(rb"\btime\b", b"list", line[0], flags=re.I)
+    copy = Path(out).with_name("listed.nrrd")
+    shutil.copyfile(name, copy)
+    with copy.open("r+b") as file:
+        file.write(head.replace(line[0], listed, 1))
+    return str(copy)
 
 
 if __name__ == "__main__":

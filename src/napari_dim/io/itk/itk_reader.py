@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ from napari_dim.io.overlaps import SHARED, WINNERS, overlap_parts, winner
 from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _CHILD = Path(__file__).with_name("itk_child.py")
+_DATA_FILE = re.compile(r"^(?:ElementDataFile *= *|data ?file: *)(.+?)\r?$", re.M | re.I)
+_LONGEST_HEADER = 65536
 _START = 120.0
 _BYTES_A_SECOND = 4e6
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -44,8 +47,32 @@ def read_itk(path: Path, how: How) -> Volume:
         array, notes = merged(array, segments, wins, path)
         volume = volume_of(path, array, told, how.slice_axis)
         return replace(volume, warnings=(*volume.warnings, *notes))
+    check_data_file(path)
     array, told = read_apart(path, _CHILD, _number(path, how.part), path.stat().st_size)
     return volume_of(path, array, told, how.slice_axis)
+
+
+def check_data_file(path: Path) -> None:
+    """Refuse a header whose voxels lie in another file that is not there, by name.
+
+    Raises
+    ------
+    InputError
+        If it is missing.
+    """
+    if path.suffix.lower() not in (".mhd", ".nhdr"):
+        return
+    with path.open("rb") as file:
+        text = file.read(_LONGEST_HEADER).decode("latin-1")
+    named = _DATA_FILE.search(text)
+    name = named[1].strip() if named else ""
+    if not name or name.split()[0].upper() in ("LOCAL", "LIST") or "%" in name:
+        return
+    if not (path.parent / name.replace("\\", "/")).is_file():
+        raise InputError(
+            f"its voxels are in another file, {Path(name).name}, which is missing", where=path,
+            hint="Put it beside this one, under that name",
+        )  # fmt: skip
 
 
 def read_plain(path: Path) -> np.ndarray:
@@ -114,7 +141,8 @@ def _hint(told: dict[str, Any]) -> str:
     if "hint" in told:
         return str(told["hint"])
     if "volumes" in told:
-        return f"Choose one of its volumes, 0 to {told['volumes'] - 1}"
+        last = told["volumes"] - 1
+        return f"Choose one of its volumes, 0 to {last}: --volume, or the column part of a cohort"
     return ""
 
 

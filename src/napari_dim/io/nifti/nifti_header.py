@@ -193,8 +193,8 @@ def one_volume(source: Source, part: str, path: Path) -> Source:
         if count > MAX_CHANNELS:
             raise InputError(
                 f"the file is a series of {count} volumes", where=path,
-                hint=f"Choose one of its volumes, 0 to {count - 1}; up to {MAX_CHANNELS} are "
-                "read as channels",
+                hint=f"Choose one of its volumes, 0 to {count - 1}: --volume, or the column part "
+                f"of a cohort. Up to {MAX_CHANNELS} are read as channels",
             )  # fmt: skip
         return source
     if not wanted.isdecimal() or int(wanted) >= count:

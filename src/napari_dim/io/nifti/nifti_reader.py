@@ -33,16 +33,17 @@ from napari_dim.volume import Grid, Volume, default_slice_axis
 
 _BLOCK = 2**20  # voxels
 _CUT_OFF = ("the compressed data are damaged or cut off", "Copy the file again")
-_DAMAGED: Foreseen = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
+DAMAGED: Foreseen = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
+"""What a damaged file raises, and what to say of it."""
 TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 __all__ = ["MAX_BYTES", "list_nifti", "read_nifti", "read_nifti_mask", "sheared"]
 
 
 def read_nifti(path: Path, how: How) -> Volume:
     """Read a NIfTI image; see `napari_dim.io.read_volume`."""
-    with one_line(path, "NIfTI file", known=_DAMAGED):
+    with one_line(path, "NIfTI file", known=DAMAGED):
         source = one_volume(read_nifti_header(path), how.part, path)
-        grid, warnings = _grid(source, path, how.slice_axis)
+        grid, warnings = grid_of(source, path, how.slice_axis)
         if source.colors:
             # Red, green and blue lie side by side; transparency is no part of the image.
             stored = replace(source, shape=(source.colors, *source.shape[:3]))
@@ -65,7 +66,7 @@ def read_nifti(path: Path, how: How) -> Volume:
 
 def list_nifti(path: Path) -> tuple[Part, ...]:
     """The volumes of a file of four axes; see `napari_dim.io.list_parts`."""
-    with one_line(path, "NIfTI file", known=_DAMAGED):
+    with one_line(path, "NIfTI file", known=DAMAGED):
         source = read_nifti_header(path)
     if len(source.shape) < 4 or source.colors:
         return ()
@@ -78,11 +79,11 @@ def list_nifti(path: Path) -> tuple[Part, ...]:
 
 def read_nifti_mask(path: Path, like: Volume) -> Laid:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
-    with one_line(path, "NIfTI file", known=_DAMAGED):
+    with one_line(path, "NIfTI file", known=DAMAGED):
         source = read_nifti_header(path)
         if len(source.shape) > 3:
             raise InputError("a mask has one volume, this file several", where=path)
-        grid, _ = _grid(source, path, 0)
+        grid, _ = grid_of(source, path, 0)
         found = fit(grid, like.grid)  # before any voxel is read
         return lay_ids(_read_labels(source, path), found, like.grid)
 
@@ -155,7 +156,7 @@ def _read_labels(source: Source, path: Path) -> np.ndarray:
     return labels.reshape(source.shape, order="F")
 
 
-def _grid(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:
+def grid_of(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, list[str]]:
     """The grid in mm, with the qform's place if that is another; and what is odd about it."""
     header, warnings = source.header, []
     shape = (source.shape[0], source.shape[1], source.shape[2])

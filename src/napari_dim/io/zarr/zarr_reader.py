@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
-from napari_dim.io.formats import How
+from napari_dim.io.formats import How, Part
 from napari_dim.io.geometry import Laid, fit, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.zarr.lazy_array import LazyArray, plane_numbers
@@ -76,6 +76,15 @@ def read_ome_zarr(path: Path, how: How | None = None) -> Volume:
         axes_here = [spatial[2 - axis] for axis in order]  # file axes are (x, y, z)
         lazy = LazyArray(array, [*axes_here, *more], fixed, flips)
         return Volume(cast(np.ndarray, lazy), grid, path, header=header)
+
+
+def list_zarr(path: Path) -> tuple[Part, ...]:
+    """The times of an image that has several; see `napari_dim.io.list_parts`."""
+    with one_line(path, "Zarr store", known=_MISSING):
+        array, axes, *_ = _level(path)
+        names = [axis.lower() for axis in axes]
+        count = int(array.shape[names.index("t")]) if "t" in names else 1
+    return tuple(Part(str(number), f"time {number} of {count}") for number in range(count))
 
 
 def read_ome_zarr_mask(path: Path, like: Volume) -> Laid:
@@ -202,6 +211,11 @@ def _sorted_axes(
             fixed[place] = 0
         elif name == "t" and how.part.isdigit() and int(how.part) < count:
             fixed[place] = int(how.part)
+        elif name == "t":
+            raise InputError(
+                f"the image has {count} times", where=path,
+                hint=f"Choose one by --volume 0 to {count - 1}, or in the column part of a cohort",
+            )  # fmt: skip
         else:
             raise InputError(
                 f"the image has {count} steps along its axis {name}", where=path,
