@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -190,6 +190,36 @@ class Grid:
         corners[:3] *= (np.array(self.file_shape) - 1)[:, None]
         apart = np.linalg.norm(((self.file_affine - other.file_affine) @ corners)[:3], axis=0)
         return bool(apart.max() <= tolerance * min(self.spacing))
+
+
+class Placed(Protocol):
+    """What a mask is laid onto or written for: an image, or all of it but its voxels."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that it was read from."""
+
+    @property
+    def kind(self) -> Literal["volume", "picture"]:
+        """As `Volume.kind`."""
+
+    @property
+    def header(self) -> Mapping[str, Any]:
+        """As `Volume.header`."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A `Volume` without its voxels."""
+
+    grid: Grid
+    path: Path | None = None
+    kind: Literal["volume", "picture"] = "volume"
+    header: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from napari_dim import __version__
-from napari_dim.cli import system
+from napari_dim.cli import doctor, system
 from napari_dim.cli.doctor import examine, report_lines
+from napari_dim.io import formats
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's libraries")
 
@@ -71,3 +72,18 @@ def test_a_broken_torch_does_not_stop_it(monkeypatch):
     report = examine()
     assert any("torch can't be used" in text for text in report["advice"])
     assert report["versions"]["numpy"]
+
+
+def test_missing_readers_and_qt_are_named_without_a_screen(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    gone = {"pydicom", "highdicom", "zarr"}
+    there = formats.find_spec
+    monkeypatch.setattr(formats, "find_spec", lambda name: None if name in gone else there(name))
+    monkeypatch.setattr(doctor, "_version", lambda name: None if "Qt" in name else "1")
+    advice = "\n".join(examine()["advice"])
+    assert 'No Qt binding, so no window: pip install "napari[pyqt6]"' in advice
+    assert 'DICOM can\'t be read: pip install "napari-dim[dicom]"' in advice
+    assert 'OME-Zarr can\'t be read: pip install "napari-dim[large]"' in advice
+    assert 'DICOM-SEG can\'t be written: pip install "napari-dim[dicom]"' in advice
+    assert "NRRD" not in advice

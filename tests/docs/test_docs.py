@@ -10,7 +10,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from napari_dim.cli import app
-from napari_dim.io.formats import FORMATS
+from napari_dim.io.formats import READERS, WRITERS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -58,12 +58,11 @@ def test_the_command_line_has_every_command_and_option():
 
 def test_the_formats_are_those_of_the_table():
     reading, writing = page("formats.md").split("## Writing")
-    for one in FORMATS:
-        if one.read:
-            row = next((r for r in reading.splitlines() if r.startswith(f"| {one.name} |")), "")
-            assert row, f"{one.name} is not among those that can be read"
-            assert all(f"`{suffix}`" in row for suffix in one.suffixes), one.name
-        if one.key:
-            row = next((r for r in writing.splitlines() if f"| `{one.key}` |" in r), "")
-            assert row, f"{one.key} is not among those that can be written"
-            assert all(f"`{suffix}`" in row for suffix in one.written), one.key
+    for one in READERS:
+        row = next((r for r in reading.splitlines() if r.startswith(f"| {one.name} |")), "")
+        assert row, f"{one.name} is not among those that can be read"
+        assert all(f"`{suffix}`" in row for suffix in one.suffixes), one.name
+    for two in WRITERS:
+        row = next((r for r in writing.splitlines() if f"| `{two.key}` |" in r), "")
+        assert row, f"{two.key} is not among those that can be written"
+        assert all(f"`{suffix}`" in row for suffix in two.written), two.key

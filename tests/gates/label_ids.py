@@ -12,7 +12,7 @@ from napari_dim.errors import InputError
 from napari_dim.io import read_mask, read_volume, write_mask
 from napari_dim.io.dicom.seg_reader import read_dicom_seg
 from napari_dim.io.export.surfaces import write_surfaces
-from napari_dim.io.formats import FORMATS
+from napari_dim.io.formats import WRITERS
 from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_series
 
@@ -38,7 +38,7 @@ def run(count: int) -> str:
         flat = Volume(scan.array[:1], Grid.of_picture(*SHAPE[1:]), kind="picture")
         for number in range(count):
             ids = np.array([1, 4, 255, 300, 70000]) if number == 0 else _ids(rng)
-            for form in FORMATS:
+            for form in WRITERS:
                 if not form.write_mask:
                     continue
                 volume = flat if form.key == "png" else scan
@@ -52,7 +52,7 @@ def run(count: int) -> str:
                     continue
                 _exact(path, mask, volume, form.key)
                 exact += 1
-    kinds = len([form for form in FORMATS if form.write_mask])
+    kinds = len([form for form in WRITERS if form.write_mask])
     return f"{count} id sets in {kinds} formats: {exact} exact, {refused} refused in one line"
 
 

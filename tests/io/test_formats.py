@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+
 import numpy as np
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io import formats, hash_file, read_volume
-from napari_dim.io.formats import FORMATS, Format, format_of, known_format, mask_format
+from napari_dim.io import formats, hash_file, read_volume, write_mask
+from napari_dim.io.formats import READERS, WRITERS, Reader, format_of, known_format, mask_format
 from napari_dim.io.geometry import lay
-from napari_dim.volume import Grid, Volume, file_stem
+from napari_dim.io.hashing import hash_ahead
+from napari_dim.volume import Grid, Place, Volume, file_stem
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of
 
 
 def test_every_function_of_the_table_is_there():
-    for one in FORMATS:
-        for function in (one.read, one.parts, one.read_mask, one.write, one.write_mask, one.holds):
+    for one in READERS:
+        for function in (one.read, one.parts, one.classes, one.read_mask, one.holds):
             assert not function or callable(formats._find(function))
-        assert all(suffix == suffix.lower() for suffix in one.suffixes + one.written)
+        assert all(suffix == suffix.lower() for suffix in one.suffixes)
+    for two in WRITERS:
+        for function in (two.write, two.write_mask, two.source):
+            assert not function or callable(formats._find(function))
+        assert all(suffix == suffix.lower() for suffix in two.written)
 
 
 def test_names_lead_to_formats(tmp_path):
@@ -35,7 +43,7 @@ def test_names_lead_to_formats(tmp_path):
 
 
 def test_a_missing_package_is_named(tmp_path):
-    odd = Format("Odd", (".odd",), "volume", read="odd:read", needs="no_such_thing", extra="odd")
+    odd = Reader("Odd", (".odd",), "volume", read="odd:read", needs="no_such_thing", extra="odd")
     with pytest.raises(InputError, match=r"no_such_thing.*napari-dim\[odd\]"):
         odd.call(odd.read, tmp_path / "a.odd")
 
@@ -53,6 +61,47 @@ def test_a_folder_has_a_hash_of_all_in_it(tmp_path):
     assert hash_file(tmp_path) != first
     (tmp_path / "b").rename(tmp_path / "a")
     assert hash_file(tmp_path) == first
+
+
+def test_what_is_unchanged_is_read_once_for_its_hash(tmp_path, monkeypatch):
+    passes = []
+    digest = hashlib.file_digest
+
+    def counted(file, name):
+        passes.append(file.name)
+        return digest(file, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    path = tmp_path / "a"
+    path.write_bytes(b"1" * 1000)
+    hash_ahead(path)
+    assert hash_file(path) == hashlib.sha256(b"1" * 1000).hexdigest()
+    hash_file(tmp_path)
+    assert len(passes) == 1
+    path.write_bytes(b"2" * 1000)
+    os.utime(path, ns=(1, 1))
+    assert hash_file(path) == hashlib.sha256(b"2" * 1000).hexdigest()
+    hash_ahead(tmp_path / "none")
+    with pytest.raises(InputError, match="can't be read"):
+        hash_file(tmp_path / "none")
+
+
+def test_a_writer_says_what_it_refuses_before_the_work(tmp_path):
+    stack = Place(Grid((5, 6, 3), np.eye(4), 2))
+    picture = Place(Grid.of_picture(5, 6), kind="picture")
+    for name, form, place, text in (
+        ("a.png", "", stack, "a PNG holds one slice, the mask has 3"),
+        ("a.stl", "", picture, "no surface"),
+        ("a.dcm", "dicom-seg", stack, "did not come from DICOM"),
+    ):
+        writer = mask_format(tmp_path / name, form)
+        with pytest.raises(InputError, match=text):
+            writer.check(tmp_path / name, place)
+        with pytest.raises(InputError, match=text):
+            write_mask(tmp_path / name, np.zeros(place.grid.shape, np.uint8), place, form=form)
+    for one in WRITERS:
+        if not one.flat and not one.source:
+            one.check(tmp_path / "a", stack)
 
 
 def test_a_mask_stored_in_any_order_lands_on_its_image(tmp_path):

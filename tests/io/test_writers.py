@@ -14,7 +14,7 @@ from napari_dim.errors import InputError
 from napari_dim.io import LabelClass, read_volume, write_image, write_mask
 from napari_dim.io.export.size_tables import sizes_of
 from napari_dim.io.export.surfaces import enclosed, read_stl, surface, write_surfaces
-from napari_dim.io.formats import FORMATS, mask_format, mask_keys
+from napari_dim.io.formats import WRITERS, mask_format, mask_keys
 from napari_dim.io.itk.seg_nrrd import segments_of
 from napari_dim.volume import Grid, Volume
 from tests.io.test_nifti import ramp, save
@@ -235,7 +235,7 @@ def test_what_a_format_cannot_hold_is_refused_in_one_line(tmp_path):
 
 def test_every_format_is_found_by_its_key_and_its_suffixes(tmp_path):
     assert len(set(mask_keys())) == len(mask_keys())
-    for form in FORMATS:
+    for form in WRITERS:
         if form.write_mask:
             assert mask_format(tmp_path / "a", form.key) is form
             for suffix in form.written:

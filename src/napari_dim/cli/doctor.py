@@ -17,7 +17,8 @@ PACKAGES = (
     "napari-dim", "napari", "npe2", "torch", "monai", "numpy", "scipy", "scikit-image",
     "nibabel", "safetensors", "qtpy", "PyQt6", "PySide6", "PyQt5", "vispy",
 )  # fmt: skip
-_OPTIONAL = frozenset({"PyQt6", "PySide6", "PyQt5"})
+BINDINGS = ("PyQt6", "PySide6", "PyQt5")
+_OPTIONAL = frozenset(BINDINGS)
 
 
 def doctor(
@@ -46,6 +47,9 @@ def examine() -> dict[str, Any]:
     missing = [n for n, v in report["versions"].items() if v is None and n not in _OPTIONAL]
     if missing:
         report["advice"].append(f"Missing packages: pip install {' '.join(missing)}")
+    if not any(report["versions"][name] for name in BINDINGS):
+        report["advice"].append('No Qt binding, so no window: pip install "napari[pyqt6]"')
+    report["advice"] += _missing_formats()
     try:
         from napari_dim.engine.device import describe_devices
 
@@ -85,6 +89,21 @@ def report_lines(report: dict[str, Any]) -> list[str]:
     lines.append(f"  {'opens':<14}{'yes' if window['works'] else 'no'}")
     lines += ["", "Advice", *(f"  - {text}" for text in report["advice"] or ["All is well"])]
     return lines
+
+
+def _missing_formats() -> list[str]:
+    """What can't be read or written for want of a package, a line each."""
+    try:
+        from napari_dim.io.formats import READERS, WRITERS
+    except Exception as error:
+        return [f"Files can't be read: {' '.join(str(error).split())}"]
+    unread = {one.name: one.extra for one in READERS if one.missing}
+    unwritten = {one.name: one.extra for one in WRITERS if one.missing and one.name not in unread}
+    return [
+        f'{name} can\'t be {done}: pip install "napari-dim[{extra}]"'
+        for done, rows in (("read", unread), ("written", unwritten))
+        for name, extra in rows.items()
+    ]
 
 
 def _version(package: str) -> str | None:

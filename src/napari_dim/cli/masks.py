@@ -112,20 +112,23 @@ def plan(
     return targets
 
 
-def check_images(targets: Sequence[Target], model: Model) -> None:
+def check_images(targets: Sequence[Target], model: Model, form: str = "") -> None:
     """Read every image once before the first mask is written: all are usable, or none is begun.
 
     Raises
     ------
     InputError
-        If one can't be read or has not the model's channels.
+        If one can't be read, has not the model's channels, or its mask can't be written so.
     """
     from napari_dim.data.load import load_image
     from napari_dim.io.channels import read_as
+    from napari_dim.io.formats import mask_format
 
     with messages().status("Checking the images"):
         for target in targets:
-            channels = read_as(load_image(target.row), model.channels).channels
+            volume = read_as(load_image(target.row), model.channels)
+            mask_format(target.mask, form).check(target.mask, volume)
+            channels = volume.channels
             if channels != model.channels:
                 raise InputError(
                     f"the image has {count(channels, 'channel')}, "

@@ -50,6 +50,6 @@ def predict(
     targets = plan(rows, out, keep, form)
     check_folder(out)
     model = Model.load(run)
-    check_images(targets, model)
+    check_images(targets, model, form)
     make_folder(out)
     predict_all(model, targets, adapt=adapt, as_json=json, form=form)

@@ -14,6 +14,7 @@ from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import Glance, glance, lay_mask, read_volume
 from napari_dim.io.channels import combined, read_as, stores_grey
+from napari_dim.io.hashing import hash_ahead
 from napari_dim.io.labels import ids_in, slices_showing
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
@@ -29,6 +30,8 @@ def load_image(row: CohortCase) -> Volume:
     InputError
         If a file can't be used, or the channels don't lie on each other.
     """
+    for path in (row.image, *row.channels):
+        hash_ahead(path)  # a run and a prediction tell what they were made of
     volume = read_volume(row.image, part=row.part)
     if row.slice_axis:
         try:

@@ -16,7 +16,7 @@ from napari_dim.engine.training.events import Failed, StepDone
 from napari_dim.errors import InputError
 from napari_dim.gui.jobs.background_task import Job, Task
 from napari_dim.gui.layers.annotation import Annotation
-from napari_dim.gui.layers.image_layers import fits
+from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, why_not
 from napari_dim.gui.layers.predicted_layer import PredictionLayer
 from napari_dim.gui.layers.undo_order import UndoOrder
 from napari_dim.gui.logic.agreement import LiveScore
@@ -149,6 +149,7 @@ class Session:
         events.removed.connect(self._on_removed)
         events.reordered.connect(self._on_layers)
         self._undo = UndoOrder(self)
+        self._told: weakref.WeakSet[Labels] = weakref.WeakSet()
         for layer in viewer.layers:
             self._greet(layer)
         self.autosave = Autosave(self)
@@ -206,11 +207,26 @@ class Session:
         """Work on this scan and these labels from now on."""
         if image is self.image and labels is self.labels:
             return
+        if image is not None and labels is not None and not fits(labels, image):
+            labels = self._laid(labels, image)
         self.image, self.labels = image, labels
         if image is not None and labels is not None and fits(labels, image):
             self.pair(image, labels)
         self.case_changed.emit()
         self.slices_changed.emit()
+
+    def _laid(self, labels: Labels, image: Image) -> Labels | None:
+        """The labels, laid onto the scan, which is told; None if they can't be."""
+        from napari.utils.notifications import show_info, show_warning
+
+        try:
+            notes = lay_onto(labels, image)
+        except InputError as error:
+            show_warning(str(error))
+            return None
+        if notes:
+            show_info("\n".join(f"{labels.name}: {note}" for note in notes))
+        return labels
 
     def open_case(self, image: Layer) -> None:
         """Ask the window to work on another open scan."""
@@ -237,7 +253,8 @@ class Session:
     def guess_labels(self, image: Layer) -> Labels | None:
         """Labels to work on with a scan: its own, else a fitting layer that is nobody's.
 
-        Of several, the one whose name begins most like the scan's.
+        Of several, one that lies on no other scan, then the one whose name begins most like
+        the scan's. One that lies elsewhere is left alone, and told once.
         """
         own = self.labels_of(image)
         if own is not None:
@@ -245,11 +262,28 @@ class Session:
         free = [
             layer
             for layer in self.layers(Labels)
-            if fits(layer, image)
-            and not self.is_prediction(layer)
+            if not self.is_prediction(layer)
             and self.owner_of(layer) in (None, image)
+            and (fits(layer, image) or self._might_fit(layer, image))
         ]
         return max(free, key=lambda layer: _alike(layer.name, image.name), default=None)
+
+    def _might_fit(self, labels: Labels, image: Image) -> bool:
+        """Whether labels that lie on no other open scan can be laid onto this one."""
+        others = [other for other in self.layers(Image) if other is not image]
+        if any(fits(labels, other) for other in others):
+            return False
+        reason = why_not(labels, image)
+        if not reason:
+            return True
+        if from_file(labels) and labels not in self._told and all(
+            why_not(labels, other) for other in others
+        ):  # fmt: skip
+            from napari.utils.notifications import show_warning
+
+            self._told.add(labels)
+            show_warning(f"{labels.name} is not taken as the labels of {image.name}: {reason}")
+        return False
 
     def site_of(self, image: Layer) -> str:
         """What the user calls the scanner or centre of a scan; empty where nobody said."""

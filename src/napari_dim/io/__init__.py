@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +13,10 @@ from napari_dim.io.atomic import atomic_path, write_text_atomically
 from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.glance import Glance
+from napari_dim.io.hashing import hash_file
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.overlaps import winner
-from napari_dim.volume import Volume, file_stem
+from napari_dim.volume import Placed, Volume, file_stem
 
 __all__ = [
     "Glance",
@@ -74,7 +74,7 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
     Parameters
     ----------
     path
-        A file, or a folder that holds one image; `formats.FORMATS` lists the kinds.
+        A file, or a folder that holds one image; `formats.READERS` lists the kinds.
     slice_axis
         File axis (0, 1, 2) that slices are counted along; by default the one with the
         largest spacing, else the last. Pictures have one slice whatever is given.
@@ -114,12 +114,12 @@ def glance(path: Path, *, part: str = "") -> Glance:
     return Glance.at(read_volume(path, part=part)) if seen is None else seen
 
 
-def read_mask(path: Path, like: Volume) -> np.ndarray:
+def read_mask(path: Path, like: Placed) -> np.ndarray:
     """The class ids of `lay_mask` alone."""
     return lay_mask(path, like).ids
 
 
-def lay_mask(path: Path, like: Volume, *, overlaps: str = "") -> Laid:
+def lay_mask(path: Path, like: Placed, *, overlaps: str = "") -> Laid:
     """Read the mask of an image, and lay it onto the image; see `geometry`.
 
     Parameters
@@ -171,7 +171,7 @@ def read_classes(path: Path) -> list[LabelClass]:
 def write_mask(
     path: Path,
     mask: np.ndarray,
-    volume: Volume,
+    volume: Placed,
     *,
     classes: Sequence[LabelClass] = (),
     form: str = "",
@@ -185,7 +185,7 @@ def write_mask(
     mask
         Class ids, ``(slice, row, column)``, in the layout of `volume`.
     volume
-        The image that the mask lies on.
+        The image that the mask lies on, or its place alone.
     classes
         Names and colours, for formats that keep them.
     form
@@ -205,6 +205,7 @@ def write_mask(
     if mask.shape != volume.grid.shape:
         raise InputError(f"the mask is {mask.shape}, its image {volume.grid.shape}", where=path)
     found = mask_format(path, form)
+    found.check(path, volume)
     written: Path = found.call(found.write_mask, path, mask, volume, tuple(classes))
     return written
 
@@ -219,6 +220,7 @@ def write_image(path: Path, volume: Volume) -> Path:
     """
     path = Path(path)
     found = image_format(path)
+    found.check(path, volume, what="image")
     written: Path = found.call(found.write, path, volume)
     return written
 
@@ -240,28 +242,6 @@ def prediction_name(image: Path, kind: Kind | None = None, form: str = "", name:
 
         suffix = ".tif" if is_stack(image) else suffix
     return f"{stem}_dim{suffix}"
-
-
-def hash_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, or of all the files in a folder, in hexadecimal.
-
-    Raises
-    ------
-    InputError
-        If it can't be read.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        whole = hashlib.sha256()
-        for inner in sorted(path.rglob("*")):
-            if inner.is_file():
-                whole.update(f"{inner.relative_to(path).as_posix()}\n{hash_file(inner)}\n".encode())
-        return whole.hexdigest()
-    except OSError as error:
-        raise InputError(f"the file can't be read: {error.strerror}", where=path) from error
 
 
 def _existing(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The one table of file formats: what each is called, how it is known, who reads and writes it.
+"""Two tables of file formats: who reads each, how it is known; who writes it, what it takes.
 
 Readers and writers are named, not imported: a format's module, and the package that it needs,
 is loaded when a file of it is met. To add a format, write its module and add a row here.
@@ -7,13 +7,14 @@ is loaded when a file of it is met. To add a format, write its module and add a 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from napari_dim.errors import InputError
+from napari_dim.volume import Placed
 
 Kind = Literal["volume", "picture"]
 
@@ -51,19 +52,57 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Format:
-    """A row of the table. Functions are written ``"module:function"`` of `napari_dim.io`.
+class _Row:
+    """What readers and writers share. Functions are written ``"module:function"`` of `io`.
 
     Attributes
     ----------
     name
         What people call it.
+    needs
+        Module that must be there.
+    extra
+        The extra of napari-dim that brings it.
+    """
+
+    name: str
+    needs: str = field(default="", kw_only=True)
+    extra: str = field(default="", kw_only=True)
+
+    @property
+    def missing(self) -> str:
+        """The package that is needed and not there; empty if there is none."""
+        return self.needs if self.needs and find_spec(self.needs) is None else ""
+
+    def call(self, function: str, *args: Any) -> Any:
+        """Call one of the functions of the row.
+
+        Raises
+        ------
+        InputError
+            If the package that it needs is not installed.
+        """
+        if self.missing:
+            raise InputError(
+                f"{self.name} files need the package {self.needs}",
+                where=args[0],
+                hint=f'Install it with: pip install "napari-dim[{self.extra}]"',
+            )
+        return _find(function)(*args)
+
+
+@dataclass(frozen=True)
+class Reader(_Row):
+    """Who reads a format.
+
+    Attributes
+    ----------
     suffixes
         Ends of its files' names, lower case.
     kind
         What its predictions are saved as: ``"volume"`` (.nii.gz) or ``"picture"`` (.png).
     read
-        ``(path, How) -> Volume``; ``""`` for a format that is only written.
+        ``(path, How) -> Volume``.
     parts
         ``(path) -> tuple[Part, ...]``: the images in a file or folder that may hold several.
     classes
@@ -71,21 +110,9 @@ class Format:
     glance
         ``(path, How) -> Glance | None``: header and sample of an image that is slow to read.
     read_mask
-        ``(path, like) -> ids``; by default the file is read as an image and laid on `like`.
-    written
-        Ends of the names of files that can be written, lower case.
-    write
-        ``(path, Volume) -> Path``: an image.
-    write_mask
-        ``(path, mask, Volume, classes) -> Path``.
-    key
-        What the command line calls a format that masks can be written in.
+        ``(path, like) -> Laid``; by default the file is read as an image and laid on `like`.
     holds
         ``(path) -> bool``: whether a folder, or a file whose name says nothing, is of this kind.
-    needs
-        Module that must be there.
-    extra
-        The extra of napari-dim that brings it.
     reads
         Name of another format that this row reads too, by other means: where that one's
         package is missing, or `reader` is asked for.
@@ -96,7 +123,6 @@ class Format:
         argument, or `read` a part, that says which is kept (`overlaps.Winner`).
     """
 
-    name: str
     suffixes: tuple[str, ...]
     kind: Kind
     read: str = ""
@@ -104,36 +130,69 @@ class Format:
     classes: str = ""
     glance: str = ""
     read_mask: str = ""
-    key: str = ""
-    written: tuple[str, ...] = ()
-    write: str = ""
-    write_mask: str = ""
     holds: str = ""
-    needs: str = ""
-    extra: str = ""
     reads: str = ""
     reader: str = ""
     overlaps: bool = False
 
-    def call(self, function: str, *args: Any) -> Any:
-        """Call one of the functions above.
+
+@dataclass(frozen=True)
+class Writer(_Row):
+    """Who writes a format, and what it takes.
+
+    Attributes
+    ----------
+    key
+        What the command line calls it.
+    written
+        Ends of the names of its files, lower case.
+    write
+        ``(path, Volume) -> Path``: an image; ``""`` where it takes masks alone.
+    write_mask
+        ``(path, mask, Placed, classes) -> Path``.
+    flat
+        Whether it takes one slice alone.
+    in_mm
+        Whether it takes only what has a size in mm.
+    source
+        ``(Placed) -> None``: raises `InputError` where a mask can't be written for want of
+        what else it needs of its image.
+    """
+
+    key: str
+    written: tuple[str, ...]
+    write: str = ""
+    write_mask: str = ""
+    flat: bool = False
+    in_mm: bool = False
+    source: str = ""
+
+    def check(self, path: Path, volume: Placed, *, what: str = "mask") -> None:
+        """Refuse a mask (or an image) of this place before any work is done for it.
 
         Raises
         ------
         InputError
-            If the package that it needs is not installed.
+            If the format doesn't take it.
         """
-        if self.needs and find_spec(self.needs) is None:
+        slices = volume.grid.shape[0]
+        if self.flat and slices != 1:
             raise InputError(
-                f"{self.name} files need the package {self.needs}",
-                where=args[0],
-                hint=f'Install it with: pip install "napari-dim[{self.extra}]"',
+                f"a {self.name.split()[0]} holds one slice, the {what} has {slices}",
+                where=path,
+                hint="Save it as .nii.gz or .tif",
             )
-        return _find(function)(*args)
+        if self.in_mm and volume.grid.unit != "mm":
+            raise InputError(
+                "a picture without a physical size has no surface", where=path,
+                hint="Save it as PNG",
+            )  # fmt: skip
+        if self.source:
+            self.call(self.source, path, volume)
 
 
-FORMATS = (
-    Format(
+READERS = (
+    Reader(
         "NIfTI",
         (".nii", ".nii.gz", ".hdr", ".hdr.gz", ".img", ".img.gz"),
         "volume",
@@ -141,19 +200,15 @@ FORMATS = (
         parts="nifti.nifti_reader:list_nifti",
         glance="nifti.nifti_glance:glance_nifti",
         read_mask="nifti.nifti_reader:read_nifti_mask",
-        key="nifti",
-        written=(".nii.gz", ".nii"),
-        write="nifti.nifti_writer:write_nifti",
-        write_mask="nifti.nifti_writer:write_nifti_mask",
     ),
-    Format(
+    Reader(
         "picture",
         PICTURES,
         "picture",
         read="pictures.picture_reader:read_picture",
         read_mask="pictures.picture_reader:read_picture_mask",
     ),
-    Format(
+    Reader(
         "MetaImage, NRRD",
         (".mha", ".mhd", ".nrrd", ".nhdr"),
         "volume",
@@ -164,7 +219,7 @@ FORMATS = (
         needs="SimpleITK",
         extra="itk",
     ),
-    Format(
+    Reader(
         "OME-Zarr",
         (),
         "volume",
@@ -172,39 +227,35 @@ FORMATS = (
         parts="zarr.zarr_reader:list_zarr",
         read_mask="zarr.zarr_reader:read_ome_zarr_mask",
         classes="zarr.zarr_reader:classes_of",
-        key="zarr",
-        written=(".zarr",),
-        write="zarr.zarr_writer:write_zarr",
-        write_mask="zarr.zarr_writer:write_zarr_mask",
         holds="zarr.zarr_reader:is_zarr",
         needs="zarr",
         extra="large",
     ),
-    Format(
+    Reader(
         "DICOM",
         (".dcm", ".dicom", ".ima"),
         "volume",
         read="dicom.series_reader:read_dicom",
-        read_mask="dicom.series_reader:read_dicom_mask",
         parts="dicom.series_reader:list_dicom",
+        read_mask="dicom.series_reader:read_dicom_mask",
         classes="dicom.series_reader:list_classes",
-        overlaps=True,
         holds="dicom.folder_walk:is_dicom",
+        overlaps=True,
         needs="pydicom",
         extra="dicom",
     ),
-    Format(
+    Reader(
         "DICOM by SimpleITK",
         (),
         "volume",
         read="dicom.simpleitk_series:read_series",
         parts="dicom.simpleitk_series:list_series",
-        needs="SimpleITK",
-        extra="itk",
         reads="DICOM",
         reader="simpleitk",
+        needs="SimpleITK",
+        extra="itk",
     ),
-    Format(
+    Reader(
         "folder of pictures",
         (),
         "volume",
@@ -212,69 +263,79 @@ FORMATS = (
         read_mask="pictures.picture_folders:read_folder_mask",
         holds="pictures.picture_folders:is_picture_folder",
     ),
-    Format(
+)
+"""All readers. Where two could hold a folder, the first that says so is taken."""
+
+WRITERS = (
+    Writer(
+        "NIfTI",
+        "nifti",
+        (".nii.gz", ".nii"),
+        write="nifti.nifti_writer:write_nifti",
+        write_mask="nifti.nifti_writer:write_nifti_mask",
+    ),
+    Writer(
+        "OME-Zarr",
+        "zarr",
+        (".zarr",),
+        write="zarr.zarr_writer:write_zarr",
+        write_mask="zarr.zarr_writer:write_zarr_mask",
+        needs="zarr",
+        extra="large",
+    ),
+    Writer(
         "NRRD",
-        (),
-        "volume",
-        key="nrrd",
-        written=(".seg.nrrd", ".nrrd"),
+        "nrrd",
+        (".seg.nrrd", ".nrrd"),
         write="itk.nrrd_writer:write_nrrd",
         write_mask="itk.nrrd_writer:write_nrrd_mask",
     ),
-    Format(
+    Writer(
         "DICOM-SEG",
-        (),
-        "volume",
-        key="dicom-seg",
-        written=(".dcm",),
+        "dicom-seg",
+        (".dcm",),
         write_mask="dicom.seg_writer:write_dicom_seg",
+        source="dicom.seg_writer:check_source",
         needs="highdicom",
         extra="dicom",
     ),
-    Format(
+    Writer(
         "PNG in the classes' colours",
-        (),
-        "picture",
-        key="png",
-        written=(".png",),
+        "png",
+        (".png",),
         write="pictures.picture_writer:write_picture",
         write_mask="pictures.picture_writer:write_picture_mask",
+        flat=True,
     ),
-    Format(
+    Writer(
         "TIFF, a page a slice",
-        (),
-        "picture",
-        key="tiff",
-        written=(".tif", ".tiff"),
+        "tiff",
+        (".tif", ".tiff"),
         write="pictures.picture_writer:write_picture",
         write_mask="pictures.picture_writer:write_tiff_mask",
     ),
-    Format(
+    Writer(
         "STL, a surface a class",
-        (),
-        "volume",
-        key="stl",
-        written=(".stl",),
+        "stl",
+        (".stl",),
         write_mask="export.surfaces:write_stl",
+        in_mm=True,
     ),
-    Format(
+    Writer(
         "STL, smoothed surfaces",
-        (),
-        "volume",
-        key="stl-smooth",
-        written=(".stl",),
+        "stl-smooth",
+        (".stl",),
         write_mask="export.surfaces:write_smooth_stl",
+        in_mm=True,
     ),
-    Format(
+    Writer(
         "CSV of volumes and areas",
-        (),
-        "volume",
-        key="csv",
-        written=(".csv",),
+        "csv",
+        (".csv",),
         write_mask="export.size_tables:write_sizes",
     ),
 )
-"""All formats. Where two could hold a folder, the first that says so is taken."""
+"""All writers; where two fit a file's name, the first is taken."""
 
 
 _INSTEAD = {
@@ -293,7 +354,7 @@ _INSTEAD = {
 """Files that people have and that can't be read -> what to do."""
 
 
-def format_of(path: Path) -> Format:
+def format_of(path: Path) -> Reader:
     """The format of a file or folder, by its name, else by what is in it.
 
     Raises
@@ -311,7 +372,7 @@ def format_of(path: Path) -> Format:
         raise InputError("there is no such file", where=path)
     end = "".join(path.suffixes[-2:]).lower()
     way = next((text for ends, text in _INSTEAD.items() if end.endswith(ends)), "")
-    readable = ", ".join(one.name for one in FORMATS if one.read and not one.reads)
+    readable = ", ".join(one.name for one in READERS if not one.reads)
     raise InputError(
         "this kind of file can't be read", where=path, hint=way or f"What can: {readable}"
     )
@@ -323,7 +384,7 @@ def _no_image(folder: Path) -> InputError:
     found: dict[str, list[str]] = {}
     for name in names:
         inner = folder / name
-        known = next((f.name for f in FORMATS if f.read and name.lower().endswith(f.suffixes)), "")
+        known = next((f.name for f in READERS if name.lower().endswith(f.suffixes)), "")
         if known and inner.is_file():
             found.setdefault(known, []).append(name)
     inner_folders = [name for name in names if (folder / name).is_dir()]
@@ -339,7 +400,7 @@ def _no_image(folder: Path) -> InputError:
     return InputError("the folder is no image by itself", where=folder, hint=hint)
 
 
-def reader_of(path: Path, part: str = "") -> tuple[Format, str]:
+def reader_of(path: Path, part: str = "") -> tuple[Reader, str]:
     """Who reads a file or folder, and the part without the reader's name before it.
 
     Raises
@@ -349,7 +410,7 @@ def reader_of(path: Path, part: str = "") -> tuple[Format, str]:
     """
     found = format_of(path)
     name, _, rest = part.partition(":")
-    for one in FORMATS:
+    for one in READERS:
         if one.reads != found.name:
             continue
         if name.strip().lower() == one.reader:
@@ -359,22 +420,22 @@ def reader_of(path: Path, part: str = "") -> tuple[Format, str]:
     return found, part
 
 
-def known_format(path: Path) -> Format | None:
+def known_format(path: Path) -> Reader | None:
     """As `format_of`, but None where none fits."""
     path = Path(path)
     folder = _is_folder(path)
     if not folder:
         name = path.name.lower()
-        for one in FORMATS:
-            if one.read and name.endswith(one.suffixes):
+        for one in READERS:
+            if name.endswith(one.suffixes):
                 return one
-    for one in FORMATS:
+    for one in READERS:
         if one.holds and (folder or path.is_file()) and _find(one.holds)(path):
             return one
     return None
 
 
-def mask_format(path: Path, key: str = "") -> Format:
+def mask_format(path: Path, key: str = "") -> Writer:
     """The format that a mask is written in: the one with this key, else by the file's name.
 
     Raises
@@ -382,10 +443,10 @@ def mask_format(path: Path, key: str = "") -> Format:
     InputError
         If masks can't be written so.
     """
-    return _written(path, [one for one in FORMATS if one.write_mask], "masks", key)
+    return _written(path, [one for one in WRITERS if one.write_mask], "masks", key)
 
 
-def image_format(path: Path) -> Format:
+def image_format(path: Path) -> Writer:
     """The format that an image of this name is written in.
 
     Raises
@@ -393,22 +454,22 @@ def image_format(path: Path) -> Format:
     InputError
         If images can't be written so.
     """
-    return _written(path, [one for one in FORMATS if one.write], "images")
+    return _written(path, [one for one in WRITERS if one.write], "images")
 
 
 def mask_keys() -> tuple[str, ...]:
     """The keys of all formats that masks can be written in."""
-    return tuple(one.key for one in FORMATS if one.write_mask)
+    return tuple(one.key for one in WRITERS if one.write_mask)
 
 
 def mask_suffixes() -> tuple[str, ...]:
     """Ends of the names of all files that masks can be written to."""
     return tuple(
-        dict.fromkeys(suffix for one in FORMATS if one.write_mask for suffix in one.written)
+        dict.fromkeys(suffix for one in WRITERS if one.write_mask for suffix in one.written)
     )
 
 
-def _written(path: Path, formats: Sequence[Format], what: str, key: str = "") -> Format:
+def _written(path: Path, formats: Sequence[Writer], what: str, key: str = "") -> Writer:
     name = Path(path).name.lower()
     for one in formats:
         if one.key == key if key else name.endswith(one.written):

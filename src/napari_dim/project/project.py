@@ -59,6 +59,7 @@ from typing import Any, Self
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.hashing import hash_file
 from napari_dim.project import local, scans
 from napari_dim.project.contents import FILE, PREVIOUS, checked, load, save
 from napari_dim.project.doubts import FILE as DOUBTS
@@ -282,7 +283,7 @@ class Project:
             folder=folder,
             site=site,
             image=None if image is None else relative_to(self.folder, Path(image)),
-            sha256=scans.digest(Path(image)) if image is not None and digest else "",
+            sha256=hash_file(Path(image)) if image is not None and digest else "",
             slice_axis=slice_axis,
             part=part,
         )
@@ -359,7 +360,7 @@ class Project:
             If it is another file.
         """
         case, image = self.case(name), Path(image)
-        digest = scans.digest(image)
+        digest = hash_file(image)
         if case.sha256 and digest != case.sha256 and not anyway:
             raise InputError("this is not the scan that was annotated", where=image)
         relative = relative_to(self.folder, image)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
 from napari_dim.errors import InputError
-from napari_dim.io import hash_file
 from napari_dim.io.atomic import atomic_path
 from napari_dim.project import local
 from napari_dim.project.model import Case
@@ -63,19 +61,3 @@ def copied(root: Path, image: Path, folder: str) -> Path:
     with atomic_path(target) as temporary:
         shutil.copyfile(image, temporary)
     return target
-
-
-def digest(image: Path) -> str:
-    """The SHA-256 of a scan: of a file's bytes, or of all files of a folder.
-
-    Raises
-    ------
-    InputError
-        If it can't be read.
-    """
-    if not image.is_dir():
-        return hash_file(image)
-    made = hashlib.sha256()
-    for path in sorted(p for p in image.rglob("*") if p.is_file()):
-        made.update(f"{path.relative_to(image).as_posix()}\0{hash_file(path)}\n".encode())
-    return made.hexdigest()

@@ -16,6 +16,7 @@ from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.widgets.part_chooser import choose_parts
 from napari_dim.io import list_parts, read_volume
 from napari_dim.io.formats import known_format
+from napari_dim.io.hashing import hash_ahead
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume, file_stem
 
@@ -65,6 +66,7 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
             continue  # Another slice of a series that came with the first.
         usual = _reader(one)
         for part in choose_parts(one, list_parts(one, usual)):
+            hash_ahead(one)  # for the record of a mask, which is not to wait for it
             volume = read_volume(one, part=part.key if part else usual)
             if volume.warnings:
                 show_warning("\n".join(f"{one.name}: {text}" for text in volume.warnings))

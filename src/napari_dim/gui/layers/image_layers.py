@@ -26,6 +26,8 @@ KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
 AXES = ("slice", "row", "column")
+_STORED_IN_REVERSE = "LAI"
+"""Where slices run to: against the others, which run to the right, the back or the head."""
 _SAMPLE = 200_000  # Voxels looked at to choose the contrast.
 _TO_MM = {
     "millimeter": 1.0,
@@ -140,10 +142,10 @@ def new_labels(image: Layer, *, largest: int = 255, name: str = "") -> Labels:
         If the image is of a kind that can't be labelled.
     """
     source = layer_source(image)
-    shape = _spatial_shape(image)
+    shape = spatial_shape(image)
     data = np.zeros(shape, dtype=smallest_type(largest))
     name = name or f"{image.name} (labels)"
-    return Labels(data, name=name, colormap=class_colours(), **_placement_of(image, source))
+    return Labels(data, name=name, colormap=class_colours(), **in_place_of(image, source))
 
 
 def layer_source(layer: Layer) -> Source:
@@ -154,7 +156,7 @@ def layer_source(layer: Layer) -> Source:
     InputError
         If the layer has a shape that can't be used.
     """
-    shape = _spatial_shape(layer)
+    shape = spatial_shape(layer)
     stack = (1, *shape) if len(shape) == 2 else shape
     source = layer.metadata.get(KEY)
     if isinstance(source, Source) and source.grid.shape == stack:
@@ -197,11 +199,6 @@ def set_voxels(layer: Labels, index: tuple[np.ndarray, ...], values: Any) -> Non
     """
     layer.visible = True
     layer.data_setitem(index, values)
-
-
-def fits(labels: Layer, image: Layer) -> bool:
-    """Whether a labels layer has the shape of an image layer."""
-    return _shape_or_none(labels) == _shape_or_none(image) is not None
 
 
 def layer_path(layer: Layer) -> Path | None:
@@ -257,12 +254,17 @@ def placement(source: Source, ndim: int) -> dict[str, Any]:
     """The keywords that put a layer in its place: scale, translation, units, axes, source."""
     grid = source.grid
     directions = grid.affine[:3, :3] / np.asarray(grid.spacing)
+    scale = np.array(grid.spacing)
+    if grid.codes[grid.slice_axis] in _STORED_IN_REVERSE and grid.placed:
+        # A slice stands where the patient has it, whichever way they are counted.
+        directions[:, 0] *= -1
+        scale[0] *= -1
     # Along the array's own axes: scans of one patient in one orientation lie on each other.
     origin = directions.T @ grid.affine[:3, 3]
     if source.flat:
         origin = np.zeros(3)
     return {
-        "scale": grid.spacing[-ndim:],
+        "scale": tuple(float(v) for v in scale[-ndim:]),
         "translate": tuple(float(v) for v in origin[-ndim:]),
         "units": (("mm" if grid.unit == "mm" else "pixel"),) * ndim,
         "axis_labels": AXES[-ndim:],
@@ -270,7 +272,7 @@ def placement(source: Source, ndim: int) -> dict[str, Any]:
     }
 
 
-def _placement_of(image: Layer, source: Source) -> dict[str, Any]:
+def in_place_of(image: Layer, source: Source) -> dict[str, Any]:
     """The keywords that put a labels layer exactly where an image layer is shown."""
     return {
         "scale": image.scale,
@@ -288,7 +290,14 @@ def _full_data(layer: Layer) -> Any:
     return layer.data[0] if getattr(layer, "multiscale", False) else layer.data
 
 
-def _spatial_shape(layer: Layer) -> tuple[int, ...]:
+def spatial_shape(layer: Layer) -> tuple[int, ...]:
+    """(slices, rows, columns) of a layer, or (rows, columns) of a picture.
+
+    Raises
+    ------
+    InputError
+        If it has other axes.
+    """
     shape = tuple(int(n) for n in _full_data(layer).shape)
     if isinstance(layer, Image) and layer.rgb:
         shape = shape[:-1]
@@ -299,13 +308,6 @@ def _spatial_shape(layer: Layer) -> tuple[int, ...]:
             hint="Split a series into single scans first (right-click the layer, Split Stack)",
         )
     return shape
-
-
-def _shape_or_none(layer: Layer) -> tuple[int, ...] | None:
-    try:
-        return _spatial_shape(layer)
-    except InputError:
-        return None
 
 
 def _grid_of(layer: Layer, shape: tuple[int, ...]) -> Grid:

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session
 from napari_dim.gui.keys import button_for, do, key_of
-from napari_dim.gui.layers.image_layers import add_layer, fits, labels_array, new_labels
+from napari_dim.gui.layers.image_layers import add_layer, labels_array, new_labels
+from napari_dim.gui.layers.mask_place import why_not
 from napari_dim.gui.layers.one_scan_shown import show_alone
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic import slice_actions as slices
@@ -143,7 +144,7 @@ class AnnotateTab(QWidget):
 
     def _can_be_painted(self, layer: Labels) -> bool:
         image = self.image.layer
-        fitting = image is None or fits(layer, image)
+        fitting = image is None or not why_not(layer, image)
         return fitting and not self.session.is_prediction(layer)
 
     def _on_layers(self) -> None:

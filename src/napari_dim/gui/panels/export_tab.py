@@ -29,7 +29,7 @@ from napari_dim.gui.widgets.small_widgets import (
     note,
     while_alive,
 )
-from napari_dim.io.formats import FORMATS, mask_format
+from napari_dim.io.formats import WRITERS, mask_format
 from napari_dim.volume import file_stem
 
 HERE, OPEN = "this scan", "all open scans"
@@ -56,7 +56,7 @@ class ExportTab(QWidget):
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The layer to write")
         self.format = QComboBox()
-        for one in FORMATS:
+        for one in WRITERS:
             if one.write_mask:
                 self.format.addItem(one.name, one.key)
         self.format.setToolTip(

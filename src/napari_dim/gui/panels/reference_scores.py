@@ -25,6 +25,7 @@ from napari_dim.engine.evaluation.metrics import score
 from napari_dim.errors import InputError
 from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import labels_array, layer_source
+from napari_dim.gui.layers.mask_place import laid
 from napari_dim.gui.widgets.class_table import classes_of
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.io import write_text_atomically
@@ -38,21 +39,15 @@ def compared(mask: Labels, reference: Labels) -> list[Row]:
     Raises
     ------
     InputError
-        If they don't have the same shape.
+        If they don't lie on each other.
     """
-    a, b = labels_array(mask), labels_array(reference)
-    if a.shape != b.shape:
-        raise InputError(
-            f"“{mask.name}” is {a.shape}, “{reference.name}” {b.shape}",
-            hint="Compare two masks of one scan",
-        )
-    source = layer_source(reference)
-    volume = source.volume(np.broadcast_to(np.uint8(0), source.grid.shape))
-    unit = source.grid.unit
+    a, (b, _) = labels_array(mask), laid(reference, mask)
+    grid = layer_source(mask).grid
+    unit = grid.unit
     names = {info.id: info.name for info in (*classes_of(reference), *classes_of(mask))}
     ids = sorted({int(i) for i in np.union1d(np.unique(a), np.unique(b)) if i})
     rows: list[Row] = [("class", "Dice", "Jaccard", f"HD95 ({unit})", f"ASD ({unit})")]
-    for class_id, scores in score(a, b, volume.spacing, ids).items():
+    for class_id, scores in score(a, b, grid.spacing, ids).items():
         values = (scores.dice, scores.jaccard, scores.hd95, scores.asd)
         rows.append(
             (

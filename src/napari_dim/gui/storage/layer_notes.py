@@ -13,10 +13,10 @@ from napari_dim.gui.layers.image_layers import (
     KEY,
     Source,
     current_slice,
-    fits,
     labels_tuple,
     layer_source,
 )
+from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.layers.searched_classes import KEY as SEARCHED
 from napari_dim.gui.layers.searched_classes import searched_in

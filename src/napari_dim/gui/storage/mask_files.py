@@ -43,11 +43,8 @@ def save_array(mask: np.ndarray, layer: Labels, path: Path, form: str = "") -> P
     InputError
         If they can't be written.
     """
-    source = layer_source(layer)
-    # The array isn't written; `write_mask` wants the geometry of a volume alone.
-    volume = source.volume(np.broadcast_to(np.uint8(0), source.grid.shape))
     classes = [LabelClass(info.id, info.name, info.colour) for info in classes_of(layer)]
-    return write_mask(path, mask, volume, classes=classes, form=form)
+    return write_mask(path, mask, layer_source(layer), classes=classes, form=form)
 
 
 def suggested_path(layer: Layer, form: str = "") -> Path:

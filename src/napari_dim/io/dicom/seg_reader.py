@@ -36,10 +36,10 @@ from napari_dim.io.overlaps import (
     painting_order,
     winner,
 )
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Place, Placed, Volume
 
 
-def read_dicom_seg(path: Path, like: Volume, wins: Winner = "later") -> Laid:
+def read_dicom_seg(path: Path, like: Placed, wins: Winner = "later") -> Laid:
     """The ids of a DICOM-SEG on the grid of `like`, ``(slice, row, column)``.
 
     Segments that were not written here have their segment's number as id. Of fractional ones
@@ -81,8 +81,7 @@ def open_dicom_seg(path: Path, how: How | None = None) -> Volume:
     with one_line(path, "DICOM-SEG", known=MISSING), quiet():
         wins = winner(how.part if how else "")
         grid = _own_grid(_segmentation(path))
-        empty = np.broadcast_to(np.uint8(0), grid.shape)  # `read_dicom_seg` takes its place alone
-        laid = read_dicom_seg(path, Volume(empty, grid), wins)
+        laid = read_dicom_seg(path, Place(grid), wins)
         return Volume(laid.ids, grid, path, warnings=laid.notes)
 
 
@@ -179,7 +178,7 @@ def _turned(frame: np.ndarray, place: _Where) -> np.ndarray:
     return turned[place[2]]
 
 
-def _places(data: Any, like: Volume) -> tuple[list[_Where | None], tuple[str, ...]]:
+def _places(data: Any, like: Placed) -> tuple[list[_Where | None], tuple[str, ...]]:
     """Where each frame lies in the image; None where that is outside, which is told."""
     grids = frame_grids(data)
     if any(grid is None for grid in grids):
@@ -205,7 +204,7 @@ def _places(data: Any, like: Volume) -> tuple[list[_Where | None], tuple[str, ..
     return found, tuple(said)
 
 
-def _places_by_source(data: Any, like: Volume) -> list[_Where | None]:
+def _places_by_source(data: Any, like: Placed) -> list[_Where | None]:
     """By the image that each frame names: radiographs have no position in a patient."""
     instances = list(like.header.get("instances", ()))
     size = int(data.Columns), int(data.Rows)

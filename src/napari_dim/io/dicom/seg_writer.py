@@ -19,7 +19,7 @@ from napari_dim.io.atomic import atomic_path
 from napari_dim.io.dicom.seg_frames import MISSING, NEARLY_EVEN, SCHEME, frame_grids, quiet
 from napari_dim.io.geometry import fit
 from napari_dim.io.labels import LabelClass, as_labels, classes_in, smallest_type
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed
 
 _MOST_SEGMENTS = 65535
 _MAY_BE_EMPTY = (
@@ -29,7 +29,7 @@ _MAY_BE_EMPTY = (
 
 
 def write_dicom_seg(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write a mask as a DICOM-SEG that refers to the images of its series.
 
@@ -66,7 +66,7 @@ def write_dicom_seg(
     return path
 
 
-def series_of(volume: Volume) -> list[Any]:
+def series_of(volume: Placed) -> list[Any]:
     """The headers of the images that a volume was read from, in no particular order.
 
     Raises
@@ -78,6 +78,25 @@ def series_of(volume: Volume) -> list[Any]:
 
     from napari_dim.io.dicom.series_reader import find_instances
 
+    uids = check_source(volume.path, volume)
+    assert volume.path is not None
+    files = find_instances(volume.path, uids)
+    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files.values()]
+    for image in images:
+        for name in _MAY_BE_EMPTY:
+            if name not in image:  # anonymisers leave out what should be there, if empty
+                setattr(image, name, None)
+    return images
+
+
+def check_source(path: Path | None, volume: Placed) -> set[str]:
+    """The UIDs of the images that a segmentation of this scan would refer to.
+
+    Raises
+    ------
+    InputError
+        If there can't be one.
+    """
     uids = {uid for uid, _ in volume.header.get("instances", ()) if uid}
     if volume.path is None or not uids:
         raise InputError(
@@ -92,13 +111,7 @@ def series_of(volume: Volume) -> list[Any]:
             where=volume.path,
             hint="Save it as NIfTI, or the masks of single images",
         )
-    files = find_instances(volume.path, uids)
-    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files.values()]
-    for image in images:
-        for name in _MAY_BE_EMPTY:
-            if name not in image:  # anonymisers leave out what should be there, if empty
-                setattr(image, name, None)
-    return images
+    return uids
 
 
 def _numbered(labels: np.ndarray, segments: Sequence[LabelClass]) -> np.ndarray:
@@ -109,7 +122,7 @@ def _numbered(labels: np.ndarray, segments: Sequence[LabelClass]) -> np.ndarray:
 
 
 def _planes(
-    numbers: np.ndarray, volume: Volume, sources: Sequence[Any], path: Path
+    numbers: np.ndarray, volume: Placed, sources: Sequence[Any], path: Path
 ) -> tuple[np.ndarray, list[Any]]:
     """The part of a mask that lies on each image, and the images, in the slices' order."""
     inside = volume.grid.to_file(numbers)
@@ -136,7 +149,7 @@ def _planes(
     return frames, [sources[0]] if len(sources) == 1 else [source for _, source in found]
 
 
-def _slice_of(source: tuple[str, int], grid: Grid | None, volume: Volume) -> int | None:
+def _slice_of(source: tuple[str, int], grid: Grid | None, volume: Placed) -> int | None:
     """The slice of a volume that a frame is, by its place, else by what the volume was read from.
 
     None if it is none of them.

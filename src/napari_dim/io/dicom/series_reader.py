@@ -25,7 +25,7 @@ from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES
 from napari_dim.io.overlaps import winner
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed, Volume
 
 
 def read_dicom(path: Path, how: How) -> Volume:
@@ -57,7 +57,7 @@ def read_dicom(path: Path, how: How) -> Volume:
         return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
 
 
-def read_dicom_mask(path: Path, like: Volume, overlaps: str = "") -> Laid:
+def read_dicom_mask(path: Path, like: Placed, overlaps: str = "") -> Laid:
     """Read a DICOM-SEG, or whole numbers in a series; see `napari_dim.io.read_mask`."""
     if _is_segmentation(path):
         from napari_dim.io.dicom.seg_reader import read_dicom_seg

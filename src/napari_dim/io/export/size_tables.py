@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.volume import Volume
+from napari_dim.volume import Placed
 
 COLUMNS = ("id", "class", "slice", "area_mm2", "volume_ml", "voxels")
 
@@ -39,7 +39,7 @@ class Sizes:
     volume: float
 
 
-def sizes_of(mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()) -> list[Sizes]:
+def sizes_of(mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()) -> list[Sizes]:
     """The sizes of each class of a mask ``(slice, row, column)``; those named are all there.
 
     The volume is that of the voxels: the area of each slice times the distance of the slices
@@ -60,7 +60,7 @@ def sizes_of(mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = (
 
 
 def write_sizes(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write the sizes of each class as CSV, whole or not at all.
 

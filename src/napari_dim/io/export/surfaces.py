@@ -15,7 +15,7 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.volume import Volume
+from napari_dim.volume import Placed
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("points", "<f4", (3, 3)), ("attributes", "<u2")])
 _TO_LPS = np.array([-1.0, -1.0, 1.0])
@@ -68,7 +68,7 @@ def enclosed(points: np.ndarray, triangles: np.ndarray) -> float:
 def write_surfaces(
     path: Path,
     mask: np.ndarray,
-    volume: Volume,
+    volume: Placed,
     classes: Sequence[LabelClass] = (),
     *,
     smooth: bool = False,
@@ -111,14 +111,14 @@ def write_surfaces(
 
 
 def write_stl(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """As `write_surfaces`; returns the first file."""
     return write_surfaces(path, mask, volume, classes)[0]
 
 
 def write_smooth_stl(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """As `write_surfaces`, smoothed; returns the first file."""
     return write_surfaces(path, mask, volume, classes, smooth=True)[0]

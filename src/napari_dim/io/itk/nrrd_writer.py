@@ -11,13 +11,13 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.volume import Volume
+from napari_dim.volume import Placed, Volume
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
 def write_nrrd_mask(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write a mask on its image's grid; see `napari_dim.io.write_mask`.
 
@@ -39,7 +39,7 @@ def write_nrrd(path: Path, volume: Volume) -> Path:
     return _write(path, volume.grid.to_file(np.asarray(volume.array)), volume, {})
 
 
-def _write(path: Path, data: np.ndarray, volume: Volume, more: dict[str, Any]) -> Path:
+def _write(path: Path, data: np.ndarray, volume: Placed, more: dict[str, Any]) -> Path:
     import nrrd
 
     header: dict[str, Any] = {"encoding": "gzip", "kinds": ["domain"] * 3}
@@ -67,7 +67,7 @@ def _write(path: Path, data: np.ndarray, volume: Volume, more: dict[str, Any]) -
     return path
 
 
-def _segments(labels: np.ndarray, volume: Volume, classes: Sequence[LabelClass]) -> dict[str, str]:
+def _segments(labels: np.ndarray, volume: Placed, classes: Sequence[LabelClass]) -> dict[str, str]:
     """A field of each property of each class."""
     last = " ".join(f"0 {size - 1}" for size in volume.grid.file_shape)
     fields: dict[str, str] = {}

@@ -29,7 +29,7 @@ from napari_dim.io.nifti.nifti_header import (
     open_stream,
     read_nifti_header,
 )
-from napari_dim.volume import Grid, Volume, default_slice_axis
+from napari_dim.volume import Grid, Placed, Volume, default_slice_axis
 
 _BLOCK = 2**20  # voxels
 _CUT_OFF = ("the compressed data are damaged or cut off", "Copy the file again")
@@ -77,7 +77,7 @@ def list_nifti(path: Path) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def read_nifti_mask(path: Path, like: Volume) -> Laid:
+def read_nifti_mask(path: Path, like: Placed) -> Laid:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
     with one_line(path, "NIfTI file", known=DAMAGED):
         source = read_nifti_header(path)

@@ -18,7 +18,7 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels
-from napari_dim.volume import Volume
+from napari_dim.volume import Placed, Volume
 
 _NIFTI1_LARGEST = 32767
 _LARGEST_CODE = 5
@@ -29,7 +29,7 @@ _SFORM = ("srow_x", "srow_y", "srow_z")
 
 
 def write_nifti_mask(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write a mask on its image's grid; see `napari_dim.io.write_mask`. NIfTI has no `look`."""
     return _write(path, as_labels(mask, where=path), volume)
@@ -48,7 +48,7 @@ def write_nifti(path: Path, volume: Volume) -> Path:
     return _write(path, np.asarray(volume.array), volume)
 
 
-def _write(path: Path, array: np.ndarray, volume: Volume) -> Path:
+def _write(path: Path, array: np.ndarray, volume: Placed) -> Path:
     values = volume.grid.to_file(array)
     values = values.astype(values.dtype.newbyteorder("<"), copy=False)
     header = geometry_header(volume, values.dtype)
@@ -67,7 +67,7 @@ def _write(path: Path, array: np.ndarray, volume: Volume) -> Path:
     return path
 
 
-def geometry_header(volume: Volume, dtype: np.dtype[Any]) -> Any:
+def geometry_header(volume: Placed, dtype: np.dtype[Any]) -> Any:
     """A NIfTI header for values of `dtype` on the image's grid.
 
     Grid, affine, codes, units and NIfTI version are the source's. A source without sform
@@ -113,7 +113,7 @@ def _set_qform(header: Any, affine: np.ndarray, code: int) -> None:
         raise InputError(f"the affine can't be written as NIfTI: {error}") from error
 
 
-def _copy_exactly(header: Any, volume: Volume, affine: np.ndarray, codes: tuple[int, int]) -> None:
+def _copy_exactly(header: Any, volume: Placed, affine: np.ndarray, codes: tuple[int, int]) -> None:
     """Take over the source's own numbers, bit for bit, where they say what the grid says."""
     kept = volume.header
     if codes[0] > 0 and all(name in kept for name in _SFORM):

@@ -21,7 +21,7 @@ from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.mask_numbers import told_of_numbers
 from napari_dim.io.pictures.picture_pixels import reading
 from napari_dim.io.pictures.picture_reader import picture_ids, read_picture
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed, Volume
 
 _MOST_NOTES = 3
 
@@ -59,7 +59,7 @@ def read_folder(path: Path, how: How) -> Volume:
     return Volume(array, grid, path, "picture", header, tuple(notes))
 
 
-def read_folder_mask(path: Path, like: Volume) -> Laid:
+def read_folder_mask(path: Path, like: Placed) -> Laid:
     """Read a folder of masks, one a picture, named as the pictures or in their order."""
     files = _files(path)
     names = [Path(name).stem for name in like.header.get("files", ())]

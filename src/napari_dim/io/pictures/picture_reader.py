@@ -20,7 +20,7 @@ from napari_dim.io.pictures.mask_numbers import told_of_numbers
 from napari_dim.io.pictures.picture_pixels import opened, read_pixels, reading
 from napari_dim.io.pictures.picture_place import grid_in
 from napari_dim.io.pictures.tiff_pages import read_pages
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed, Volume
 
 
 def read_picture(path: Path, how: How) -> Volume:
@@ -52,7 +52,7 @@ def read_picture(path: Path, how: How) -> Volume:
         return Volume(pixels[None], grid, path, kind="picture", header=header, warnings=notes)
 
 
-def read_picture_mask(path: Path, like: Volume) -> Laid:
+def read_picture_mask(path: Path, like: Placed) -> Laid:
     """Read a picture of label ids onto an image; see `napari_dim.io.lay_mask`."""
     with reading(path):
         stack = read_pages(path)

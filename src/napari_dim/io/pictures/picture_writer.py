@@ -16,23 +16,17 @@ from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.io.pictures.picture_pixels import is_tiff
 from napari_dim.io.pictures.picture_place import KEY, place_text
-from napari_dim.volume import Volume
+from napari_dim.volume import Placed, Volume
 
 
 def write_picture_mask(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write label ids as an indexed 8 bit PNG, or a 16 bit one; see `napari_dim.io.write_mask`.
 
     The pixels are the ids. Up to 255, the palette shows each in the colour of its class; PNG
     has no palette beyond that.
     """
-    if mask.shape[0] != 1:
-        raise InputError(
-            f"a PNG holds one slice, the mask has {mask.shape[0]}",
-            where=path,
-            hint="Save it as .nii.gz or .tif",
-        )
     labels = as_labels(mask[0], where=path)
     if labels.dtype.itemsize > 2:
         raise InputError(
@@ -48,7 +42,7 @@ def write_picture_mask(
 
 
 def write_tiff_mask(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write label ids as a TIFF with a page a slice; see `napari_dim.io.write_mask`.
 
@@ -85,11 +79,6 @@ def write_picture(path: Path, volume: Volume) -> Path:
         colours = volume.channels == 3
         _write_tiff(path, array, volume, {"photometric": "rgb" if colours else "minisblack"})
         return path
-    if array.shape[0] != 1:
-        raise InputError(
-            f"a PNG holds one slice, the image has {array.shape[0]}", where=path,
-            hint="Save it as .nii.gz or .tif",
-        )  # fmt: skip
     depth = "uint8" if volume.channels == 3 else "uint8 or uint16"
     if array.dtype.name not in depth.split(" or ") or volume.channels not in (1, 3):
         raise InputError(
@@ -100,7 +89,7 @@ def write_picture(path: Path, volume: Volume) -> Path:
     return path
 
 
-def _save_png(path: Path, picture: Image.Image, volume: Volume) -> None:
+def _save_png(path: Path, picture: Image.Image, volume: Placed) -> None:
     text = PngInfo()
     if place := place_text(volume.grid):
         text.add_text(KEY, place)
@@ -108,10 +97,10 @@ def _save_png(path: Path, picture: Image.Image, volume: Volume) -> None:
         picture.save(temporary, format="PNG", pnginfo=text)
 
 
-def _write_tiff(path: Path, array: np.ndarray, volume: Volume, how: dict[str, Any]) -> None:
+def _write_tiff(path: Path, array: np.ndarray, volume: Placed, how: dict[str, Any]) -> None:
     """Pages of an array ``(slice, row, column[, channel])``, one at a time."""
     if volume.grid.unit == "mm":
-        _, row, column = volume.spacing
+        _, row, column = volume.grid.spacing
         how |= {"resolution": (10 / column, 10 / row), "resolutionunit": "CENTIMETER"}
     place = place_text(volume.grid) or None
     large = array.size * array.dtype.itemsize > 3 * 2**30

@@ -17,7 +17,7 @@ from napari_dim.io.formats import How, Part
 from napari_dim.io.geometry import Laid, fit, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.zarr.lazy_array import LazyArray, plane_numbers
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed, Volume
 
 MARKS = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 """Files that say that a folder is a Zarr store."""
@@ -87,7 +87,7 @@ def list_zarr(path: Path) -> tuple[Part, ...]:
     return tuple(Part(str(number), f"time {number} of {count}") for number in range(count))
 
 
-def read_ome_zarr_mask(path: Path, like: Volume) -> Laid:
+def read_ome_zarr_mask(path: Path, like: Placed) -> Laid:
     """Open the mask of an image; see `napari_dim.io.read_mask`. Large ones stay on the disk."""
     volume = read_ome_zarr(path, How(like.grid.slice_axis))
     with one_line(path, "Zarr store", known=_MISSING):

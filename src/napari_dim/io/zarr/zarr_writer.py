@@ -18,7 +18,7 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.io.zarr.zarr_reader import is_zarr
-from napari_dim.volume import Grid, Volume
+from napari_dim.volume import Grid, Placed, Volume
 
 DEEP, WIDE = 8, 512
 """Slices in a chunk, and its most rows and columns."""
@@ -88,7 +88,7 @@ class ZarrMask:
 
 @contextmanager
 def zarr_mask(
-    path: Path, volume: Volume, dtype: np.dtype[Any], classes: Sequence[LabelClass] = ()
+    path: Path, volume: Placed, dtype: np.dtype[Any], classes: Sequence[LabelClass] = ()
 ) -> Iterator[ZarrMask]:
     """A mask that is written block by block; it is there when the block is left without error.
 
@@ -130,7 +130,7 @@ def zarr_mask(
 
 
 def write_zarr_mask(
-    path: Path, mask: np.ndarray, volume: Volume, classes: Sequence[LabelClass] = ()
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
 ) -> Path:
     """Write a mask as OME-Zarr labels; see `napari_dim.io.write_mask`."""
     labels = as_labels(mask, where=path)

@@ -1,0 +1,137 @@
+"""Whether a labels layer lies on a scan, and laying it there: by place, never by shape alone."""
+
+from __future__ import annotations
+
+import numpy as np
+from napari.layers import Labels, Layer
+
+from napari_dim.errors import InputError
+from napari_dim.gui.layers.image_layers import (
+    KEY,
+    Source,
+    in_place_of,
+    labels_array,
+    layer_source,
+    spatial_shape,
+)
+from napari_dim.io.geometry import Fit, fit, lay_ids
+from napari_dim.volume import Grid
+
+_SHOWN_FAR = 0.6
+"""Voxels that a layer of unknown origin may be shown beside the scan: napari rounds new ones."""
+
+
+def fits(labels: Layer, image: Layer) -> bool:
+    """Whether each voxel of a labels layer is the scan's voxel of the same index."""
+    try:
+        shape = spatial_shape(labels)
+        if shape != spatial_shape(image):
+            return False
+        found, like = _found(labels, image)
+        return found.same(like.grid) and _cut(labels) == _cut(image)
+    except InputError:
+        return False
+
+
+def from_file(labels: Layer) -> bool:
+    """Whether a layer knows the file that it was read from."""
+    source = _source(labels)
+    return source is not None and source.path is not None
+
+
+def why_not(labels: Layer, image: Layer) -> str:
+    """Why a labels layer can't be laid onto a scan; empty if it can."""
+    try:
+        _found(labels, image)
+    except InputError as error:
+        return error.problem
+    return ""
+
+
+def laid(labels: Labels, image: Layer) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The ids of a labels layer, ``(slice, row, column)`` on the grid of a scan, and notes.
+
+    Raises
+    ------
+    InputError
+        If it doesn't lie on the scan.
+    """
+    if fits(labels, image):
+        return labels_array(labels), ()
+    try:
+        found, like = _found(labels, image)
+        mine = _source(labels)
+        grid = layer_source(labels).grid if mine is not None else _shown(labels)
+        ids = grid.to_file(labels_array(labels)) if mine is not None else _reversed(labels)
+        done = lay_ids(ids, found, like.grid)
+    except InputError as error:
+        raise InputError(error.problem, where=labels.name, hint=error.hint) from None
+    if mine is not None and _source(image) is not None:
+        return done.ids, done.notes
+    return np.transpose(like.grid.to_file(done.ids), (2, 1, 0)), done.notes
+
+
+def lay_onto(labels: Labels, image: Layer) -> tuple[str, ...]:
+    """Give a labels layer the voxels, place and source of the scan that it belongs to.
+
+    Raises
+    ------
+    InputError
+        If it doesn't lie on the scan; the layer is as before.
+    """
+    ids, notes = laid(labels, image)
+    source = layer_source(image)
+    for name, value in in_place_of(image, source).items():
+        if name != "metadata":
+            setattr(labels, name, value)
+    labels.data = np.array(ids[0] if source.flat else ids, order="C")
+    labels.metadata = {**labels.metadata, KEY: source}
+    return notes
+
+
+def _found(labels: Layer, image: Layer) -> tuple[Fit, Source]:
+    """How a layer lies on a scan: in the patient where both files say so, else in the window."""
+    mine, yours = _source(labels), _source(image)
+    if mine is not None and yours is not None:
+        return fit(mine.grid, yours.grid), yours
+    like = Source(_shown(image))
+    if _bare(labels) and spatial_shape(labels) == spatial_shape(image):
+        return Fit(np.array([[0, 1], [1, 1], [2, 1]]), (0, 0, 0), like.grid.file_shape), like
+    return fit(_shown(labels), like.grid, _SHOWN_FAR), like
+
+
+def _source(layer: Layer) -> Source | None:
+    """What a layer remembers of its file, if that is still true of its shape."""
+    source = layer.metadata.get(KEY)
+    return source if isinstance(source, Source) and layer_source(layer) is source else None
+
+
+def _cut(layer: Layer) -> int:
+    """Along which axis of its file a layer is cut."""
+    source = _source(layer)
+    return -1 if source is None else source.grid.slice_axis
+
+
+def _bare(layer: Layer) -> bool:
+    """Whether a layer was never put anywhere: it has no place of its own."""
+    ndim = layer.ndim
+    corner, ahead = layer.data_to_world((0,) * ndim), layer.data_to_world((1,) * ndim)
+    return not np.any(corner) and bool(np.allclose(ahead, 1.0))
+
+
+def _shown(layer: Layer) -> Grid:
+    """Where the window shows a layer, as a grid whose file axes are the array's, reversed."""
+    shape = spatial_shape(layer)
+    ndim, lead = len(shape), 3 - len(shape)
+    start = np.asarray(layer.data_to_world((0,) * ndim), dtype=float)
+    affine = np.eye(4)
+    affine[:ndim, 3] = start[::-1]
+    for axis in range(ndim):
+        ahead = np.asarray(layer.data_to_world([float(i == axis) for i in range(ndim)]))
+        affine[:ndim, ndim - 1 - axis] = (ahead - start)[::-1]
+    sizes = (*shape[::-1], *(1,) * lead)
+    return Grid((sizes[0], sizes[1], sizes[2]), affine, 2)
+
+
+def _reversed(labels: Labels) -> np.ndarray:
+    return np.transpose(labels_array(labels), (2, 1, 0))
