@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import import_module
 
 import pytest
 
 from napari_dim import __version__
-from napari_dim.cli import doctor, system
+from napari_dim.cli import system
 from napari_dim.cli.doctor import examine, report_lines
 from napari_dim.io import formats
 
@@ -80,7 +81,11 @@ def test_missing_readers_and_qt_are_named_without_a_screen(monkeypatch):
     gone = {"pydicom", "highdicom", "zarr"}
     there = formats.find_spec
     monkeypatch.setattr(formats, "find_spec", lambda name: None if name in gone else there(name))
-    monkeypatch.setattr(doctor, "_version", lambda name: None if "Qt" in name else "1")
+    monkeypatch.setattr(
+        import_module("napari_dim.cli.doctor"),
+        "_version",
+        lambda name: None if "Qt" in name else "1",
+    )
     advice = "\n".join(examine()["advice"])
     assert 'No Qt binding, so no window: pip install "napari[pyqt6]"' in advice
     assert 'DICOM can\'t be read: pip install "napari-dim[dicom]"' in advice
