@@ -53,7 +53,7 @@ def drive(args: argparse.Namespace, series: Path) -> dict[str, object]:
     from tests.dicoms import write_series
 
     from napari_dim.gui.layers.image_layers import go_to_slice, layer_source
-    from napari_dim.gui.widgets.class_table import ClassInfo, set_classes
+    from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
     from napari_dim.io import read_classes, read_mask, read_volume
 
     original = read_volume(args.image)

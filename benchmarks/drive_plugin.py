@@ -126,12 +126,11 @@ class Drive:
         tab.set_budget(self.args.seconds)
         began = time.monotonic()
         tab.button.click()
-        prediction = session.prediction
         first = None
         shot = False
         while session.busy:
             self.process(0.1)
-            if first is None and prediction is not None and prediction.said.any():
+            if first is None and session.answer is not None:
                 first = round(time.monotonic() - began, 1)
             if not shot and session.share > 0.7:
                 shot = True
@@ -151,7 +150,7 @@ class Drive:
         for _ in range(self.args.review):
             number = self.session.suggestions[0].number
             go_to_slice(self.viewer, self.session.image, number)
-            self.paint(self.session.prediction.layer, number)
+            self.paint(self.session.labels, number)
             self.workspace.review.accept.click()
             self.process(0.2)
             done.append(number)
@@ -159,9 +158,9 @@ class Drive:
 
     def exported_dice(self) -> float:
         """Of the mask that Export would write now."""
-        from napari_dim.gui.layers.finished_mask import FILLED, exported
+        from napari_dim.gui.logic.mask_contents import SHOWN, exported
 
-        return self.dice(exported(self.session, FILLED)[0])
+        return self.dice(exported(self.session.mask, SHOWN)[0])
 
     def chosen_slices(self) -> list[int]:
         """Slices spread evenly over those that show something."""

@@ -111,7 +111,7 @@ class Window:
             f"{1000 * value:.0f} ms" for value in np.percentile(gaps, (50, 99, 100))
         )
         figures["memory at the end of the training"] = gib(memory())
-        mask = np.asarray(session.prediction.layer.data) > 0
+        mask = np.asarray(session.mask.layer.data) > 0
         dice = 2 * np.sum(mask & (self.mask > 0)) / (np.sum(mask) + np.sum(self.mask > 0))
         figures["Dice of the prediction"] = f"{dice:.2f}"
         self.timed("3D", workspace.header.solid.click)
@@ -133,7 +133,7 @@ class Window:
             self.flush()
             gaps.append(time.thread_time() - now)
             time.sleep(0.005)
-            if first is None and session.prediction is not None and session.prediction.said.any():
+            if first is None and session.answer is not None:
                 first = time.perf_counter() - began
         self.figures["from Start to the first preview"] = f"{first:.0f} s" if first else "none"
         self.figures["from Start to the whole prediction"] = f"{time.perf_counter() - began:.0f} s"

@@ -45,8 +45,8 @@ class Pictures:
 
     def make(self, seconds: float, folder: Path) -> None:
         """Go through the work and take the pictures."""
+        from napari_dim.gui.commands import slice_commands as slices
         from napari_dim.gui.layers.image_layers import go_to_slice
-        from napari_dim.gui.logic import slice_actions as slices
         from napari_dim.gui.storage import project_actions as projects
 
         viewer, workspace = self.viewer, self.workspace
@@ -80,7 +80,7 @@ class Pictures:
         self.shoot("plugin", 1)
         while session.busy:
             process(0.2)
-        areas = session.prediction.areas  # of the suggested slices the one with most to see
+        areas = session.answer.areas  # of the suggested slices the one with most to see
         found = max(session.suggested_here, key=lambda suggested: areas[suggested.number])
         slices.show_suggested(session, found)
         self.shoot("review", 2)

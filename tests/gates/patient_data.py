@@ -190,7 +190,7 @@ def _one_scan(viewer: Any, workspace: Any, source: Path, out: Path) -> None:
     labels.data[1, 8:16, 8:16] = 1
     labels.data[3, 8:16, 8:16] = 1
     labels.refresh()
-    workspace.session.annotation.refresh()
+    workspace.session.mask.look()
     train.runs.path = out / "runs"
     train.set_budget(2)
     for name, value in {"max_size": 64, "width": 4, "device": "cpu"}.items():
@@ -198,7 +198,7 @@ def _one_scan(viewer: Any, workspace: Any, source: Path, out: Path) -> None:
             train.form.set_value(name, value)
     train.button.click()
     _wait(workspace.session)
-    assert workspace.session.prediction is not None, workspace.session.message
+    assert workspace.session.answer is not None, workspace.session.message
     assert workspace.export.export(out / "mask.nii.gz")
     for number in range(workspace.tabs.count()):
         workspace.tabs.setCurrentIndex(number)

@@ -49,7 +49,7 @@ def run(count: int) -> str:
             assert found is not None
             assert found.array.dtype == layer.data.dtype, f"after {number} operations"
             assert np.array_equal(found.array, layer.data), f"after {number}: {done}"
-            assert list(states) == list(session.annotation.states), f"states after {number}"
+            assert list(states) == list(session.mask.states), f"states after {number}"
             compared += 1
         generations = max(int(p.stem) for p in Path(home).rglob("*.journal"))
         session.autosave.close()

@@ -17,7 +17,7 @@ COMMAND = "python -m tests.gates --markdown docs/results/reliability.md"
 THREATS: dict[str, tuple[str, ...]] = {
     "crash or kill -9 while painting": ("killed_strokes",),
     "journal and screen differ": ("random_strokes",),
-    "prediction over labels; layer renamed, deleted, moved": ("human_voxels",),
+    "prediction over labels; layer renamed, deleted, moved": ("one_mask",),
     "out of memory, device lost, missing operator, child killed": ("ends",),
     "closing while training": ("closes",),
     "torn checkpoint, full disk": ("checkpoint_kills", "killed_saves", "full_disk"),

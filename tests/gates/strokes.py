@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,21 @@ SHAPE = (10, 32, 28)
 
 def session_with_labels(app: Any) -> tuple[Any, Any]:
     """A viewer without a window, its session, and an empty labels layer in it."""
+    viewer, session = empty_session()
+    viewer.add_image(np.zeros(SHAPE, np.float32), name="scan", scale=(3, 1, 1))
+    viewer.add_labels(np.zeros(SHAPE, np.uint8), name="mine", scale=(3, 1, 1))
+    session.show_case(viewer.layers["scan"], viewer.layers["mine"])
+    return viewer, session
+
+
+def empty_session() -> tuple[Any, Any]:
+    """A viewer without a window, and its session."""
     from napari.components import ViewerModel
 
     from napari_dim.gui.controller import session_of
 
     viewer = ViewerModel()
-    session = session_of(viewer)
-    viewer.add_image(np.zeros(SHAPE, np.float32), name="scan", scale=(3, 1, 1))
-    viewer.add_labels(np.zeros(SHAPE, np.uint8), name="mine", scale=(3, 1, 1))
-    session.show_case(viewer.layers["scan"], viewer.layers["mine"])
-    return viewer, session
+    return viewer, session_of(viewer)
 
 
 def application() -> Any:
@@ -32,18 +38,32 @@ def application() -> Any:
     return QApplication.instance() or QApplication([])
 
 
-def operate(rng: random.Random, viewer: Any, layer: Labels, *, reshape: bool = True) -> str:
-    """One random operation; returns its name."""
+KINDS = {
+    "paint": 20, "stroke": 8, "fill": 8, "polygon": 8, "set": 8, "undo": 16, "redo": 10,
+    "write": 8, "data": 4, "wide": 1, "shape": 1, "hide": 2, "scroll": 6,
+}  # fmt: skip
+"""What `operate` does, and how often."""
+
+
+def operate(
+    rng: random.Random,
+    viewer: Any,
+    layer: Labels,
+    *,
+    reshape: bool = True,
+    only: Sequence[str] = tuple(KINDS),
+) -> str:
+    """One random operation, of `only` these kinds; returns its name."""
     count = layer.data.shape[0]
     rows, columns = layer.data.shape[1:]
     number = rng.randrange(count)
     point = (number, rng.randrange(rows), rng.randrange(columns))
     value = rng.randint(0, 4)
-    kind = rng.choices(
-        ["paint", "stroke", "fill", "polygon", "set", "undo", "redo", "write", "data", "wide",
-         "shape", "hide", "scroll"],
-        [20, 8, 8, 8, 8, 16, 10, 8, 4, 1 if reshape else 0, 1 if reshape else 0, 2, 6],
-    )[0]  # fmt: skip
+    kinds = {
+        kind: often for kind, often in KINDS.items()
+        if kind in only and (reshape or kind not in ("wide", "shape"))
+    }  # fmt: skip
+    (kind,) = rng.choices(list(kinds), list(kinds.values()))
     if kind == "paint":
         layer.visible = True  # napari can't paint what it has not sliced
         layer.brush_size = rng.choice([1, 3, 8])

@@ -12,8 +12,9 @@ import pytest
 from napari.qt.threading import WorkerBase
 from qtpy.QtCore import QEvent
 
-from napari_dim.gui.controller import _SESSIONS, Session
+from napari_dim.gui.controller import _SESSIONS
 from napari_dim.gui.panels.workspace import Workspace
+from napari_dim.gui.session import Session
 
 TINY = {"max_size": 64, "width": 8, "context": 0, "seed": 1}
 
@@ -45,7 +46,7 @@ def nifti(tmp_path) -> Path:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, monkeypatch, tmp_path):
+def viewer(make_napari_viewer, monkeypatch, tmp_path, engine_loaded):
     """A viewer with the plugin's own preferences in a folder of this test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     return make_napari_viewer(show=True)
@@ -94,14 +95,15 @@ def notes(monkeypatch):
     seen: list[str] = []
 
     def keep(notification) -> None:
-        seen.append(notification.message)
+        if not notification.message.startswith("napari now opens scans"):  # once a user
+            seen.append(notification.message)
 
     notification_manager.notification_ready.connect(keep)
     yield seen
     notification_manager.notification_ready.disconnect(keep)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(scope="session")
 def engine_loaded():
     """Import the engine before any window waits for it: on a busy machine that takes long."""
     import monai.networks.nets  # noqa: F401
@@ -110,9 +112,13 @@ def engine_loaded():
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(qapp):
-    """No thread, panel or busy session survives its test."""
+def nothing_left(request):
+    """No thread, panel or busy session survives its test; tests of logic need no window."""
+    windowed = "qapp" in request.fixturenames
+    qapp = request.getfixturevalue("qapp") if windowed else None
     yield
+    if qapp is None:
+        return
     deadline = time.monotonic() + 10
     while WorkerBase._worker_set and time.monotonic() < deadline:
         qapp.processEvents()

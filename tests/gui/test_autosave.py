@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
+from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
-from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
 from napari_dim.gui.panels.recovery_bar import leftovers, restore
 from napari_dim.gui.storage import project_cases as cases
-from napari_dim.gui.widgets.class_table import ClassInfo, classes_of, set_classes
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folders
@@ -142,7 +142,7 @@ def test_after_a_crash_all_is_as_it_was(make_napari_viewer, viewer, session, sav
     slices.go_to(session, 5)
     slices.confirm(session)
     slices.go_to(session, 7)
-    labels.paint((7, 10, 10), session.annotation.background_brush())
+    labels.paint((7, 10, 10), session.mask.background_brush())
     slices.set_partial(session)
     set_classes(labels, [ClassInfo(2, "ventricle", "#0072b2")])
     labels.name = "mine"
@@ -160,9 +160,9 @@ def test_after_a_crash_all_is_as_it_was(make_napari_viewer, viewer, session, sav
     np.testing.assert_array_equal(other.labels.data, labels.data)
     assert other.labels.name == "mine"
     assert classes_of(other.labels) == [ClassInfo(2, "ventricle", "#0072b2")]
-    assert list(other.annotation.states) == list(session.annotation.states)
-    assert other.annotation.states[7] == SliceState.PARTIAL
-    assert other.annotation.brush == session.annotation.brush
+    assert list(other.mask.states) == list(session.mask.states)
+    assert other.mask.states[7] == SliceState.PARTIAL
+    assert other.mask.brush == session.mask.brush
     assert slices.current(other) == 7
     np.testing.assert_allclose(other.labels.scale, labels.scale)
     np.testing.assert_array_equal(other.image.data, image.data)

@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from napari_dim.gui.controller import Activity
+from napari_dim.gui.session import Activity
 from tests.gui.conftest import wait_idle
 
 
@@ -34,8 +34,8 @@ def test_in_a_process_the_window_sees_the_same(viewer, panel, open_ball, qtbot, 
     panel.form.set_value("apart", True)
     begin(panel, qtbot)
     assert trainings()
-    prediction = panel.session.prediction_of(image)
-    qtbot.waitUntil(lambda: bool(prediction.said.all()), timeout=60_000)
+    answer = panel.session.mask_of(image).answer
+    qtbot.waitUntil(lambda: bool(answer.said.all()), timeout=60_000)
     panel.pause.click()
     assert panel.session.training.paused
     panel.pause.click()

@@ -23,7 +23,7 @@ def test_all_open_scans_are_exported_with_their_records(
     mine.data_setitem((np.array([2]), np.array([20]), np.array([20])), 1)
     export = workspace.export
     export.scope.setCurrentText(OPEN)
-    assert "3 of 12 slices are labelled" in export.text.text()
+    assert "3 of 12 slices labelled by a person" in export.text.text()
     assert "not labelled:" not in export.text.text()
     assert export.button.text() == "Export all…"
     (tmp_path / "masks").mkdir()

@@ -6,7 +6,7 @@ import nrrd
 import numpy as np
 from qtpy.QtWidgets import QFileDialog
 
-from napari_dim.gui.widgets.class_table import ClassInfo, set_classes
+from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
 from napari_dim.io import read_classes, read_mask, read_volume
 from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from napari.utils import progress
 
-from napari_dim.gui.controller import Activity
 from napari_dim.gui.layers.image_layers import labels_array
+from napari_dim.gui.session import Activity
+from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image, wait_idle
 
 
@@ -38,14 +39,19 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     panel.button.click()
     assert panel.session.activity is Activity.TRAINING
     assert viewer.layers.selection.active is labels  # The person goes on painting.
-    prediction = panel.session.prediction_of(image)
+    mask = panel.session.mask_of(image)
+    assert mask.layer is labels
     qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
     labels.data[0, 0, 0] = 1  # Painted while training: it may not reach the training, nor be lost.
     wait_idle(qtbot, panel.session)
     assert notes == []
-    assert prediction.layer in viewer.layers
-    assert dice(labels_array(prediction.layer) > 0, reference > 0) > 0.6
-    np.testing.assert_array_equal(np.flatnonzero((labels.data != before).ravel()), [0])
+    assert dice(mask.answer.mask > 0, reference > 0) > 0.6
+    assert dice(labels.data > 0, reference > 0) > 0.6
+    np.testing.assert_array_equal(labels.data[[3, 6, 9]], before[[3, 6, 9]])
+    assert labels.data[0, 0, 0] == 1
+    machine = mask.states == SliceState.MACHINE
+    assert machine.sum() == 8
+    np.testing.assert_array_equal(labels.data[machine], mask.answer.mask[machine])
     # The model is saved, and good for another scan, from the Predict panel.
     run = panel.session.run
     assert run.parent == tmp_path / "runs"
@@ -60,11 +66,12 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     assert predict.button.text() == "Cancel"
     wait_idle(qtbot, panel.session)
     assert notes == []
-    mask = labels_array(panel.session.prediction_of(layer).layer)
+    made = panel.session.mask_of(layer).layer
+    mask = labels_array(made)
+    assert made.name == "other (mask)"
     assert dice(mask > 0, truth > 0) > 0.5
     export = workspace.export
-    export.include.setCurrentText("a layer as it is")
-    assert export.layer.layer is panel.session.prediction_of(layer).layer
+    workspace.annotate.image.pick(layer)
     assert export.export(tmp_path / "other.nii.gz")
     saved = nib.load(tmp_path / "other.nii.gz")
     np.testing.assert_array_equal(np.asarray(saved.dataobj).T, mask)
@@ -78,10 +85,10 @@ def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ba
     panel.set_budget(60)
     viewer.dims.set_point(0, 8 * 3)
     panel.button.click()
-    prediction = panel.session.prediction_of(image)
+    mask = panel.session.mask_of(image)
     orders = []
-    write = prediction.write
-    prediction.write = lambda numbers, masks: (orders.append(list(numbers)), write(numbers, masks))
+    take = mask.take
+    mask.take = lambda numbers, masks: (orders.append(list(numbers)), take(numbers, masks))
     qtbot.waitUntil(lambda: bool(orders), timeout=120_000)
     assert panel.session.activity is Activity.TRAINING
     assert orders[0][0] == 8
@@ -93,25 +100,26 @@ def test_corrected_slices_are_kept_and_undo_stays_right(viewer, panel, open_ball
     image, _, _ = open_ball()
     panel.button.click()
     wait_idle(qtbot, panel.session)
-    layer = panel.session.prediction_of(image).layer
-    machine = layer.data[6].copy()
+    mask = panel.session.mask_of(image)
+    layer = mask.layer
     stroke = np.zeros(layer.data.shape, bool)
-    stroke[6, :8, :8] = True
-    layer.data_setitem(np.nonzero(stroke), 2)
-    before_undo = layer.data[6].copy()
+    stroke[5, :8, :8] = True
+    layer.data_setitem(np.nonzero(stroke), 1)
+    before_undo = layer.data[5].copy()
+    assert mask.states[5] == SliceState.CORRECTED
     panel.form.set_value("seed", 7)
     panel.button.click()
     wait_idle(qtbot, panel.session)
-    assert panel.session.prediction_of(image).layer is layer
-    assert panel.session.prediction_of(image).touched == (6,)
-    np.testing.assert_array_equal(layer.data[6], before_undo)
-    others = [n for n in range(12) if n != 6]
+    assert panel.session.mask_of(image) is mask
+    assert mask.states[5] == SliceState.CORRECTED
+    np.testing.assert_array_equal(layer.data[5], before_undo)
+    others = [n for n in range(12) if n != 5]
     newest = layer.data[others].copy()
     layer.undo()
-    np.testing.assert_array_equal(layer.data[6], machine)
+    np.testing.assert_array_equal(layer.data[5], mask.answer.mask[5])
     np.testing.assert_array_equal(layer.data[others], newest)
     layer.redo()
-    np.testing.assert_array_equal(layer.data[6], before_undo)
+    np.testing.assert_array_equal(layer.data[5], before_undo)
 
 
 def test_background_only_slices_count(viewer, workspace, panel, open_ball, qtbot):
@@ -143,7 +151,7 @@ def test_unlabelled_images_of_another_site_join(viewer, panel, open_ball, qtbot)
     panel.button.click()
     wait_idle(qtbot, panel.session)
     assert any("3 labelled and 18 unlabelled" in line for line in text)
-    assert panel.session.prediction_of(other).said.all()  # segmented at the end
+    assert panel.session.mask_of(other).answer.said.all()  # segmented at the end
     assert panel.session.message == "Predicted 1 of 1 scans"
 
 
@@ -151,9 +159,9 @@ def test_nothing_painted_is_told_once(viewer, panel, open_ball, qtbot, notes):
     _, labels, _ = open_ball()
     labels.data[:] = 0
     labels.refresh()
-    panel.session.annotation.refresh()
+    panel.session.mask.look()
     panel._say_plan()
-    assert "Nothing is painted" in panel.plan_text.text()
+    assert "Nothing is labelled" in panel.plan_text.text()
     panel.button.click()
     wait_idle(qtbot, panel.session)
     assert len(notes) == 1
@@ -205,12 +213,11 @@ def test_layers_removed_and_renamed_during_training(
     image, labels, reference = open_ball()
     panel.set_budget(60)
     panel.button.click()
-    layer = panel.session.prediction_of(image).layer
+    layer = labels
     qtbot.waitUntil(lambda: len(panel.session.history) > 1, timeout=120_000)
     image.name = "renamed"
     assert workspace.annotate.image.currentText() == "renamed"
     viewer.layers.remove(labels)
-    viewer.layers.remove(layer)
     viewer.layers.remove(image)
     time.sleep(0.1)
     stop_quickly(panel, qtbot)
@@ -258,7 +265,7 @@ def test_a_cohort_trains_without_layers(viewer, workspace, panel, nifti, qtbot, 
     panel.button.click()
     wait_idle(qtbot, panel.session)
     assert notes == []
-    assert [layer.name for layer in viewer.layers] == ["scan", "scan (prediction)"]
+    assert [layer.name for layer in viewer.layers] == ["scan", "scan (mask)"]
     # Files are segmented by the model of this window, and opened as layers.
     predict = workspace.review.predict
     predict.choose_files([nifti])

@@ -97,9 +97,9 @@ def test_of_the_sample_the_labelled_scan_that_is_seen_is_worked_on(viewer, works
     session = workspace.session
     assert session.image.name == "phantom00_A_image"
     assert session.image.visible
-    assert session.labels.name == "phantom00_A_image (labels)"
+    assert session.labels.name == "phantom00_A_image (mask)"
     assert not workspace.strip.isHidden()
-    assert "Slices labelled: 5" in workspace.train.plan_text.text()
+    assert "Slices painted or corrected: 5" in workspace.train.plan_text.text()
 
 
 def test_the_header_names_the_device_as_people_do(workspace):

@@ -47,7 +47,7 @@ def test_a_cohort_becomes_a_project_with_its_labels(viewer, workspace, session, 
     said = projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
     assert "of 2 scans" in said
     assert session.image.name == "s0"
-    assert session.annotation.labelled == (0, 5, 6)
+    assert session.mask.labelled == (0, 5, 6)
     assert workspace.annotate.labels.layer is session.labels
     assert workspace.header.project.text().strip() == "p"
     # A stroke, then the next case and back: it is there.
@@ -58,7 +58,7 @@ def test_a_cohort_becomes_a_project_with_its_labels(viewer, workspace, session, 
     assert [layer.name for layer in viewer.layers] == ["s1"]
     projects.next_case(session)
     assert session.image.name == "s0"
-    assert session.annotation.labelled == (0, 5, 6, 9)
+    assert session.mask.labelled == (0, 5, 6, 9)
     with pytest.raises(Exception, match="already"):
         projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
 
@@ -88,7 +88,7 @@ def test_open_layers_become_a_project_that_opens_again(
     assert reopen.actions()[0].text().startswith("mine")
     reopen.actions()[0].trigger()
     assert session.image.name == "s0"
-    assert session.annotation.labelled == (4,)
+    assert session.mask.labelled == (4,)
     assert notes == []
     projects.add_files(session, [scans / "s2.nii.gz"])
     assert "removed" in projects.remove_case(session, "s0").lower()

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from napari_dim.config import Settings
+from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.jobs.training_plan import plan_from_layers
-from napari_dim.gui.layers.image_layers import layer_source
-from napari_dim.gui.layers.predicted_layer import PredictionLayer
-from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
 from napari_dim.gui.panels.next_step_line import TRAIN, next_step
-from napari_dim.gui.widgets.class_table import ClassInfo, classes_of, set_classes
 from tests.gui.conftest import tiny_image
 
 
@@ -21,11 +19,9 @@ def two(viewer, workspace, open_ball):
     image, labels, reference = open_ball()
     other = viewer.add_image(tiny_image(3)[0], name="second", scale=(3, 1, 1))
     for layer, doubt in ((image, 0.39), (other, 0.4)):
-        prediction = PredictionLayer(layer_source(layer), f"{layer.name} (prediction)")
-        workspace.session.predictions[layer] = prediction
-        viewer.add_layer(prediction.layer)
-        prediction.write(np.arange(12), reference)
-        prediction.entropy[:] = doubt
+        mask = workspace.session.mask_for(layer)
+        mask.take(np.arange(12), reference)
+        mask.answer.entropy[:] = doubt
     workspace.annotate.image.pick(image)
     return image, other, labels
 
@@ -35,11 +31,10 @@ def test_labels_follow_their_scan(viewer, workspace, two):
     session, annotate = workspace.session, workspace.annotate
     assert session.labels is labels
     annotate.image.pick(other)
-    assert session.labels is None  # those of the first scan are not offered as this one's
-    annotate.new.click()
-    mine = session.labels
-    assert mine is not None
+    mine = session.labels  # the machine's mask of it
+    assert mine.name == "second (mask)"
     assert mine is not labels
+    assert not annotate.new.isEnabled()  # a scan has one mask
     annotate.image.pick(image)
     assert session.labels is labels
     annotate.image.pick(other)
@@ -64,20 +59,19 @@ def test_suggestions_spread_over_open_scans_and_next_goes_there(viewer, workspac
 def test_all_labelled_scans_teach(viewer, workspace, panel, two):
     image, other, _ = two
     workspace.annotate.image.pick(other)
-    workspace.annotate.new.click()
     layer = workspace.session.labels
-    layer.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
+    layer.data_setitem((np.array([5]), np.array([0]), np.array([0])), 1)
     workspace.annotate.image.pick(image)
     panel.others.tick(other)
     panel._say_plan()
     text = panel.plan_text.text()
-    assert "ball: Slices labelled: 3 (3, 6, 9)" in text
-    assert "second: Slices labelled: 1 (5)" in text
+    assert "ball: Slices painted or corrected: 3 (3, 6, 9)" in text
+    assert "second: Slices painted or corrected: 1 (5)" in text
     assert "2 sites" in text
     first, second = plan_from_layers(panel._parts(), Settings(), None).load(lambda: None)
     assert list(first.labelled) == [3, 6, 9]
     assert list(second.labelled) == [5]
-    assert second.mask[5, 20, 20] == 1
+    assert second.mask[5, 0, 0] == 1
 
 
 def test_the_guide_follows_the_work(viewer, workspace, open_ball, qtbot):
@@ -89,10 +83,10 @@ def test_the_guide_follows_the_work(viewer, workspace, open_ball, qtbot):
     guide.go.click()
     assert workspace.tabs.currentIndex() == TRAIN
     labels.data[[3, 6]] = 0
-    session.annotation.refresh()
+    session.mask.look()
     assert "a few more slices" in next_step(session).text
     labels.data[:] = 0
-    session.annotation.refresh()
+    session.mask.look()
     assert "paint the structure" in next_step(session).text
     viewer.layers.remove(labels)
     assert "press New" in next_step(session).text
@@ -120,7 +114,7 @@ def test_sites_are_checked_before_the_export(workspace, two):
     told = export.sites.text()
     assert "Nobody has looked at a slice of south &amp; west" in told
     assert "less sure" not in told
-    session.predictions[other].entropy[:] = 0.8
+    session.mask_of(other).answer.entropy[:] = 0.8
     export.refresh()
     assert "clearly less sure at south &amp; west" in export.sites.text()
     session.set_site(other, "north")  # one site: nothing to compare
@@ -133,27 +127,24 @@ def test_a_slice_of_each_scan_is_scored(workspace, two):
     session, annotate = workspace.session, workspace.annotate
     for scan in (image, other):
         annotate.image.pick(scan)
-        if session.labels is None:
-            annotate.new.click()
         slices.go_to(session, 7)
         slices.confirm(session)
     assert [score.scan() for score in session.scores] == [image, other]
 
 
-def test_accepting_in_a_scan_without_labels_makes_them(viewer, workspace, two):
-    _, other, labels = two
+def test_a_mask_made_for_a_prediction_has_the_classes_of_the_first(viewer, workspace, open_ball):
+    _, labels, reference = open_ball()
     set_classes(labels, [ClassInfo(1, "ball", "#ff0000")])
     session, annotate = workspace.session, workspace.annotate
-    annotate.image.pick(other)
-    assert session.labels is None
-    assert "accept them" in next_step(session).text
-    slices.go_to(session, 6)
-    slices.accept_slice(session)
+    assert session.mask is not None
+    other = viewer.add_image(tiny_image(3)[0], name="second", scale=(3, 1, 1))
+    session.mask_for(other).take(np.arange(12), reference)
     made = session.labels_of(other)
-    assert made is not None
     assert made in viewer.layers
-    np.testing.assert_array_equal(made.data[6], session.predictions[other].mask[6])
-    assert session.annotation_of(made).labelled == (6,)
     assert [info.name for info in classes_of(made)] == ["ball"]
     annotate.image.pick(other)
     assert session.labels is made
+    assert "accept them" in next_step(session).text
+    slices.go_to(session, 6)
+    slices.accept_slice(session)
+    assert session.mask.labelled == (6,)

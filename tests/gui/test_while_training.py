@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from napari.layers import Labels
 
-from napari_dim.gui.controller import Activity
 from napari_dim.gui.layers.image_layers import labels_array
+from napari_dim.gui.session import Activity
 from tests.gui.conftest import tiny_image, wait_idle
 
 
@@ -22,7 +22,7 @@ def running(viewer, panel, open_ball, qtbot):
     def stop():
         panel.stop()
         wait_idle(qtbot, panel.session)
-        return panel.session.prediction_of(image)
+        return panel.session.mask_of(image)
 
     yield image, labels, stop
     if panel.session.busy:
@@ -33,29 +33,32 @@ def test_layers_are_renamed_reordered_hidden_duplicated_and_strokes_undone(
     viewer, workspace, panel, running, qtbot, notes
 ):
     image, labels, stop = running
-    session, prediction = panel.session, panel.session.prediction
-    qtbot.waitUntil(lambda: prediction.said.any(), timeout=60_000)
-    labels.name, image.name, prediction.layer.name = "a", "b", "c"
+    session, mask = panel.session, panel.session.mask
+    qtbot.waitUntil(lambda: mask.answer.said.any(), timeout=60_000)
+    labels.name, image.name = "a", "b"
     viewer.layers.move(0, len(viewer.layers))
-    labels.visible = prediction.layer.visible = False
-    copy = viewer.add_layer(Labels(prediction.layer.data.copy(), name="copy", scale=(3, 1, 1)))
+    labels.visible = False
+    copy = viewer.add_layer(Labels(labels.data.copy(), name="copy", scale=(3, 1, 1)))
     held = copy.data.copy()
-    before = labels.data.copy()
+    before = labels.data[[3, 6, 9]].copy()
     labels.visible = True
-    labels.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
+    labels.data_setitem((np.array([5]), np.array([20]), np.array([20])), 7)
+    assert labels.data[5, 20, 20] == 7
     labels.undo()
+    labels.visible = False
     table = workspace.annotate.classes
     table.add.click()
     table.table.item(1, 1).setText("later")
     qtbot.wait(300)
     assert session.activity is Activity.TRAINING
-    assert stop() is prediction
+    assert stop() is mask
     assert notes == []
-    np.testing.assert_array_equal(labels.data, before)
-    np.testing.assert_array_equal(copy.data, held)  # the machine writes into its own layer
-    assert prediction.said.all()
-    assert not prediction.layer.visible
-    assert "“c”" in session.message
+    np.testing.assert_array_equal(labels.data[[3, 6, 9]], before)
+    np.testing.assert_array_equal(copy.data, held)  # the machine writes into the mask alone
+    assert mask.answer.said.all()
+    np.testing.assert_array_equal(labels.data[5], mask.answer.mask[5])  # undone: the machine's
+    assert not labels.visible
+    assert "“a”" in session.message
     assert session.model is not None
 
 
@@ -70,18 +73,16 @@ def test_what_the_set_up_noticed_stays_beside_the_steps(panel, running, qtbot):
 def test_deleted_labels_are_told_and_come_back(viewer, workspace, panel, running, qtbot, notes):
     _, labels, stop = running
     session = panel.session
-    before = labels.data.copy()
+    before = labels.data[[3, 6, 9]].copy()
     viewer.layers.remove(labels)
-    qtbot.waitUntil(
-        lambda: "goes on with the labels that it had" in session.message, timeout=20_000
-    )
+    qtbot.waitUntil(lambda: "the mask comes back" in session.message, timeout=20_000)
     back = workspace.header.back
     assert back.isVisible()
     assert "mine" in back.text()
     back.click()
     assert labels in viewer.layers
     assert session.labels is labels
-    np.testing.assert_array_equal(labels.data, before)
+    np.testing.assert_array_equal(labels.data[[3, 6, 9]], before)
     assert not back.isVisible()
     stop()
     assert notes == []
@@ -98,10 +99,10 @@ def test_another_case_may_be_worked_on(viewer, workspace, panel, running, qtbot,
     workspace.annotate.new.click()
     mine = session.labels
     mine.data_setitem((np.array([2]), np.array([20]), np.array([20])), 1)
-    prediction = stop()
+    mask = stop()
     assert session.image is other
-    assert session.prediction is None
-    assert prediction.said.all()
+    assert session.answer is None
+    assert mask.answer.said.all()
     assert labels_array(mine)[2].any()
     assert not (labels.data == mine.data).all()
     assert notes == []
@@ -109,12 +110,12 @@ def test_another_case_may_be_worked_on(viewer, workspace, panel, running, qtbot,
 
 def test_a_case_that_is_closed_gives_its_masks_all_the_same(viewer, panel, running, qtbot, notes):
     image, labels, stop = running
-    session, prediction = panel.session, panel.session.prediction
-    for layer in (labels, prediction.layer, image):
+    session, mask = panel.session, panel.session.mask
+    for layer in (labels, image):
         viewer.layers.remove(layer)
     qtbot.waitUntil(lambda: "was closed" in session.message, timeout=20_000)
     stop()
-    assert prediction.layer in viewer.layers
-    assert prediction.said.all()
+    assert mask.layer in viewer.layers
+    assert mask.answer.said.all()
     assert notes == []
     assert session.training is None

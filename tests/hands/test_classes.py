@@ -46,7 +46,7 @@ def painted(viewer, workspace, open_ball, qtbot):
 
 def searched(workspace, image):
     session = workspace.session
-    return case_of(Part(image, session.annotation)).searched
+    return case_of(Part(image, session.mask)).searched
 
 
 def test_slices_labelled_before_a_class_leave_it_open_until_a_person_says_so(
@@ -54,7 +54,7 @@ def test_slices_labelled_before_a_class_leave_it_open_until_a_person_says_so(
 ):
     image, labels = painted
     assert searched_in(labels) == {3: (1,), 6: (1,), 9: (1,)}
-    found = case_of(Part(image, workspace.session.annotation))
+    found = case_of(Part(image, workspace.session.mask))
     assert [found.unsaid(n, (1, 2)) for n in (3, 6, 9)] == [(2,), (), (2,)]
     button = workspace.annotate.searched
     assert button.isVisible()

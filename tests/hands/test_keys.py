@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.keys import KEYS
-from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.states import SliceState
 from tests.gui.conftest import wait_idle
 
@@ -30,7 +30,7 @@ def session(workspace, open_ball):
 
 
 def state(session, number: int) -> SliceState:
-    return SliceState(int(session.annotation.states[number]))
+    return SliceState(int(session.mask.states[number]))
 
 
 def test_the_readme_names_every_key():
@@ -40,7 +40,7 @@ def test_the_readme_names_every_key():
 def test_keys_of_marks_and_copies(hand, session):
     slices.go_to(session, 1)
     hand.press("K")
-    assert state(session, 1) == SliceState.PAINTED
+    assert state(session, 1) == SliceState.EMPTY
     hand.press("U")
     assert state(session, 1) == SliceState.UNTOUCHED
     hand.press("J")
@@ -79,13 +79,13 @@ def test_keys_of_the_machines_answers(hand, session, workspace, qtbot):
     first = slices.current(session)
     assert first in {found.number for found in session.suggestions}
     hand.press("W")
-    assert first in session.annotation.labelled
+    assert first in session.mask.labelled
     slices.go_to(session, 5 if first != 5 else 4)
     number = slices.current(session)
-    assert session.prediction.mask[number].any()
+    assert session.answer.mask[number].any()
     hand.press("Q")
-    assert number not in session.annotation.labelled
-    assert not session.prediction.layer.data[number].any()
+    assert number not in session.mask.labelled
+    assert not session.mask.layer.data[number].any()
 
 
 def test_naparis_own_keys_work_beside_the_workspace(hand, viewer, session):

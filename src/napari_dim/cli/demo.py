@@ -99,7 +99,7 @@ def _open_window(out: Path) -> None:
     output().print("Opening napari ...")
     # By name at run time: nothing but the gui room may depend on napari, the command line
     # included, and a machine without a screen never gets here.
-    importlib.import_module("napari_dim.gui.hooks.demo_launch").open_demo(out)
+    importlib.import_module("napari_dim.gui.demo_window").open_demo(out)
 
 
 def _draw(out: Path, cohort: Cohort, report: Mapping[str, Any], seconds: float) -> Path:

@@ -72,7 +72,7 @@ def project_case(project: Project, name: str) -> Case:
     count = volume.array.shape[0]
     for layer in project.layers(name):
         note = project.note(name, layer)
-        if note is None or note.role != "labels" or not _labelled(note):
+        if note is None or note.role == "prediction" or not _labelled(note):
             continue
         found = project.recover(name, layer)
         assert found is not None

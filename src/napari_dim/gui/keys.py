@@ -10,8 +10,8 @@ from typing import Any
 from qtpy.QtWidgets import QPushButton
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
-from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.session import Session
 
 Action = Callable[[Session], str]
 
@@ -38,6 +38,12 @@ KEYS = (
     Key("Q", "Reject the prediction of this slice", slices.reject_slice),
 )
 
+HISTORY = (
+    Key("Control-Z", "Take back the last step in the mask", slices.undo),
+    Key("Control-Shift-Z", "Do it again", slices.redo),
+)
+"""napari's own keys for a labels layer, which reach the mask whatever layer is selected."""
+
 
 def do(session: Session, action: Action) -> None:
     """Carry out an action of the annotator: say what it did, or why it can't be done."""
@@ -63,14 +69,14 @@ def key_of(action: Action) -> str:
 
 def bind(viewer: Any, session: Session) -> None:
     """Bind all keys in a viewer; a key that something else has bound there is left to it."""
-    for key in KEYS:
+    for key in (*KEYS, *HISTORY):
         if _binding(key) not in viewer.keymap:
             viewer.bind_key(key.key, _press(session, key))
 
 
 def unbind(viewer: Any) -> None:
     """Take the keys back."""
-    for key in KEYS:
+    for key in (*KEYS, *HISTORY):
         if getattr(viewer.keymap.get(_binding(key)), "__module__", "") == __name__:
             viewer.bind_key(key.key, None)
 

@@ -111,7 +111,8 @@ class Note(_Frozen):
     name
         The layer's name.
     role
-        Whether a person's labels or the machine's mask, which a person may have corrected.
+        ``mask``: the one mask of a scan; until version 0.2 a scan had two layers, a person's
+        ``labels`` and the machine's ``prediction``.
     states
         A digit a slice: its `SliceState`.
     marks
@@ -126,13 +127,14 @@ class Note(_Frozen):
         Slice number -> ids of the classes that a person looked for in a labelled slice. Of
         slices that are missing all were looked for.
     touched
-        Slices of a prediction that a person has changed.
+        Of a mask, slices without a state that a person emptied; of a prediction, those that a
+        person changed.
     grid, place
         Where the layer lies.
     """
 
     name: str = Field(default="", max_length=1000)
-    role: Literal["labels", "prediction"] = "labels"
+    role: Literal["mask", "labels", "prediction"] = "labels"
     states: str = Field(default="", max_length=1_000_000, pattern=r"^[0-7]*$")
     marks: dict[int, Annotated[int, Field(ge=0, le=7)]] = Field(default={}, max_length=1_000_000)
     brush: int | None = Field(default=None, ge=0, lt=2**32)

@@ -163,10 +163,8 @@ def _write_record(data: Any, layer: Any, written: Path) -> None:
         return
     session = session_of(viewer)
     own = next((one for one in session.layers(type(layer)) if one.data is data), None)
-    states = None
-    if own is not None and not session.is_prediction(own):
-        states = session.annotation_of(own).states
-    write_record(session, own or layer, written, states)
+    mask = None if own is None else session.known_mask(own)
+    write_record(session, own or layer, written, None if mask is None else mask.states)
 
 
 def write_several(path: str, layers: list[LayerTuple]) -> list[str]:

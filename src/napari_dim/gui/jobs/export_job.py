@@ -11,8 +11,8 @@ from napari.layers import Labels
 
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Activity, Session
-from napari_dim.gui.jobs.background_task import Emit
+from napari_dim.gui.background_task import Emit
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.storage.mask_files import save_array
 from napari_dim.gui.storage.mask_record import write_record
 

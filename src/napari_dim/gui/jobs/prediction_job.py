@@ -1,4 +1,4 @@
-"""Prediction in one viewer: a model and scans in, editable labels layers out."""
+"""Prediction in one viewer: a model and scans in, their masks out."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Layer
 
 from napari_dim.engine.training.events import Failed
-from napari_dim.gui.controller import Activity, Session, spare_threads
-from napari_dim.gui.jobs.background_task import Emit
-from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples, layer_volume
-from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
-from napari_dim.gui.logic.slice_actions import renew_suggestions
+from napari_dim.gui.background_task import Emit
+from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
+from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
+from napari_dim.gui.session import Activity, Session, spare_threads
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
@@ -187,23 +186,16 @@ class Predicting:
         if image is None:
             shown = [add_layer(session.viewer, made) for made in image_tuples(volume)]
             image = shown[0]
-        prediction = session.prediction_of(image)
-        if prediction is None or prediction.mask.shape != found.mask.shape:
-            place = {name: getattr(image, name) for name in PLACE}
-            prediction = PredictionLayer(
-                Source.of(volume), f"{image.name} (prediction)", found.mask.dtype, place
-            )
-            session.predictions[image] = prediction
-            prediction.layer.visible = image.visible
-            add_layer(session.viewer, prediction.layer)
-        kept = prediction.write(found.slices, found.mask)
-        prediction.entropy[found.slices] = found.entropy
-        prediction.confidence = found.confidence
-        prediction.model = event.model
-        prediction.run = self._order.model if isinstance(self._order.model, Path) else session.run
+        mask = session.mask_for(image)
+        answer = mask.answer
+        answer.entropy[found.slices] = found.entropy
+        answer.confidence = found.confidence
+        answer.model = event.model
+        answer.run = self._order.model if isinstance(self._order.model, Path) else session.run
+        kept = mask.take(found.slices, found.mask)
+        renew_answer(session)
         if kept:
             from napari.utils.notifications import show_info
 
-            show_info(f"{len(kept)} slices that you corrected were left as they are")
-        session.predicted.emit(prediction.layer)
-        session.slices_changed.emit()
+            show_info(f"{len(kept)} slices that you labelled were left as they are")
+        session.predicted.emit(mask.layer)

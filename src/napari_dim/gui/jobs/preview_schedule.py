@@ -12,9 +12,9 @@ from napari.layers import Layer
 from napari_dim.data.case import Case
 from napari_dim.engine.training.events import Preview
 from napari_dim.gui.layers.image_layers import Source
-from napari_dim.gui.layers.predicted_layer import PredictionLayer
+from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import Agreement
-from napari_dim.states import SliceState
+from napari_dim.states import WHOLE
 
 PREVIEW_EVERY = 8.0
 """Least seconds between the end of a preview and the request for the next."""
@@ -22,11 +22,11 @@ PREVIEW_EVERY = 8.0
 
 @dataclass
 class Shown:
-    """The case whose masks are previewed, and the layers it is shown in."""
+    """The case whose masks are previewed, and the mask they are shown in."""
 
     image: Layer | None
     source: Source
-    prediction: PredictionLayer
+    mask: MaskLayer | None = None
     due: float = math.inf
     asked: float = 0.0
     waiting: set[int] = field(default_factory=set)
@@ -37,7 +37,7 @@ class Shown:
     def ask(self) -> None:
         """All slices are asked for now."""
         self.asked = time.monotonic()
-        self.waiting = set(range(len(self.prediction.mask)))
+        self.waiting = set(range(self.source.grid.shape[0]))
         self.yours, self.before = Agreement(), Agreement()
         self.coming = None
 
@@ -68,11 +68,11 @@ class Shown:
 
     def compare(self, event: Preview, case: Case | None) -> None:
         """Compare new masks with a person's slices, and with the masks before."""
-        known = self.prediction.said[event.slices]
-        if known.any():
-            self.before.add(event.mask[known], self.prediction.mask[event.slices[known]])
+        known = np.zeros(0, bool) if self.mask is None else self.mask.answer.said[event.slices]
+        if self.mask is not None and known.any():
+            self.before.add(event.mask[known], self.mask.answer.mask[event.slices[known]])
         if case is None or case.mask is None:
             return
-        yours = np.isin(event.slices, np.flatnonzero(case.states == SliceState.PAINTED))
+        yours = np.isin(event.slices, np.flatnonzero(np.isin(case.states, WHOLE)))
         if yours.any():
             self.yours.add(event.mask[yours], case.mask[event.slices[yours]])

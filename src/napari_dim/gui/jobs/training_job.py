@@ -24,13 +24,12 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
-from napari_dim.gui.controller import Activity, Session
-from napari_dim.gui.jobs import garbage_collection
-from napari_dim.gui.jobs.background_task import Emit
+from napari_dim.gui import garbage_collection
+from napari_dim.gui.background_task import Emit
+from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
 from napari_dim.gui.jobs.preview_schedule import Shown
 from napari_dim.gui.jobs.training_plan import Part, Plan, case_of
-from napari_dim.gui.layers.annotation import Annotation
 from napari_dim.gui.layers.image_layers import (
     Source,
     add_layer,
@@ -38,10 +37,10 @@ from napari_dim.gui.layers.image_layers import (
     image_tuples,
     layer_source,
 )
-from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
+from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import LiveScore
-from napari_dim.gui.logic.slice_actions import renew_suggestions
 from napari_dim.gui.logic.time_words import clock, left
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
@@ -119,10 +118,10 @@ class Training:
         """End at once."""
         self._control.cancel()
 
-    def join(self, annotation: Annotation | None, but: int) -> None:
+    def join(self, mask: MaskLayer | None, but: int) -> None:
         """Let newly labelled slices of all scans it learns from join the running training.
 
-        Slice `but` of `annotation`, on which the annotator may still be at work, waits until
+        Slice `but` of `mask`, on which the annotator may still be at work, waits until
         it is left.
         """
         session = self._session
@@ -130,17 +129,12 @@ class Training:
             return
         session.pending = None
         for place, part in enumerate(self._plan.parts):
-            now = part.annotation or self._annotated(part)
+            now = part.mask or session.mask_of(part.image)
             if now is not None and now.layer in session.viewer.layers:
-                self._join(place, part, now, but if now is annotation else None)
+                self._join(place, part, now, but if now is mask else None)
 
-    def _annotated(self, part: Part) -> Annotation | None:
-        """What a person began to say of a scan that had no labels when the training began."""
-        labels = self._session.labels_of(part.image)
-        return None if labels is None else self._session.annotation_of(labels)
-
-    def _join(self, place: int, part: Part, annotation: Annotation, but: int | None) -> None:
-        states, areas = annotation.states, annotation.areas
+    def _join(self, place: int, part: Part, mask: MaskLayer, but: int | None) -> None:
+        states, areas = mask.states, mask.areas
         before = self._joined.get(place, {})
         if but is not None and but not in before:
             self._session.pending = but if states[but] in LABELLED else None
@@ -151,7 +145,7 @@ class Training:
             return
         self._joined[place] = now
         case = self._cases[place]
-        again = Part(part.image, annotation, case.site)
+        again = Part(part.image, mask, case.site)
         self._control.give_case(place, case_of(again, case.volume, states))
 
     @property
@@ -180,7 +174,7 @@ class Training:
         if shown is None or session.activity is not Activity.TRAINING:
             return
         if not shown.waiting and time.monotonic() >= shown.due:
-            layer = shown.image if shown.image in session.viewer.layers else shown.prediction.layer
+            layer = shown.image if shown.image in session.viewer.layers else None
             shown.ask()
             self._control.ask_preview(
                 self._index, current_slice(session.viewer, layer) if layer else None
@@ -332,21 +326,24 @@ class Training:
         shown = self._shown
         if shown is None:
             return
-        prediction = shown.prediction
+        mask = shown.mask or self._session.mask_for(shown.image)
+        answer = mask.answer
         last = event.confidence is not None
         if not last:
             shown.compare(event, self._cases[self._index] if self._cases else None)
-        prediction.write(event.slices, event.mask)
-        prediction.entropy[event.slices] = event.entropy
+        shown.mask = mask
+        answer.entropy[event.slices] = event.entropy
         if event.confidence is not None and event.disagreement is not None:
-            prediction.confidence = event.confidence
-            prediction.disagreement = event.disagreement
+            answer.confidence = event.confidence
+            answer.disagreement = event.disagreement
         else:
-            done = len(prediction.mask) - len(shown.waiting)
-            self._phase = f"Refreshing the masks, {done} of {len(prediction.mask)} slices"
+            count = len(mask.planes)
+            done = count - len(shown.waiting)
+            self._phase = f"Refreshing the masks, {done} of {count} slices"
             if self._session.activity is Activity.TRAINING:
                 self._session.say(self._phase)
-        self._session.slices_changed.emit()
+        mask.take(event.slices, event.mask)
+        renew_answer(self._session)
         if shown.received(event) and not last:
             self._compared(shown)
 
@@ -365,10 +362,9 @@ class Training:
         self._close()
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
         text += f"{clock(time.monotonic() - self._begun)} and {event.steps} steps"
-        if self._shown is not None:
-            prediction = self._shown.prediction
-            prediction.model, prediction.run = event.model, event.run
-            layer = prediction.layer
+        if self._shown is not None and self._shown.mask is not None:
+            answer, layer = self._shown.mask.answer, self._shown.mask.layer
+            answer.model, answer.run = event.model, event.run
             if layer not in session.viewer.layers:
                 # The user removed it meanwhile; the result is still theirs to keep.
                 add_layer(session.viewer, layer)
@@ -400,12 +396,10 @@ class Training:
         """Say what it means for the training that a layer of it was closed."""
         open_ones, plan, shown = self._session.viewer.layers, self._plan, self._shown
         words = {}
-        if plan.labels is not None:
-            words[plan.labels] = "the training goes on with the labels that it had"
         for part in plan.parts:
             words[part.image] = "the training goes on with what it has read of it"
-        if shown is not None:
-            words[shown.prediction.layer] = "the masks come back at the end of the training"
+        if shown is not None and shown.mask is not None:
+            words[shown.mask.layer] = "the mask comes back at the end of the training"
         for layer, what in words.items():
             if layer in open_ones:
                 self._gone.discard(layer)
@@ -414,15 +408,8 @@ class Training:
                 self._session.note = f"“{layer.name}” was closed: {what}"
 
     def _show(self, image: Layer, source: Source) -> None:
-        """Make sure that there is a prediction layer to write into."""
-        session = self._session
-        prediction = session.prediction_of(image)
-        if prediction is None or prediction.mask.shape != source.grid.shape:
-            place = {name: getattr(image, name) for name in PLACE}
-            prediction = PredictionLayer(source, f"{image.name} (prediction)", like=place)
-            session.predictions[image] = prediction
-            add_layer(session.viewer, prediction.layer, below=self._plan.labels)
-        self._shown = Shown(image, source, prediction)
+        """The mask of this scan shows what the training finds, once it has found anything."""
+        self._shown = Shown(image, source, self._session.mask_of(image))
 
 
 def _same(volume: Volume) -> Volume:

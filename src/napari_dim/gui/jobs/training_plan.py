@@ -15,11 +15,11 @@ from napari.layers import Layer
 from napari_dim.config import Settings
 from napari_dim.data.case import Case, labelled_case
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import spare_threads
-from napari_dim.gui.layers.annotation import Annotation
-from napari_dim.gui.layers.image_layers import labels_array, layer_volume
+from napari_dim.gui.layers.image_layers import layer_volume
+from napari_dim.gui.layers.layer_classes import KEY as CLASSES
+from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.searched_classes import searched_of
-from napari_dim.gui.widgets.class_table import KEY as CLASSES
+from napari_dim.gui.session import spare_threads
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 
@@ -31,12 +31,11 @@ if TYPE_CHECKING:
 class Part:
     """One open scan that a training learns from.
 
-    `annotation` is what a person said of it, None for a scan without labels; `site` its
-    scanner or centre.
+    `mask` is its mask, None for a scan that has none; `site` its scanner or centre.
     """
 
     image: Layer
-    annotation: Annotation | None = None
+    mask: MaskLayer | None = None
     site: str = ""
 
 
@@ -83,9 +82,9 @@ class Plan:
 
     @property
     def labels(self) -> Layer | None:
-        """The layer that the predictions go below."""
-        annotation = self.parts[0].annotation if self.parts else None
-        return None if annotation is None else annotation.layer
+        """The layer of the mask that is previewed, if there was one at the start."""
+        mask = self.parts[0].mask if self.parts else None
+        return None if mask is None else mask.layer
 
 
 def plan_from_layers(
@@ -108,8 +107,8 @@ def plan_from_layers(
         If a layer can't be used.
     """
     for part in parts:
-        if part.annotation is not None:
-            part.annotation.refresh()
+        if part.mask is not None:
+            part.mask.look()
     cases = [case_of(part) for part in parts]
     faults: list[str] = []
 
@@ -141,35 +140,35 @@ def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None 
     volume
         Its volume, if it is known already.
     states
-        A `SliceState` a slice, instead of what the annotation says.
+        A `SliceState` a slice, instead of what the mask says.
 
     Raises
     ------
     InputError
         If a layer can't be used.
     """
-    image, annotation = part.image, part.annotation
+    image, mask = part.image, part.mask
     volume = volume or layer_volume(image)
     shape = volume.array.shape[:3]
     site = part.site or image.name
-    if annotation is None:
+    if mask is None:
         untouched = np.full(shape[0], SliceState.UNTOUCHED, dtype=np.uint8)
         return Case(volume, None, untouched, site=site, name=image.name)
-    labels = annotation.layer
+    labels = mask.layer
     named = [info.id for info in labels.metadata.get(CLASSES, ())]
     try:
         return labelled_case(
             volume,
-            labels_array(labels),
-            annotation.states if states is None else states,
+            mask.planes,
+            mask.states if states is None else states,
             site=site,
             name=image.name,
-            brush=annotation.brush,
-            searched=searched_of(labels, annotation.labelled, named),
+            brush=mask.brush,
+            searched=searched_of(labels, mask.labelled, named),
         )
     except InputError as error:
         raise InputError(
-            error.problem, where=labels.name, hint="Make a new labels layer for this image"
+            error.problem, where=labels.name, hint="Make a new mask for this image"
         ) from None
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.gui.layers.annotation import painted_slices
+from napari_dim.gui.layers.answer_layer import is_answer
+from napari_dim.gui.layers.napari_compat import last_steps, painted_slices, redo_length
 
 
 class LayerWatch:
@@ -125,8 +126,7 @@ class LayerWatch:
     def _on_paint(self, event: Any) -> None:
         layer = self._layer()
         if layer is not None:
-            numbers = painted_slices(event.value, len(self._sums), layer.ndim)
-            self._wanted |= {number for number in numbers if number < len(self._sums)}
+            self._wanted |= painted_slices(event.value, len(self._sums), layer.ndim)
             self._woken()
 
     def _on_data(self, event: Any = None) -> None:
@@ -142,17 +142,15 @@ class LayerWatch:
             return
         undone = self._redone - redone
         if undone:
-            history = layer._redo_history if undone > 0 else layer._undo_history
-            for item in list(history)[-abs(undone) :]:
-                self._wanted |= {n for n in painted_slices(item, count, layer.ndim) if n < count}
+            for item in last_steps(layer, undone):
+                self._wanted |= painted_slices(item, count, layer.ndim)
 
     def _mark(self) -> None:
         """Remember the array that the layer has, and how much can be redone; -1 if unknown."""
         layer = self._layer()
-        known = hasattr(layer, "_redo_history") and hasattr(layer, "_undo_history")
         # The array itself: the number of one that is gone may be given to another.
         self._data = None if layer is None else layer.data
-        self._redone = len(layer._redo_history) if layer is not None and known else -1
+        self._redone = -1 if layer is None else redo_length(layer)
 
 
 def planes_of(layer: Labels) -> Any:
@@ -163,7 +161,12 @@ def planes_of(layer: Labels) -> Any:
 
 def can_watch(layer: Any) -> bool:
     """Whether the strokes of a layer can be kept."""
-    return isinstance(layer, Labels) and not layer.multiscale and 2 <= layer.ndim <= 5
+    return (
+        isinstance(layer, Labels)
+        and not layer.multiscale
+        and 2 <= layer.ndim <= 5
+        and not is_answer(layer)
+    )
 
 
 def _sum(plane: np.ndarray) -> int:

@@ -25,6 +25,9 @@ from napari_dim.volume import Grid, Volume, file_stem
 KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
+PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+"""What a layer takes over from its image, so that it is shown in the same place."""
+
 AXES = ("slice", "row", "column")
 _STORED_IN_REVERSE = "LAI"
 """Where slices run to: against the others, which run to the right, the back or the head."""
@@ -118,7 +121,7 @@ def labels_tuple(mask: np.ndarray, source: Source, name: str) -> LayerTuple:
 
 
 def class_colours() -> CyclicLabelColormap:
-    """The colours that labels and predictions share."""
+    """The colours of classes that nobody has named."""
     return CyclicLabelColormap(colors=[transform_color(c)[0] for c in ("#00000000", *COLOURS)])
 
 
@@ -144,7 +147,7 @@ def new_labels(image: Layer, *, largest: int = 255, name: str = "") -> Labels:
     source = layer_source(image)
     shape = spatial_shape(image)
     data = np.zeros(shape, dtype=smallest_type(largest))
-    name = name or f"{image.name} (labels)"
+    name = name or f"{image.name} (mask)"
     return Labels(data, name=name, colormap=class_colours(), **in_place_of(image, source))
 
 
@@ -190,15 +193,6 @@ def labels_array(layer: Labels) -> np.ndarray:
     """The class ids of a labels layer as ``(slice, row, column)``; a view where it can be."""
     array = np.asarray(_full_data(layer))
     return array[None] if array.ndim == 2 else array
-
-
-def set_voxels(layer: Labels, index: tuple[np.ndarray, ...], values: Any) -> None:
-    """Change voxels as one step that can be undone.
-
-    A hidden layer is shown: napari has not sliced it, and can't write what it does not show.
-    """
-    layer.visible = True
-    layer.data_setitem(index, values)
 
 
 def layer_path(layer: Layer) -> Path | None:

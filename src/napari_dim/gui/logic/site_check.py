@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 
 import numpy as np
-from napari.layers import Image
 
-from napari_dim.gui.controller import Session
-from napari_dim.states import LABELLED
+from napari_dim.gui.state.scan_mask import ScanMask
+from napari_dim.states import LABELLED, SliceState
 
 CLEARLY = 1.5
 """So many times the doubt of the surest site that is looked at, and it is worth telling."""
@@ -19,7 +19,8 @@ CLEARLY = 1.5
 class _Site:
     """What is known of the open scans of one site.
 
-    `machine` and `confirmed` count slices; `doubts` are the model's, one a slice in [0, 1];
+    `machine` and `confirmed` count slices that nobody, and that a person stands behind;
+    `doubts` are the model's, one a slice in [0, 1];
     `dice` how right it was on slices that were corrected.
     """
 
@@ -36,13 +37,18 @@ class _Site:
         return float(known.mean()) if known.size else float("nan")
 
 
-def check_sites(session: Session) -> str:
+def check_sites(scans: Sequence[tuple[str, ScanMask]]) -> str:
     """What to know of the sites of the open scans before their masks go out, as rich text.
 
-    Empty where the machine has filled scans of one site alone. A scan whose site nobody
-    named is a site of its own.
+    Empty where the machine has filled scans of one site alone.
+
+    Parameters
+    ----------
+    scans
+        The site, and the mask, of each open scan; a scan whose site nobody named is a site of
+        its own, by its name.
     """
-    sites = _sites(session)
+    sites = _sites(scans)
     if len(sites) < 2 or not any(site.machine for site in sites.values()):
         return ""
     rows = "".join(
@@ -60,22 +66,17 @@ def check_sites(session: Session) -> str:
     return table + (f"<b>{' '.join(map(escape, warnings))}</b>" if warnings else "")
 
 
-def _sites(session: Session) -> dict[str, _Site]:
+def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
     found: dict[str, _Site] = {}
-    for image in session.layers(Image):
-        prediction, labels = session.prediction_of(image), session.labels_of(image)
-        if prediction is None or not prediction.said.any():
+    for name, mask in scans:
+        if not mask.answer.said.any():
             continue
-        site = found.setdefault(session.site_of(image) or image.name, _Site())
-        known = np.zeros(len(prediction.said), bool)
-        if labels is not None:
-            states = session.annotation_of(labels).states
-            if len(states) == len(known):
-                known = np.isin(states, LABELLED)
-        site.confirmed += int(known.sum())
-        site.machine += int((prediction.said & ~known).sum())
-        site.doubts.append(prediction.entropy)
-        site.dice += [score.dice for score in session.scores if score.scan() is image]
+        site = found.setdefault(name, _Site())
+        states = mask.states
+        site.confirmed += int(np.isin(states, LABELLED).sum())
+        site.machine += int((states == SliceState.MACHINE).sum())
+        site.doubts.append(mask.answer.entropy)
+        site.dice += [score.dice for score in mask.scores]
     return found
 
 

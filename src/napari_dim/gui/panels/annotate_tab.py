@@ -15,16 +15,19 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
+from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.commands.scan_shown import show_alone
 from napari_dim.gui.keys import button_for, do, key_of
-from napari_dim.gui.layers.image_layers import add_layer, labels_array, new_labels
+from napari_dim.gui.layers.image_layers import add_layer, new_labels
+from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_place import why_not
-from napari_dim.gui.layers.one_scan_shown import show_alone
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
-from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
-from napari_dim.gui.widgets.class_table import ClassTable, classes_of, set_classes
+from napari_dim.gui.session import Session
+from napari_dim.gui.widgets.class_table import ClassTable
+from napari_dim.gui.widgets.slice_strip import WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, note, while_alive
 from napari_dim.states import SliceState
 
@@ -49,13 +52,18 @@ class AnnotateTab(QWidget):
         self.image.activated.connect(self._on_chosen)
         self.plane = SliceAxisBox(session)
         self.labels = LayerPicker(session, Labels, self._can_be_painted, NO_LABELS)
-        self.labels.setToolTip("The layer you paint in. Every slice you painted teaches the model")
+        self.labels.setToolTip(
+            "The one mask of this scan: what you paint and what the machine finds. "
+            "What it shows is what is trained on and exported"
+        )
         self.new = QPushButton("New")
-        self.new.setToolTip("Make an empty labels layer for this scan and start painting")
+        self.new.setToolTip(
+            "Make an empty mask for this scan and start painting; a scan has one mask"
+        )
         self.new.clicked.connect(self._on_new)
         self.classes = ClassTable()
         self.classes.picked.connect(self._on_class)
-        self.classes.edited.connect(self._on_classes)
+        self.classes.relabelled.connect(self._on_relabelled)
         self.classes.added.connect(self._on_added)
         self.searched = QPushButton()
         self.searched.setToolTip(
@@ -94,6 +102,8 @@ class AnnotateTab(QWidget):
             "Copy the labels of the nearest painted slice onto this one"
             + key_of(slices.copy_nearest)
         )
+        self.filled = button_for(session, "Confirm all filled", slices.confirm_filled)
+        self.filled.setToolTip("All slices that were filled or copied are right as they are")
         self.before = button_for(session, "◀ labelled", lambda s: slices.step_labelled(s, -1))
         self.before.setToolTip("Previous labelled slice  [,]")
         self.after = button_for(session, "labelled ▶", lambda s: slices.step_labelled(s, 1))
@@ -113,7 +123,7 @@ class AnnotateTab(QWidget):
         form = QFormLayout()
         captioned(form, "scan", self.image)
         captioned(form, "slices", self.plane)
-        captioned(form, "labels", labels)
+        captioned(form, "mask", labels)
         column.addLayout(form)
         column.addWidget(self.classes)
         column.addWidget(self.searched)
@@ -127,6 +137,7 @@ class AnnotateTab(QWidget):
         ):  # fmt: skip
             grid.addWidget(button, place // 2, place % 2)
         grid.addWidget(self.suggest, 4, 0, 1, 2)
+        grid.addWidget(self.filled, 5, 0, 1, 2)
         column.addLayout(grid)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(6, 6, 6, 6)
@@ -144,8 +155,7 @@ class AnnotateTab(QWidget):
 
     def _can_be_painted(self, layer: Labels) -> bool:
         image = self.image.layer
-        fitting = image is None or not why_not(layer, image)
-        return fitting and not self.session.is_prediction(layer)
+        return image is None or not why_not(layer, image)
 
     def _on_layers(self) -> None:
         there = self.image.layer is not None
@@ -201,23 +211,24 @@ class AnnotateTab(QWidget):
         self.session.viewer.layers.selection.active = layer
         layer.mode = "paint"
 
+    def _on_relabelled(self, old: int, new: int) -> None:
+        mask = self.session.mask
+        if mask is not None:
+            mask.relabel(
+                f"class {old} becomes {new}" if new else f"class {old} is erased", {old: new}
+            )
+
     def _on_class(self, class_id: int) -> None:
         layer = self.labels.layer
         if layer is not None:
             layer.selected_label = class_id
 
-    def _on_classes(self) -> None:
-        """The prediction is shown in the colours of the labels."""
-        prediction, layer = self.session.prediction, self.labels.layer
-        if prediction is not None and layer is not None:
-            prediction.layer.colormap = layer.colormap
-
     def _on_added(self, before: set[int]) -> None:
         """Slices labelled before a class came were not searched for it."""
-        annotation = self.session.annotation
-        if annotation is None:
+        mask = self.session.mask
+        if mask is None:
             return
-        count = class_added(annotation.layer, annotation.labelled, before)
+        count = class_added(mask.layer, mask.labelled, before)
         if count:
             self.session.say(
                 f"Until you confirm them once more, the {count} slices labelled before don't "
@@ -226,22 +237,22 @@ class AnnotateTab(QWidget):
         self._say_slice()
 
     def _on_searched(self) -> None:
-        annotation = self.session.annotation
-        if annotation is not None:
-            complete(annotation.layer)
+        mask = self.session.mask
+        if mask is not None:
+            complete(mask.layer)
             self.session.say("All labelled slices are complete for all classes")
             self.session.slices_changed.emit()
 
     def _on_background(self) -> None:
-        annotation = self.session.annotation
-        if annotation is None:
+        mask = self.session.mask
+        if mask is None:
             return
-        layer = annotation.layer
-        first = annotation.brush is None
-        layer.selected_label = annotation.background_brush()
+        layer = mask.layer
+        first = mask.brush is None
+        layer.selected_label = mask.background_brush()
         if first:
             set_classes(layer, classes_of(layer))
-        if annotation.states[slices.current(self.session)] != SliceState.PARTIAL:
+        if mask.states[slices.current(self.session)] != SliceState.PARTIAL:
             do(self.session, slices.set_partial)
         self.session.viewer.layers.selection.active = layer
         layer.mode = "paint"
@@ -250,36 +261,26 @@ class AnnotateTab(QWidget):
         self._say_slice()
 
     def _say_slice(self) -> None:
-        annotation = self.session.annotation
+        mask = self.session.mask
+        self.new.setEnabled(mask is None)
         for button in (
             self.confirm, self.partial, self.untouched, self.background, self.fill, self.copy,
-            self.before, self.after, self.suggest,
+            self.filled, self.before, self.after, self.suggest,
         ):  # fmt: skip
-            button.setEnabled(annotation is not None)
+            button.setEnabled(mask is not None)
         self.searched.setVisible(False)
-        if annotation is None:
+        if mask is None:
             self.state.setText("Press New, then paint the structure in a few slices.")
             return
         number = slices.current(self.session)
-        states = annotation.states
-        searched = searched_in(annotation.layer)
+        states = mask.states
+        searched = searched_in(mask.layer)
         self.searched.setVisible(bool(searched))
         self.searched.setText(f"{len(searched)} older slices are complete, too")
         if number >= len(states):
             return
-        self.classes.notice(labels_array(annotation.layer)[number])
-        state = SliceState(int(states[number]))
-        if state == SliceState.PAINTED and not annotation.areas[number]:
-            words = "confirmed: background only"
-        elif state == SliceState.PAINTED:
-            words = "confirmed"
-        elif state == SliceState.PARTIAL:
-            words = "partial: only painted pixels count"
-        elif state == SliceState.MACHINE:
-            words = "filled in, not confirmed yet"
-        else:
-            words = "not labelled"
+        self.classes.notice(mask.planes[number])
+        self.filled.setVisible(bool((states == SliceState.FILLED).any()))
         self.state.setText(
-            f"Slice {number} is <b>{words}</b>. {len(annotation.labelled)} of {len(states)} "
-            "slices labelled."
+            f"Slice {number}: <b>{WORDS[SliceState(int(states[number]))]}</b>. {words(states)}."
         )

@@ -15,11 +15,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
 from napari_dim.gui.jobs.export_job import Exporting, Job
-from napari_dim.gui.layers.finished_mask import CONFIRMED, FILLED, LAYER, contents, exported
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, LAYER, SHOWN, contents, exported
 from napari_dim.gui.logic.site_check import check_sites
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage.mask_files import save_array, save_labels, suggested_path
 from napari_dim.gui.storage.mask_record import write_record
 from napari_dim.gui.widgets.small_widgets import (
@@ -51,7 +51,7 @@ class ExportTab(QWidget):
         self.scope.addItems([HERE, OPEN])
         self.scope.setToolTip("One mask, or one of each open scan, into a folder")
         self.include = QComboBox()
-        self.include.addItems([FILLED, CONFIRMED, LAYER])
+        self.include.addItems([SHOWN, LABELLED_ONLY, LAYER])
         self.include.setToolTip("Which slices the mask holds")
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The layer to write")
@@ -109,7 +109,7 @@ class ExportTab(QWidget):
             if several:
                 text = self._several()
             else:
-                text = "" if whole else contents(self.session, self.include.currentText()).text
+                text = "" if whole else contents(self.session.mask, self.include.currentText()).text
             ready = self.layer.layer is not None if whole else True
             if ready and not several and (why := self._unfit()):
                 text, ready = why, False
@@ -117,7 +117,12 @@ class ExportTab(QWidget):
             text, ready = str(error), False
         self.text.setText(text)
         self.text.setVisible(bool(text))
-        sites = check_sites(self.session)
+        sites = check_sites(
+            [
+                (self.session.site_of(image) or image.name, mask)
+                for image, mask in self.session.masks
+            ]
+        )
         self.sites.setText(sites)
         self.sites.setVisible(bool(sites))
         self.button.setEnabled(ready and not (several and self.session.busy))
@@ -138,8 +143,11 @@ class ExportTab(QWidget):
                 written = save_labels(layer, path, form)
                 states = None
             else:
-                mask, what = exported(self.session, self.include.currentText())
-                layer, states = what.layer, what.states
+                known = self.session.mask
+                brush = None if known is None else known.brush
+                mask, what = exported(known, self.include.currentText(), brush)
+                layer, states = self.session.labels, what.states
+                assert layer is not None
                 written = save_array(mask, layer, path, form)
             write_record(self.session, layer, written, states)
         except InputError as error:
@@ -155,14 +163,16 @@ class ExportTab(QWidget):
         jobs = []
         taken: set[str] = set()
         for image in self._open():
-            mask, what = exported(self.session, self._include(), image)
+            known = self.session.mask_of(image)
+            assert known is not None  # or it would not be listed
+            mask, what = exported(known, self._include(), known.brush)
             stem = file_stem(suggested_path(image))
             name, number = stem, 2
             while name.lower() in taken:
                 name, number = f"{stem}_{number}", number + 1
             taken.add(name.lower())
             path = folder / f"{name}{mask_format(Path('mask'), self.form).written[0]}"
-            jobs.append(Job(what.layer, mask, what.states, path, self.form))
+            jobs.append(Job(known.layer, mask, what.states, path, self.form))
         try:
             Exporting.start(self.session, jobs)
         except InputError as error:
@@ -191,14 +201,14 @@ class ExportTab(QWidget):
 
     def _include(self) -> str:
         chosen = self.include.currentText()
-        return FILLED if chosen == LAYER else chosen
+        return SHOWN if chosen == LAYER else chosen
 
     def _open(self) -> list[Image]:
         """The open scans that have a mask."""
         found = []
         for image in reversed(self.session.layers(Image)):
             try:
-                contents(self.session, self._include(), image)
+                contents(self.session.mask_of(image), self._include())
             except InputError:
                 continue
             found.append(image)
@@ -209,7 +219,7 @@ class ExportTab(QWidget):
         if not found:
             raise InputError("no open scan has a mask yet", hint="Label some slices, or train")
         lines = [
-            f"{image.name}: {contents(self.session, self._include(), image).text}"
+            f"{image.name}: {contents(self.session.mask_of(image), self._include()).text}"
             for image in found
         ]
         return "<br>".join(lines)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
-from napari_dim.gui.layers import solid_view as solid
 from napari_dim.gui.panels.project_menu import ProjectButton
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.widgets.small_widgets import StateLine, while_alive
 

@@ -8,7 +8,7 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
-from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.state.preferences import hide_hints, preferences
 from napari_dim.gui.storage.last_model import known_cases
 from napari_dim.gui.widgets.loss_curves import stopped_paying
@@ -34,23 +34,23 @@ def next_step(session: Session) -> Step | None:
 
     Follows what is there: labels, a running training, predictions, suggestions, scores.
     """
-    image, annotation, prediction = session.image, session.annotation, session.prediction
+    image, mask = session.image, session.mask
     if image is None:
         return None
     if session.activity is Activity.PREDICTING:
         return Step("the masks are on their way; you may go on painting", ANNOTATE)
     if session.busy:
         return Step("go on labelling meanwhile: what you finish joins the training", ANNOTATE)
-    predicted = prediction is not None and bool(prediction.said.any())
-    if predicted and (annotation is None or not annotation.areas.any()):
+    predicted = mask is not None and bool(mask.answer.said.any())
+    if predicted and mask is not None and not mask.labelled:
         return Step("look through the masks; correct the slices marked ★ and accept them", REVIEW)
-    if annotation is None:
+    if mask is None:
         return Step("press New, and paint the structure in one slice", ANNOTATE)
-    labelled = len(annotation.labelled)
-    several = len(annotation.states) > 1
-    if not annotation.areas.any():
+    labelled = len(mask.labelled)
+    several = len(mask.states) > 1
+    if not mask.areas.any():
         return Step("paint the structure in a slice that shows it well", ANNOTATE)
-    if labelled < min(ENOUGH, len(annotation.states)):
+    if labelled < min(ENOUGH, len(mask.states)):
         return Step(
             "paint a few more slices, spread over the whole scan; confirm one where it is absent, "
             "too",
@@ -65,7 +65,7 @@ def next_step(session: Session) -> Step | None:
         return Step("more labels hardly change the masks: look through them and export", EXPORT)
     if session.suggestions:
         return Step("correct the slices marked ★ with the brush, and accept them", REVIEW)
-    states = annotation.states
+    states = mask.states
     if np.isin(states, LABELLED).all():
         return Step("every slice is labelled: export the mask", EXPORT)
     return Step("look through the masks, correct and accept them, then export", REVIEW)

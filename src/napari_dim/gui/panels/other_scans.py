@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import note
 
 SHOWN = 4

@@ -8,8 +8,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QToolButton
 
-from napari_dim.gui.controller import Session
 from napari_dim.gui.keys import do
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage import project_actions as projects
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project, recent_projects

@@ -20,7 +20,7 @@ from napari_dim.project.local import recovery_folders
 from napari_dim.project.lock import Lock
 
 if TYPE_CHECKING:
-    from napari_dim.gui.controller import Session
+    from napari_dim.gui.session import Session
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,10 @@ from qtpy.QtWidgets import (
 
 from napari_dim.engine.evaluation.metrics import score
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import labels_array, layer_source
+from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_place import laid
-from napari_dim.gui.widgets.class_table import classes_of
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.io import write_text_atomically
 

@@ -7,26 +7,28 @@ from typing import Any
 import numpy as np
 from napari.layers import Image
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QListWidget,
     QListWidgetItem,
+    QMessageBox,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
+from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.keys import button_for, do, key_of
-from napari_dim.gui.layers.image_layers import add_layer
-from napari_dim.gui.layers.predicted_layer import PLACE
-from napari_dim.gui.logic import slice_actions as slices
+from napari_dim.gui.layers.image_layers import PLACE, add_layer
+from napari_dim.gui.layers.layer_classes import classes_of
+from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
-from napari_dim.gui.widgets.class_table import classes_of
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.loss_curves import ScoreCurve
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
 
@@ -52,21 +54,37 @@ class ReviewTab(QWidget):
         self.list.itemClicked.connect(self._on_suggested)
         self.accept = button_for(session, "Accept slice", slices.accept_slice)
         self.accept.setToolTip(
-            "The prediction of this slice, with your corrections, becomes its labels; "
-            "then go to the next suggestion" + key_of(slices.accept_slice)
+            "The machine is right in this slice: its mask counts as it is; "
+            "then go to the next suggestion. A slice that you correct counts by itself"
+            + key_of(slices.accept_slice)
         )
         self.reject = button_for(session, "Reject slice", slices.reject_slice)
         self.reject.setToolTip(
-            "Empty the prediction of this slice; later predictions leave it alone"
+            "Empty the machine's mask of this slice; later ones leave it alone"
             + key_of(slices.reject_slice)
         )
         self.following = button_for(session, "★ Next", slices.next_suggested)
         self.following.setToolTip("Go to the next suggested slice" + key_of(slices.next_suggested))
-        self.all = button_for(session, "Accept all", slices.accept_all)
+        self.all = QPushButton("Accept all…")
         self.all.setToolTip(
-            "The predictions of all slices without labels become their labels. "
+            "The machine's masks of all slices without labels become labels as they are. "
             "Ctrl-Z takes all of it back"
         )
+        self.all.clicked.connect(self._on_all)
+        self.newest = button_for(session, "Take newest", slices.take_newest)
+        self.newest.setToolTip(
+            "This slice shows the machine's newest answer again, whatever was said or drawn in "
+            "it. Ctrl-Z brings yours back"
+        )
+        self.beside = button_for(session, "Compare with newest", slices.show_answer)
+        self.beside.setToolTip(
+            "Show the machine's newest answer as outlines in a locked layer beside the mask; "
+            "once more hides it"
+        )
+        self.outlines = QCheckBox("the machine's slices as outlines")
+        self.outlines.setToolTip("Slices that nobody has looked at yet look different at a glance")
+        self.outlines.setChecked(session.outlined)
+        self.outlines.toggled.connect(session.outline)
         self.classes = QComboBox()
         self.classes.setToolTip("Which class to accept")
         self.accept_class = QPushButton("Accept class")
@@ -112,7 +130,12 @@ class ReviewTab(QWidget):
         grid.addWidget(self.surer, 1, 1)
         grid.addWidget(self.doubt, 2, 0)
         grid.addWidget(self.all, 2, 1)
+        grid.addWidget(self.newest, 3, 0)
+        grid.addWidget(self.beside, 3, 1)
+        grid.addWidget(self.outlines, 4, 0, 1, 2)
+        self.counts = note()
         column.addLayout(grid)
+        column.addWidget(self.counts)
         column.addWidget(self.score)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(6, 6, 6, 6)
@@ -134,13 +157,14 @@ class ReviewTab(QWidget):
     def refresh(self) -> None:
         """Show the session as it is."""
         session = self.session
-        prediction = session.prediction
-        there = prediction is not None and bool(prediction.said.any())
+        mask, answer = session.mask, session.answer
+        there = answer is not None
         self.hint.setVisible(not there)
         self._box.setVisible(there)
         if not there:
             return
-        assert prediction is not None
+        assert mask is not None
+        assert answer is not None
         shown = [self.list.item(i).text() for i in range(self.list.count())]
         several = len({s.image for s in session.suggestions}) > 1
         wanted = [
@@ -158,18 +182,26 @@ class ReviewTab(QWidget):
         elif session.busy:
             self.asks.setText(
                 "Which slices to look at next, and how sure the model is, comes at the end of "
-                "the training. Your corrections of these masks are kept until then."
+                "the training. What you correct counts at once, and stays."
             )
         else:
             self.asks.setText("There is nothing to suggest: train first.")
-        self.surer.setEnabled(prediction.confidence is not None)
-        self.doubt.setEnabled(prediction.confidence is not None)
-        known = classes_of(prediction.layer if session.labels is None else session.labels)
+        self.counts.setText(f"{words(mask.states)}.")
+        self.surer.setEnabled(answer.confidence is not None)
+        self.doubt.setEnabled(answer.confidence is not None)
+        known = classes_of(mask.layer)
         titles = [f"{info.id}: {info.name}" for info in known]
         if [self.classes.itemText(i) for i in range(self.classes.count())] != titles:
             self.classes.clear()
             for title, info in zip(titles, known, strict=True):
                 self.classes.addItem(title, info.id)
+
+    def _on_all(self) -> None:
+        """Say what it does before it is done."""
+        count = slices.unseen(self.session)
+        if count and not _sure(self, count):
+            return
+        do(self.session, slices.accept_all)
 
     def _on_class(self) -> None:
         class_id = self.classes.currentData()
@@ -183,13 +215,26 @@ class ReviewTab(QWidget):
             do(self.session, lambda session: slices.show_suggested(session, found))
 
 
+def _sure(parent: QWidget, count: int) -> bool:
+    question = (
+        f"Accept {count} slice{'' if count == 1 else 's'} of the machine's, unseen by a person? "
+        "They count as labels from then on, and are shown as accepted unchanged. "
+        "One Ctrl-Z takes all of it back."
+    )
+    buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
+    answer = QMessageBox.question(
+        parent, "Accept all", question, buttons, QMessageBox.StandardButton.No
+    )
+    return bool(answer == QMessageBox.StandardButton.Yes)
+
+
 def show_doubt(session: Session) -> str:
     """Show how unsure the model is, as an image layer over the scan; once more renews it."""
-    prediction, image = session.prediction, session.image
-    if prediction is None or image is None or prediction.confidence is None:
+    answer, image = session.answer, session.image
+    if answer is None or image is None or answer.confidence is None:
         raise InputError("the model has not said how sure it is", hint="Train first")
-    doubt = 1 - prediction.confidence.astype(np.float32) / 255
-    rows, columns = prediction.mask.shape[1:]
+    doubt = 1 - answer.confidence.astype(np.float32) / 255
+    rows, columns = answer.mask.shape[1:]
     name = f"{image.name} (uncertainty)"
     place: dict[str, Any] = {key: getattr(image, key) for key in PLACE}
     factor = np.array([1.0, rows / doubt.shape[1], columns / doubt.shape[2]])

@@ -10,7 +10,6 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import QComboBox
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import (
     KEY,
     Source,
@@ -19,6 +18,7 @@ from napari_dim.gui.layers.image_layers import (
     new_labels,
     placement,
 )
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.volume import PLANES, Grid
 
@@ -78,8 +78,6 @@ def turn_slices(session: Session, plane: str) -> None:
     session.require_idle()
     together = [layer for layer in session.viewer.layers if _same(turnable(layer), grid)]
     for layer in together:
-        if session.is_prediction(layer):
-            raise InputError("the scan has a prediction", hint="Delete its layer first")
         if isinstance(layer, Labels) and _labelled(session, layer):
             raise InputError(
                 f"slices are labelled in {layer.name}, which holds for {grid.plane} slices alone",
@@ -113,7 +111,8 @@ def _same(one: Grid | None, other: Grid) -> bool:
 
 
 def _labelled(session: Session, layer: Labels) -> bool:
-    return bool(labels_array(layer).any()) or bool(session.annotation_of(layer).states.any())
+    mask = session.known_mask(layer)
+    return bool(labels_array(layer).any()) or (mask is not None and bool(mask.states.any()))
 
 
 def _turn(layer: Image, axis: int) -> None:

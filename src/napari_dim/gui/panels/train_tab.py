@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Activity, Session
+from napari_dim.gui.commands.slice_commands import current
 from napari_dim.gui.jobs.training_job import Training
 from napari_dim.gui.jobs.training_plan import (
     Part,
@@ -30,9 +30,10 @@ from napari_dim.gui.jobs.training_plan import (
     plan_from_layers,
     plan_settings,
 )
-from napari_dim.gui.logic.slice_actions import current
-from napari_dim.gui.logic.training_sources import describe
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.logic.training_sources import Learnt, describe
 from napari_dim.gui.panels.other_scans import OtherImages
+from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.storage.last_model import known_cases, start_of
 from napari_dim.gui.widgets.loss_curves import LossCurves
@@ -237,9 +238,9 @@ class TrainTab(QWidget):
         if image is None:
             raise InputError("no scan is open", hint="Open one, or use File > Open Sample")
         parts = self._parts()
-        if all(part.annotation is None for part in parts):
+        if all(part.mask is None for part in parts):
             raise InputError(
-                "there is no labels layer", hint="Press New in Annotate and paint some slices"
+                "the scan has no mask yet", hint="Press New in Annotate and paint some slices"
             )
         run = broken or (new_run(folder, image.name) if folder else None)
         closed = self._closed()
@@ -267,11 +268,9 @@ class TrainTab(QWidget):
         """The open scans that are learnt from, the one that is worked on first."""
         session = self.session
         assert session.image is not None
-        parts = [Part(session.image, session.annotation, session.site_of(session.image))]
+        parts = [Part(session.image, session.mask, session.site_of(session.image))]
         for layer, site in self.others.chosen():
-            labels = session.labels_of(layer)
-            annotation = None if labels is None else session.annotation_of(labels)
-            parts.append(Part(layer, annotation, site))
+            parts.append(Part(layer, session.mask_of(layer), site))
         return parts
 
     def _on_button(self) -> None:
@@ -331,12 +330,12 @@ class TrainTab(QWidget):
         self.go_on.setChecked(image is not None and image.name in known)
 
     def _on_tick(self) -> None:
-        training, annotation = self.session.training, self.session.annotation
+        training = self.session.training
         if training is None:
             return
         training.tick()
         if self.joins.isChecked():
-            training.join(annotation, current(self.session))
+            training.join(self.session.mask, current(self.session))
 
     def _on_session(self) -> None:
         activity, training = self.session.activity, self.session.training
@@ -357,18 +356,18 @@ class TrainTab(QWidget):
 
     def _say_plan(self) -> None:
         """State what a training would learn from, before it starts."""
-        annotation = self.session.annotation
+        mask = self.session.mask
         if self.source.currentText() == COHORT:
             path = self.cohort.path
             text = f"Learns from the training rows of {path.name}." if path else ""
         elif self.session.image is None:
             text = "Open a scan in Annotate first."
-        elif any(p.annotation is not None and p.annotation.areas.any() for p in self._parts()):
-            text = describe(self.session, self._parts())
-        elif annotation is None:
+        elif any(p.mask is not None and p.mask.labelled for p in self._parts()):
+            text = describe([_learnt(part) for part in self._parts()])
+        elif mask is None:
             text = "Press New in Annotate, paint the structure in a few slices, then start."
         else:
-            text = f"Nothing is painted in “{annotation.layer.name}” yet: paint a few slices."
+            text = f"Nothing is labelled in “{mask.layer.name}” yet: paint a few slices."
         self._say_project()
         ticked = self.source.currentText() == LAYERS and bool(self.others.chosen())
         self.all.setVisible(ticked)
@@ -386,3 +385,8 @@ class TrainTab(QWidget):
         self.project.setVisible(count > 0)
         which = f"all {count} other cases" if count > 1 else "the other case"
         self.project.setText(f"also learn from {which} of the project")
+
+
+def _learnt(part: Part) -> Learnt:
+    count = int(layer_source(part.image).grid.shape[0])
+    return Learnt(part.image.name, count, part.site, part.mask)

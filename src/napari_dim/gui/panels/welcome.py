@@ -7,8 +7,8 @@ from typing import Any
 
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_dim.gui.controller import Session
 from napari_dim.gui.hooks.file_opening import open_files, open_folder
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import large_button, note
 
 HOW = (

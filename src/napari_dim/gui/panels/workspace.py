@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import napari.viewer
-import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from napari_dim.gui import keys
+from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
-from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
@@ -23,7 +22,6 @@ from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
 from napari_dim.gui.widgets.slice_strip import Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
-from napari_dim.states import SliceState
 
 
 class Workspace(QWidget):
@@ -106,21 +104,11 @@ class Workspace(QWidget):
 
 def strip_of(session: Any) -> Slices:
     """What the strip shows of the scan that is worked on."""
-    annotation, prediction = session.annotation, session.prediction
-    if annotation is None and prediction is None:
+    mask = session.mask
+    if mask is None:
         return Slices()
-    if annotation is None:
-        states, areas = np.zeros(len(prediction.mask), np.uint8), np.zeros(len(prediction.mask))
-    else:
-        states, areas = annotation.states, annotation.areas.astype(float)
-    doubt = np.full(len(states), np.nan)
-    if prediction is not None and len(prediction.mask) == len(states):
-        open_ones = (states == SliceState.UNTOUCHED) & prediction.said
-        states = np.where(open_ones, SliceState.MACHINE, states)
-        areas = np.where(open_ones, prediction.areas, areas)
-        doubt = prediction.entropy
     suggested = {s.number: s.reason for s in session.suggested_here}
-    return Slices(states, areas, doubt, suggested)
+    return Slices(mask.states, mask.areas.astype(float), mask.answer.entropy, suggested)
 
 
 def _closed(session: Any) -> None:

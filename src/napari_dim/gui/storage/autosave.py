@@ -21,15 +21,16 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.annotation import MARKS
 from napari_dim.gui.layers.change_detector import LayerWatch, can_watch
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folder
+from napari_dim.states import SliceState
 
 if TYPE_CHECKING:
-    from napari_dim.gui.controller import Session
+    from napari_dim.gui.session import Session
 
 EVERY = 150
 """Milliseconds between two looks at the layers."""
@@ -97,6 +98,8 @@ class Autosave:
         self.project: Project | None = None
         self._open = _Open()
         self._layers: weakref.WeakKeyDictionary[Labels, _Kept] = weakref.WeakKeyDictionary()
+        # Layers that were taken away: one that comes back is kept where it was.
+        self._closed: weakref.WeakKeyDictionary[Labels, _Kept] = weakref.WeakKeyDictionary()
         self._cases: weakref.WeakKeyDictionary[Layer, tuple[Project, str]] = (
             weakref.WeakKeyDictionary()
         )
@@ -204,6 +207,7 @@ class Autosave:
         done = self.flush(timeout)
         self._timer.stop()
         self._layers.clear()
+        self._closed.clear()
         self._cases.clear()
         self.project = None
         self._open.close()
@@ -222,7 +226,7 @@ class Autosave:
         """A layer that is kept nowhere yet; what came from a file is safe as it is."""
         source = getattr(layer, "source", None)
         filed = bool(getattr(source, "path", None) or getattr(source, "sample", None))
-        as_it_is = filed and not getattr(layer, "_undo_history", ())
+        as_it_is = filed and not was_changed(layer)
         return _Kept(LayerWatch(layer, as_it_is=as_it_is, woken=self._on_change))
 
     def _on_layers(self) -> None:
@@ -234,10 +238,12 @@ class Autosave:
         for layer in list(self._layers):
             if layer not in there:
                 self._keep(layer, float("inf"))
-                del self._layers[layer]
+                self._closed[layer] = self._layers.pop(layer)
         for layer in there:
             if layer not in self._layers and can_watch(layer):
-                self._layers[layer] = self._watched(layer)
+                before = self._closed.pop(layer, None)
+                goes_on = before is not None and before.project in self._open.projects
+                self._layers[layer] = before if before and goes_on else self._watched(layer)
         self._wake()
 
     def _tick(self) -> None:
@@ -255,6 +261,9 @@ class Autosave:
         try:
             whole = kept.watch.reshaped()
             planes = {} if whole is not None else kept.watch.changed(seconds)
+            mask = session.known_mask(layer)
+            if mask is not None and planes:
+                mask.look(planes)  # written into by something that told nobody
             if kept.project is None:
                 if not self._begin(session, layer, kept, whole, planes):
                     return
@@ -278,16 +287,19 @@ class Autosave:
         project, case = (None, "") if image is None else self._cases.get(image, (None, ""))
         if project is not None and project.read_only:
             project = None
-        changed = whole is not None or planes or layer.metadata.get(MARKS)
+        known = session.known_mask(layer)
+        # Marks that voxels alone don't tell.
+        marks = (SliceState.EMPTY, SliceState.PARTIAL)
+        marked = known is not None and bool(np.isin(known.states, marks).any())
+        changed = whole is not None or planes or marked
         if not changed and (project is None or project is self._open.recovery):
             return False
         if project is None:
             project, case = self._recovery_case(layer, image)
         note = note_of(session, layer)
         taken = {k.name for k in self._layers.values() if (k.project, k.case) == (project, case)}
-        if note.role == "labels":  # of predictions the newest is kept
-            taken |= set(project.layers(case))
-        numbers = (f"{note.role}-{n}" if n > 1 else note.role for n in range(1, 10**6))
+        taken |= set(project.layers(case))
+        numbers = (f"labels-{n}" if n > 1 else "labels" for n in range(1, 10**6))
         name = next(name for name in numbers if name not in taken)
         empty = np.broadcast_to(np.zeros((), kept.watch.dtype), kept.watch.shape)
         project.begin(case, name, empty, note)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.gui.logic.slice_actions import renew_suggestions
+from napari_dim.gui.commands.slice_commands import renew_suggestions
 from napari_dim.project import Project
 from napari_dim.project.doubts import Doubts
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_dim.engine.inference.trained_model import Model
-    from napari_dim.gui.controller import Session
+    from napari_dim.gui.session import Session
 
 CHECKPOINTS = ("latest.safetensors", "previous.safetensors")
 WEIGHTS, RECORD = "weights.safetensors", "run.json"
@@ -95,22 +95,22 @@ def model_back(session: Session, project: Project) -> str:
 
 def doubts_back(session: Session, project: Project, case: str, image: Layer) -> None:
     """Show again how unsure the model was of a case, and what it suggests."""
-    prediction = session.prediction_of(image)
-    if prediction is None:
+    mask = session.mask_of(image)
+    if mask is None:
         return
     try:
         doubts = project.doubts(case)
     except InputError as error:
         logging.getLogger("napari_dim").warning("%s", error)
         return
-    if doubts is None or len(doubts.entropy) != len(prediction.mask):
+    if doubts is None or len(doubts.entropy) != len(mask.planes):
         return
-    prediction.entropy = doubts.entropy
-    prediction.disagreement = doubts.disagreement
-    prediction.confidence = doubts.confidence
-    prediction.said = doubts.said.copy()
+    answer = mask.answer
+    answer.entropy = doubts.entropy
+    answer.disagreement = doubts.disagreement
+    answer.confidence = doubts.confidence
     with suppress(InputError):
-        prediction.run = project.model_folder
+        answer.run = project.model_folder
     renew_suggestions(session)
     session.slices_changed.emit()
 

@@ -8,33 +8,30 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.annotation import BRUSH, MARKS
 from napari_dim.gui.layers.image_layers import (
     KEY,
+    PLACE,
     Source,
     current_slice,
     labels_tuple,
     layer_source,
 )
+from napari_dim.gui.layers.layer_classes import KEY as CLASSES
+from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
+from napari_dim.gui.layers.mask_layer import BRUSH, LEFT, STATES, MaskLayer
 from napari_dim.gui.layers.mask_place import fits
-from napari_dim.gui.layers.predicted_layer import PLACE, PredictionLayer
 from napari_dim.gui.layers.searched_classes import KEY as SEARCHED
 from napari_dim.gui.layers.searched_classes import searched_in
-from napari_dim.gui.widgets.class_table import KEY as CLASSES
-from napari_dim.gui.widgets.class_table import ClassInfo, set_classes
 from napari_dim.project.model import GridNote, Note, Place, ProjectClass
-from napari_dim.states import SliceState
+from napari_dim.states import LABELLED, SliceState, known_states
 from napari_dim.volume import Grid
 
 if TYPE_CHECKING:
-    from napari_dim.gui.controller import Session
+    from napari_dim.gui.session import Session
 
 
 def case_of(session: Session, layer: Layer) -> Image | None:
     """The open scan that a labels layer belongs to."""
-    for image, prediction in session.predictions.items():
-        if prediction.layer is layer:
-            return image if isinstance(image, Image) else None
     if layer is session.labels and session.image is not None:
         return session.image if fits(layer, session.image) else None
     owner = session.owner_of(layer)
@@ -48,14 +45,11 @@ def case_of(session: Session, layer: Layer) -> Image | None:
 
 def note_of(session: Session, layer: Labels) -> Note:
     """What is known of a layer."""
-    made = [p for p in session.predictions.values() if p.layer is layer]
-    annotation = None if made else session.annotation_of(layer)
-    known = layer.metadata
+    mask, known = session.known_mask(layer), layer.metadata
     fields: dict[str, Any] = {
         "name": layer.name[:1000],
-        "role": "prediction" if made else "labels",
+        "role": "labels" if mask is None else "mask",
         "slice": current_slice(session.viewer, layer),
-        "marks": {int(n): int(state) for n, state in known.get(MARKS, {}).items()},
         "brush": None if known.get(BRUSH) is None else int(known[BRUSH]),
         "searched": searched_in(layer),
         "classes": tuple(
@@ -72,10 +66,9 @@ def note_of(session: Session, layer: Labels) -> Note:
             axis_labels=tuple(layer.axis_labels),
         ),
     }
-    if annotation is not None:
-        fields["states"] = "".join(str(int(state)) for state in annotation.states)
-    if made:
-        fields["touched"] = made[0].noticed
+    if mask is not None:
+        fields["states"] = "".join(str(int(state)) for state in mask.states)
+        fields["touched"] = mask.left
     try:
         source = layer_source(layer)
     except InputError:
@@ -108,9 +101,10 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
         data, how, _ = labels_tuple(array, source, note.name)
         layer = Labels(data, **{**how, **_place_of(note, image, data.ndim)})
     count = 1 if flat else len(array)
-    marks = {n: SliceState(state) for n, state in note.marks.items() if 0 <= n < count}
-    if marks:
-        layer.metadata[MARKS] = marks
+    states = states_from(array, note)
+    if states is not None and len(states) == count:
+        layer.metadata[STATES] = states
+        layer.metadata[LEFT] = note.touched
     if note.brush is not None and note.brush <= np.iinfo(layer.data.dtype).max:
         layer.metadata[BRUSH] = note.brush
     if searched := {n: ids for n, ids in note.searched.items() if 0 <= n < count}:
@@ -120,18 +114,60 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
     return layer
 
 
-def prediction_from(array: np.ndarray, note: Note, image: Image) -> PredictionLayer | None:
-    """A prediction as it was kept; None if it doesn't lie on the scan."""
-    source = layer_source(image)
-    if source.grid.shape != array.shape:
+def states_from(array: np.ndarray, note: Note) -> np.ndarray | None:
+    """The states that were kept of a layer, ``(slice,)`` uint8; None where none were.
+
+    Of a layer that only a person wrote into, what was marked as predicted was filled in.
+    """
+    if len(note.states) != len(array):
         return None
-    like = {name: getattr(image, name) for name in PLACE}
-    prediction = PredictionLayer(source, note.name, array.dtype, like)
-    prediction.write(np.arange(len(array)), array)
-    prediction.leave(n for n in note.touched if 0 <= n < len(array))
-    if note.classes:
-        set_classes(prediction.layer, [ClassInfo(c.id, c.name, c.colour) for c in note.classes])
-    return prediction
+    areas = np.array([np.count_nonzero(plane) for plane in array])
+    states = known_states(np.array([int(digit) for digit in note.states], np.uint8), areas)
+    if note.role == "labels":
+        states[states == SliceState.MACHINE] = SliceState.FILLED
+    return states
+
+
+def take_over(mask: MaskLayer, prediction: np.ndarray, note: Note) -> str:
+    """Put the machine's layer of an older project into the one mask of its scan.
+
+    A person's slices stay; all others show the prediction: the machine's, or corrected where a
+    person had changed it.
+
+    Parameters
+    ----------
+    mask
+        The scan's mask, with a person's labels.
+    prediction
+        Class ids, ``(slice, row, column)``.
+    note
+        What was kept of the prediction.
+
+    Returns
+    -------
+    str
+        What was done, for the user.
+    """
+    states, touched = mask.states, set(note.touched)
+    mine = np.isin(states, (*LABELLED, SliceState.FILLED))
+    others = [int(n) for n in np.flatnonzero(~mine)]
+    for number in others:
+        states[number] = SliceState.CORRECTED if number in touched else SliceState.MACHINE
+    mask.make_room(prediction.dtype)
+    mask.planes[others] = prediction[others]
+    mask.start(mask.planes, states)
+    heard = [n for n in range(len(prediction)) if n not in touched]
+    mask.answer.take(np.array(heard, int), prediction[heard])
+    mask.layer.refresh()
+    fixed = sum(1 for n in others if n in touched)
+    lost = len(touched) - fixed
+    text = (
+        f"labels and prediction are one mask now: {int(mine.sum())} slices are yours, "
+        f"{len(others) - fixed} the machine's, {fixed} the machine's as you corrected it"
+    )
+    if lost:
+        text += f"; of {lost} slices that you had both labelled and corrected, the labels stay"
+    return text
 
 
 def _source_of(array: np.ndarray, note: Note, image: Image | None) -> tuple[Source | None, bool]:

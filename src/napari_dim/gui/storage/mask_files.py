@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Labels, Layer
 
-from napari_dim.gui.layers.annotation import BRUSH
 from napari_dim.gui.layers.image_layers import labels_array, layer_source
-from napari_dim.gui.widgets.class_table import classes_of
+from napari_dim.gui.layers.layer_classes import classes_of
+from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.io import LabelClass, prediction_name, write_mask
 from napari_dim.io.formats import Kind
 from napari_dim.io.labels import as_labels

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import layer_source
-from napari_dim.gui.widgets.class_table import classes_of
+from napari_dim.gui.layers.layer_classes import classes_of
+from napari_dim.gui.session import Session
 from napari_dim.io import hash_file, write_text_atomically
-from napari_dim.states import SliceState
+from napari_dim.states import BY_HAND, SliceState
 
 
 def write_record(session: Session, layer: Labels, written: Path, states: np.ndarray | None) -> Path:
@@ -37,10 +37,9 @@ def record_of(
     """How a mask came about: versions, model, settings, seed, hashes, states of its slices."""
     from napari_dim import __version__
 
-    made = [p for p in session.predictions.values() if p.layer is layer]
-    prediction = made[0] if made else session.prediction
-    model = None if prediction is None else prediction.model
-    run = None if prediction is None else prediction.run
+    mask = session.known_mask(layer) or session.mask
+    model = None if mask is None else mask.answer.model
+    run = None if mask is None else mask.answer.run
     source = layer_source(layer)
     record: dict[str, Any] = {
         "napari_dim": __version__,
@@ -55,6 +54,13 @@ def record_of(
     if states is not None:
         names = {int(state): state.name.lower() for state in SliceState}
         record["slices"] = [names[int(state)] for state in states]
+        record["count"] = {
+            "labelled_by_a_person": int(np.isin(states, BY_HAND).sum()),
+            "accepted_unchanged": int((states == SliceState.ACCEPTED).sum()),
+            "machine_unseen": int((states == SliceState.MACHINE).sum()),
+            "filled_not_confirmed": int((states == SliceState.FILLED).sum()),
+            "without_a_mask": int((states == SliceState.UNTOUCHED).sum()),
+        }
     if model is not None:
         record["model"] = {
             "seed": model.settings.seed,

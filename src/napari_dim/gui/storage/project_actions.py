@@ -11,9 +11,9 @@ from napari.layers import Image
 from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
-from napari_dim.gui.controller import Session
 from napari_dim.gui.hooks.reader_writer import LABEL_NAMES
 from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.project_cases import add_open_layers, close_case, open_case, written
 from napari_dim.io.formats import known_format
@@ -28,7 +28,8 @@ Each = Callable[[str], None]
 
 def current_project(session: Session) -> Project | None:
     """The open project."""
-    return session.autosave.project
+    project: Project | None = session.autosave.project
+    return project
 
 
 def from_layers(session: Session, folder: Path) -> str:

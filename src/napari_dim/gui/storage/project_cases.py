@@ -16,16 +16,17 @@ from napari_dim.gui.layers.image_layers import (
     image_tuples,
     layer_source,
     layer_volume,
+    new_labels,
 )
 from napari_dim.gui.storage.last_model import doubts_back
-from napari_dim.gui.storage.layer_notes import labels_from, prediction_from
+from napari_dim.gui.storage.layer_notes import labels_from, take_over
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
 from napari_dim.states import LABELLED
 from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
-    from napari_dim.gui.controller import Session
+    from napari_dim.gui.session import Session
 
 
 def open_case(session: Session, project: Project, name: str) -> str:
@@ -43,28 +44,35 @@ def open_case(session: Session, project: Project, name: str) -> str:
     """
     images = _open_scan(session, project, name)
     image = images[0] if images else None
-    said, shown = [], None
-    for layer in project.layers(name):
-        try:
-            found = project.recover(name, layer)
-        except InputError as error:
-            said.append(str(error))
+    said: list[str] = []
+    kept = _recovered(project, name, said)
+    older = [one for one in kept if one[1].note.role == "prediction"]
+    mask = next((one for one in kept if one[1].note.role == "mask"), None)
+    mask = mask or next((one for one in kept if one[1].note.role == "labels"), None)
+    shown: Labels | None = None
+    for layer, found in kept:
+        if found.note.role == "prediction" and image is not None:
             continue
-        if found is not None:
-            labels = _show(session, project, name, layer, found, image)
-            shown = labels if found.note.role == "labels" and shown is None else shown
-            said.append(_words(labels, found))
-            if found.note.role == "labels" or len(project.layers(name)) == 1:
-                go_to_slice(session.viewer, labels, min(found.note.slice, len(found.array) - 1))
-    if shown is not None:
-        session.viewer.layers.selection.active = shown
+        labels = _show(session, project, name, layer, found, image)
+        if mask is not None and layer == mask[0]:
+            shown = labels
+        said.append(_words(labels, found))
     if image is not None:
         session.sites[image] = project.case(name).site
+        if older and (mask is None or mask[1].note.role != "mask"):
+            said += _taken_over(session, image, shown, older)
+            shown = session.labels_of(image) or shown
         if shown is not None:
             session.pair(image, shown)
         session.show_case(image, shown)
         session.case_wanted.emit(image)
         doubts_back(session, project, name, image)
+    first = mask or next(iter(kept), None)
+    if shown is not None:
+        session.viewer.layers.selection.active = shown
+    if first is not None and (shown or image) is not None:
+        number = min(first[1].note.slice, len(first[1].array) - 1)
+        go_to_slice(session.viewer, shown if shown is not None else image, number)
     if not project.read_only:
         project.current = name
     return f"Opened {name}: " + ("; ".join(said) or "nothing is labelled yet")
@@ -146,18 +154,47 @@ def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
     return images
 
 
+def _recovered(project: Project, name: str, said: list[str]) -> list[tuple[str, Recovered]]:
+    """All layers that are kept of a case; why one can't be read is added to what is said."""
+    kept = []
+    for layer in project.layers(name):
+        try:
+            found = project.recover(name, layer)
+        except InputError as error:
+            said.append(str(error))
+            continue
+        if found is not None:
+            kept.append((layer, found))
+    return kept
+
+
+def _taken_over(
+    session: Session, image: Image, labels: Labels | None, older: list[tuple[str, Recovered]]
+) -> list[str]:
+    """Put the prediction of an older project into the scan's one mask; what is said of it."""
+    said = []
+    for _, found in older:
+        if layer_source(image).grid.shape != found.array.shape:
+            made = labels_from(found.array, found.note, None)
+            session.viewer.add_layer(made)
+            said.append(f"“{made.name}” does not lie on the scan: it is a layer of its own")
+            continue
+        if labels is not None:
+            session.pair(image, labels)
+        else:
+            labels = labels_from(np.zeros_like(found.array), found.note, image)
+            labels.name = new_labels(image).name
+            session.viewer.add_layer(labels)
+            session.pair(image, labels)
+        said.append(take_over(session.mask_in(labels), found.array, found.note))
+    return said
+
+
 def _show(
     session: Session, project: Project, name: str, layer: str, found: Recovered, image: Image | None
 ) -> Labels:
     """Add a layer as it was kept, and go on keeping it."""
-    prediction = None
-    if found.note.role == "prediction" and image is not None:
-        prediction = prediction_from(found.array, found.note, image)
-    if prediction is not None and image is not None:
-        session.predictions[image] = prediction
-        made = prediction.layer
-    else:
-        made = labels_from(found.array, found.note, image)
+    made = labels_from(found.array, found.note, image)
     session.autosave.adopt(made, project, name, layer)
     session.viewer.add_layer(made)
     return made
@@ -168,7 +205,7 @@ def _words(layer: Labels, found: Recovered) -> str:
     labelled = sum(int(state) in LABELLED for state in found.note.states)
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
     text = f"“{layer.name}” with {painted} painted slice{'' if painted == 1 else 's'}"
-    if found.note.role == "labels":
+    if found.note.states:
         text += f", {labelled} of them labelled" if labelled != painted else ""
     if found.damaged:
         text += " (the end of its journal was torn: what came last may be missing)"

@@ -1,12 +1,9 @@
-"""The classes of a labels layer: name, colour, id, kept in the layer's metadata."""
+"""The table of classes: shows and edits them; a click takes the brush of one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
@@ -23,61 +20,16 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dim.gui.layers.annotation import BRUSH
-from napari_dim.gui.layers.image_layers import labels_array, set_voxels
+from napari_dim.gui.layers.layer_classes import (
+    KEY,
+    ClassInfo,
+    classes_of,
+    fresh_class,
+    painted_ids,
+    set_classes,
+)
+from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.gui.layers.searched_classes import renumbered
-from napari_dim.io.labels import COLOURS
-
-KEY = "napari_dim_classes"
-BACKGROUND = "#BBBBBB"
-"""Colour of painted background."""
-
-
-@dataclass(frozen=True)
-class ClassInfo:
-    """One class: what it is called, ``#rrggbb``, and its id in the mask."""
-
-    id: int
-    name: str
-    colour: str
-
-
-def classes_of(layer: Labels) -> list[ClassInfo]:
-    """The classes of a layer, by id: those named, and those that are painted anyway."""
-    known = {info.id: info for info in layer.metadata.get(KEY, ())}
-    brush = layer.metadata.get(BRUSH)
-    if not known:
-        known = {i: _fresh(i) for i in painted_ids(labels_array(layer)) - {brush}}
-    if not known:
-        known[1] = _fresh(1)
-    return [known[class_id] for class_id in sorted(known)]
-
-
-def painted_ids(array: np.ndarray) -> set[int]:
-    """The ids other than 0 in some slices, ``(slice, row, column)``."""
-    # Few voxels are painted: sorting those alone is some 20 times faster than sorting all.
-    return {int(i) for plane in array for i in np.unique(plane[plane != 0])}
-
-
-def set_classes(layer: Labels, classes: list[ClassInfo]) -> None:
-    """Keep the classes with the layer, and show it in their colours."""
-    layer.metadata[KEY] = tuple(classes)
-    colours: dict[int | None, str] = {info.id: info.colour for info in classes}
-    brush = layer.metadata.get(BRUSH)
-    if brush is not None:
-        colours[brush] = BACKGROUND
-    layer.colormap = colormap_of(colours)
-
-
-def colormap_of(colours: dict[int | None, str]) -> DirectLabelColormap:
-    """Each id in its colour; ids that have none in grey."""
-    return DirectLabelColormap(
-        color_dict={0: "transparent", None: "#808080", **colours}, background_value=0
-    )
-
-
-def _fresh(class_id: int) -> ClassInfo:
-    return ClassInfo(class_id, f"class {class_id}", COLOURS[(class_id - 1) % len(COLOURS)])
 
 
 class ClassTable(QWidget):
@@ -87,6 +39,8 @@ class ClassTable(QWidget):
     edited = Signal()
     added = Signal(object)
     """Ids of the classes there were before one came."""
+    relabelled = Signal(int, int)
+    """The id of a class, and the one that its voxels are to have; 0 erases them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +101,7 @@ class ClassTable(QWidget):
 
     def _known(self, class_id: int) -> ClassInfo:
         """A class as it was when it was removed, or a new one."""
-        return self._gone.get(class_id) or _fresh(class_id)
+        return self._gone.get(class_id) or fresh_class(class_id)
 
     @property
     def classes(self) -> list[ClassInfo]:
@@ -201,9 +155,7 @@ class ClassTable(QWidget):
             show_warning(f"An id is a number from 1 to {largest} that no other class has")
             self._fill(before)
             return
-        where = np.nonzero(np.asarray(layer.data) == old)
-        if where[0].size:
-            set_voxels(layer, where, int(text))
+        self.relabelled.emit(old, int(text))
         renumbered(layer, old, int(text))
         self._keep([ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before])
         self._fill(classes_of(layer))
@@ -224,7 +176,7 @@ class ClassTable(QWidget):
             before = classes_of(self._layer)
             brush = self._layer.metadata.get(BRUSH)
             free = next(i for i in range(1, 2**31) if i not in {c.id for c in before} | {brush})
-            self._keep([*before, _fresh(free)])
+            self._keep([*before, fresh_class(free)])
             self._fill(classes_of(self._layer))
             self.table.selectRow(self.table.rowCount() - 1)
 
@@ -239,7 +191,7 @@ class ClassTable(QWidget):
             into = self._ask_into(gone, others, len(np.unique(where[0])))
             if into is None:
                 return
-            set_voxels(layer, where, into)
+            self.relabelled.emit(gone.id, into)
         self._gone[gone.id] = gone
         self._keep(others)
         self._fill(classes_of(layer))

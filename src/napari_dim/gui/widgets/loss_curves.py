@@ -8,7 +8,7 @@ from typing import Any
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_dim.engine.training.events import StepDone
-from napari_dim.gui.controller import Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import note, while_alive
 
 # Okabe and Ito's colours, which colour-blind people can tell apart.
@@ -185,7 +185,7 @@ RECENT = 4
 
 
 class ScoreCurve(QWidget):
-    """Dice of the predictions that a person corrected and confirmed, against labelled slices."""
+    """Dice of the masks that a person corrected or checked, against labelled slices."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -201,7 +201,8 @@ class ScoreCurve(QWidget):
         else:
             self._plot = _plot(120)
             self._plot.setToolTip(
-                "How right the model was on each slice that you then confirmed: 1 is perfect"
+                "How right the model was on each slice that you then corrected, or confirmed "
+                "after a check: 1 is perfect. Slices accepted unchanged are not in it"
             )
             self._plot.setYRange(0, 1)
             self._line = self._plot.plot(
@@ -246,7 +247,7 @@ def stopped_paying(dice: list[float]) -> bool:
 
 def verdict(dice: list[float]) -> str:
     """What the Dice of the corrected slices, in order, says to the annotator."""
-    text = f"The model's Dice on the last slice you confirmed: {dice[-1]:.2f}."
+    text = f"The model's Dice on the last slice you corrected or checked: {dice[-1]:.2f}."
     if len(dice) < 2 * RECENT:
         return text
     if stopped_paying(dice):

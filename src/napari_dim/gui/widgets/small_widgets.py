@@ -29,7 +29,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_dim.gui.controller import Session
+from napari_dim.gui.session import Session
 
 WIDTH = 330
 """Least width of a panel, in pixels; it grows where the font needs it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_dim.gui.controller import Session
 from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.session import Session
 
 
 def show_alone(session: Session, image: Layer) -> None:
@@ -16,8 +16,6 @@ def show_alone(session: Session, image: Layer) -> None:
     for layer in viewer.layers:
         if isinstance(layer, Image):
             belongs[layer] = layer
-    for owner, prediction in session.predictions.items():
-        belongs[prediction.layer] = owner
     for layer in session.layers(Labels):
         belongs.setdefault(layer, session.owner_of(layer))
     same = layer_path(image)

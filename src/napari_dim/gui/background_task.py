@@ -14,7 +14,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
-from napari_dim.gui.jobs import garbage_collection
+from napari_dim.gui import garbage_collection
 
 Emit = Callable[[object], None]
 

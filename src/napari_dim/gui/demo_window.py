@@ -9,8 +9,7 @@ import numpy as np
 
 from napari_dim.data.cohort import read_cohort
 from napari_dim.gui.controller import session_of
-from napari_dim.gui.layers.image_layers import Source, add_layer, image_tuples
-from napari_dim.gui.layers.predicted_layer import PredictionLayer
+from napari_dim.gui.layers.image_layers import add_layer, image_tuples
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.io import prediction_name, read_mask, read_volume
 
@@ -42,12 +41,7 @@ def show_demo(folder: Path, viewer: Any) -> Workspace:
         predicted = folder / "predictions" / prediction_name(row.image, name=row.name)
         if predicted.is_file():
             mask = read_mask(predicted, volume)
-            prediction = PredictionLayer(
-                Source.of(volume), f"{row.name} (prediction)", mask.dtype, {"visible": shown}
-            )
-            prediction.write(np.arange(len(mask)), mask)
-            session.predictions[image] = prediction
-            viewer.add_layer(prediction.layer)
+            session.mask_for(image).take(np.arange(len(mask)), mask)
     run = folder / "run"
     session.run = run if run.is_dir() else None
     workspace = Workspace(viewer)

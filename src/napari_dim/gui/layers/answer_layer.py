@@ -1,0 +1,38 @@
+"""The machine's newest answer as a layer of its own, for looking and comparing.
+
+It is locked: nothing that is drawn there could count in silence.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels, Layer
+
+from napari_dim.gui.layers.image_layers import PLACE
+from napari_dim.gui.layers.mask_layer import MaskLayer
+
+_FLAG = "napari_dim_answer"
+
+
+def is_answer(layer: Layer) -> bool:
+    """Whether a layer shows the machine's newest answer."""
+    return bool(layer.metadata.get(_FLAG))
+
+
+def answer_layer(mask: MaskLayer, name: str) -> Labels:
+    """A locked layer of what the machine said last, as outlines in the colours of the mask."""
+    layer = mask.layer
+    place: dict[str, Any] = {key: getattr(layer, key) for key in PLACE}
+    made = Labels(
+        answer_data(mask), name=name, colormap=layer.colormap, metadata={_FLAG: True}, **place
+    )
+    made.contour = 1
+    made.editable = False
+    return made
+
+
+def answer_data(mask: MaskLayer) -> np.ndarray:
+    """A copy of what the machine said last, in the shape of the mask's layer."""
+    return mask.answer.mask.reshape(mask.layer.data.shape).copy()

@@ -1,0 +1,197 @@
+"""The layer that shows the mask of a scan, and in which a person corrects it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+from qtpy.QtCore import QTimer
+
+from napari_dim.gui.layers.image_layers import labels_array
+from napari_dim.gui.layers.napari_compat import (
+    forget_undo,
+    lead_undo,
+    painted_slices,
+    stroke_goes_on,
+)
+from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.states import SliceState
+
+STATES = "napari_dim_states"
+"""Where a layer's metadata hold the states that its mask begins with, ``(slice,)``."""
+LEFT = "napari_dim_left"
+"""Where they hold the slices that a person emptied, `ScanMask.left`."""
+BRUSH = "napari_dim_background"
+"""Where they hold the id that paints background in partial slices."""
+
+_BRUSHES = ("paint", "fill", "polygon")
+
+
+class MaskLayer(ScanMask):
+    """A `ScanMask` whose voxels are those of a labels layer.
+
+    Strokes of any tool become acts once napari has told of them; `layer.undo` and
+    `layer.redo` go through these acts, whoever calls them.
+
+    Parameters
+    ----------
+    layer
+        The layer; not kept alive.
+    """
+
+    def __init__(self, layer: Labels) -> None:
+        if not isinstance(layer.data, np.ndarray):
+            layer.data = np.array(layer.data)  # Strokes need memory to go into.
+        self._layer = weakref.ref(layer)
+        self._data = layer.data
+        self._waiting: set[int] = set()
+        self._through = False
+        super().__init__(labels_array(layer), layer.metadata.get(STATES))
+        self.leave(layer.metadata.get(LEFT, ()))
+        layer.events.paint.connect(self._on_paint)
+        layer.events.set_data.connect(self._on_data)
+        self.wrote.connect(self._on_wrote)
+        lead_undo(layer, self.undo, self.redo)
+        forget_undo(layer)
+
+    @property
+    def layer(self) -> Labels:
+        """The layer.
+
+        Raises
+        ------
+        RuntimeError
+            If it is gone.
+        """
+        layer = self._layer()
+        if layer is None:
+            raise RuntimeError("the labels layer is gone")
+        return layer
+
+    @property
+    def brush(self) -> int | None:
+        """The id that paints background in partial slices; None before it is first wanted."""
+        brush = self.layer.metadata.get(BRUSH)
+        return None if brush is None else int(brush)
+
+    def background_brush(self) -> int:
+        """The id that paints background; one that no class has, chosen at the first call."""
+        if self.brush is None:
+            dtype = self.planes.dtype
+            free = int(np.iinfo(dtype).max) if dtype.itemsize < 4 else 2**16 - 1
+            while free in self.planes:
+                free -= 1
+            self.layer.metadata[BRUSH] = free
+        brush = self.brush
+        assert brush is not None
+        return brush
+
+    @property
+    def states(self) -> np.ndarray:
+        """One `SliceState` a slice, ``(slice,)`` uint8; strokes that are done are known."""
+        self._catch_up()
+        return super().states
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Pixels of each slice that are not 0, ``(slice,)``; strokes that are done are known."""
+        self._catch_up()
+        return super().areas
+
+    @property
+    def labelled(self) -> tuple[int, ...]:
+        """Numbers of the slices that training takes labels from, ascending."""
+        self._catch_up()
+        return super().labelled
+
+    def hear(self, answer: Answer) -> None:
+        """Take over what is known of the machine's masks."""
+        self.make_room(answer.mask.dtype)
+        super().hear(answer)
+
+    def take(self, numbers: np.ndarray, masks: np.ndarray) -> list[int]:
+        """Hear the machine's newest masks, as `ScanMask.take`; larger ids make room."""
+        self._catch_up()
+        if masks.shape[1:] != self.planes.shape[1:] or self.layer.data is not self._data:
+            return [int(n) for n in numbers]  # A person put other data into the layer.
+        self.make_room(masks.dtype)
+        return super().take(numbers, masks)
+
+    def act(
+        self,
+        title: str,
+        states: Mapping[int, SliceState | None],
+        planes: Mapping[int, np.ndarray] | None = None,
+        *,
+        checked: bool = False,
+    ) -> Act:
+        """Change some slices as one act, as `ScanMask.act`."""
+        self._catch_up()
+        for plane in (planes or {}).values():
+            if plane.size and int(plane.max()) > np.iinfo(self.planes.dtype).max:
+                self.make_room(plane.dtype)
+        return super().act(title, states, planes, checked=checked)
+
+    def undo(self) -> Act | None:
+        """Take back the last act; nothing in the middle of a stroke."""
+        if stroke_goes_on(self.layer):
+            return None
+        self._catch_up()
+        return super().undo()
+
+    def redo(self) -> Act | None:
+        """Do again what was taken back last; nothing in the middle of a stroke."""
+        if stroke_goes_on(self.layer):
+            return None
+        self._catch_up()
+        return super().redo()
+
+    def make_room(self, dtype: np.dtype[Any]) -> None:
+        """Let the array hold larger ids."""
+        wanted = np.promote_types(self._data.dtype, dtype)
+        if wanted != self._data.dtype:
+            layer = self.layer
+            self._data = np.asarray(layer.data).astype(wanted)
+            layer.data = self._data
+            self.rebind(labels_array(layer))
+
+    def _catch_up(self) -> None:
+        """Strokes that napari has told of become acts."""
+        waiting, self._waiting = self._waiting, set()
+        if waiting:
+            self.look(waiting, through=self._through)
+        layer = self._layer()
+        if layer is not None:
+            forget_undo(layer)
+
+    def _on_paint(self, event: Any) -> None:
+        # napari sends this before it has written what `data_setitem` was given.
+        self._catch_up()
+        layer = self.layer
+        self._waiting = painted_slices(event.value, len(self.planes), layer.ndim)
+        self._through = len(self._waiting) > 1 and str(layer.mode) in _BRUSHES
+        QTimer.singleShot(0, self._soon)
+
+    def _soon(self) -> None:
+        if self._layer() is not None:
+            self._catch_up()
+
+    def _on_data(self, event: Any = None) -> None:
+        """Other data were put into the layer; this comes for every slice shown, too."""
+        layer = self.layer
+        if layer.data is self._data:
+            return
+        self._data = layer.data
+        self._waiting = set()
+        planes = labels_array(layer)
+        if planes.shape == self.planes.shape:
+            self.rebind(planes)
+        else:
+            self.start(planes)
+
+    def _on_wrote(self, numbers: frozenset[int]) -> None:
+        self.layer.refresh()

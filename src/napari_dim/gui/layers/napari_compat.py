@@ -1,0 +1,78 @@
+"""Every use of a name that napari keeps to itself, with the versions it holds for.
+
+All of them were read in napari 0.6.6, 0.7.0, 0.8.0 and 0.9.2. Where a name is gone, each
+function does without: what was changed is then found by looking at all slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+
+
+def lead_undo(layer: Labels, undo: Callable[[], object], redo: Callable[[], object]) -> None:
+    """Let a layer undo and redo in another way, whoever asks it to.
+
+    napari's keys (`napari/layers/labels/_labels_key_bindings.py`, 0.6.6 to 0.9.2), buttons
+    and other plugins all call `layer.undo()` and `layer.redo()`.
+    """
+    layer.undo, layer.redo = undo, redo
+
+
+def stroke_goes_on(layer: Labels) -> bool:
+    """Whether the mouse is down in the middle of a stroke (`_block_history`, 0.6.6 to 0.9.2)."""
+    return bool(getattr(layer, "_block_history", False))
+
+
+def forget_undo(layer: Labels) -> None:
+    """Empty napari's own history of a layer that is undone in another way (0.6.6 to 0.9.2)."""
+    for name in ("_undo_history", "_redo_history"):
+        history = getattr(layer, name, None)
+        if history is not None:
+            history.clear()
+
+
+def was_changed(layer: Labels) -> bool:
+    """Whether anything was done to a layer since it was made (`_undo_history`)."""
+    return bool(getattr(layer, "_undo_history", ()))
+
+
+def redo_length(layer: Labels) -> int:
+    """How many steps can be redone, as napari counts them; -1 where that is not known."""
+    history = getattr(layer, "_redo_history", None)
+    return -1 if history is None or not hasattr(layer, "_undo_history") else len(history)
+
+
+def last_steps(layer: Labels, undone: int) -> Iterable[Any]:
+    """The steps that napari undid last, or (`undone` below 0) did again."""
+    history = layer._redo_history if undone > 0 else layer._undo_history
+    return list(history)[-abs(undone) :]
+
+
+def painted_slices(atoms: Iterable[Any], count: int, ndim: int = 3) -> set[int]:
+    """The slices that a `paint` event of a labels layer is about.
+
+    Its value is a list of steps: ``(indices, old, new)`` up to 0.7, from 0.8 on also objects
+    with a `slice_key`.
+    """
+    if ndim < 3:
+        return {0}
+    numbers: set[int] = set()
+    for atom in atoms:
+        key = atom[0] if isinstance(atom, tuple) else atom.slice_key
+        along = key[0]
+        if isinstance(along, slice):
+            numbers |= set(range(*along.indices(count)))
+        else:
+            numbers |= {int(n) for n in np.unique(along)}
+    return {number for number in numbers if 0 <= number < count}
+
+
+def run_file_command(name: str) -> None:
+    """Carry out a command of napari's File menu (`napari._app_model`, 0.6.6 to 0.9.2)."""
+    from napari._app_model import get_app_model
+
+    get_app_model().commands.execute_command(f"napari.window.file.{name}")

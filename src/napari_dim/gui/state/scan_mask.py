@@ -1,0 +1,429 @@
+"""The one mask of a scan: its voxels, where each slice comes from, and one order of undoing.
+
+What is on the screen is what is trained on and exported, so there is one array. Slices that
+nobody stands behind (`states.FREE`) show the machine's newest answer; all others change by a
+person's acts alone. An act keeps the slices that it changes as they were: undoing gives a
+person's slice back as it was, and a slice that nobody stood behind back to the machine, with
+what it says by now. So undoing everything leaves the scan as if no hand had touched it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from psygnal import Signal
+
+from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.state.packed_plane import PackedPlane
+from napari_dim.gui.state.provenance import edited
+from napari_dim.states import FREE, LABELLED, SliceState, known_states
+
+MOST = 500
+"""Acts that can be undone."""
+
+
+@dataclass(frozen=True)
+class _Slice:
+    """A slice as it was: without a plane it is nobody's.
+
+    `base` is what the machine had said when a person took it over, and how many slices were
+    labelled then; `checked` whether a person said deliberately that the machine was right.
+    """
+
+    state: SliceState
+    plane: PackedPlane | None = None
+    base: tuple[PackedPlane, int] | None = None
+    checked: bool = False
+
+
+@dataclass
+class Act:
+    """One step of a person: what it is called, and the slices it changed, before and after.
+
+    `answer` holds what the machine had said, where the act changed that as well.
+    """
+
+    title: str
+    before: dict[int, _Slice]
+    after: dict[int, _Slice] = field(default_factory=dict)
+    answer: dict[int, PackedPlane] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Score:
+    """How right the machine was on a slice that a person corrected or checked.
+
+    `labelled` is how many slices were labelled by then; `dice` the mean over the classes that
+    either shows, in [0, 1].
+    """
+
+    number: int
+    labelled: int
+    dice: float
+
+
+class ScanMask:
+    """The mask of a scan.
+
+    Parameters
+    ----------
+    planes
+        Class ids, ``(slice, row, column)``; the array itself is written into, and others may
+        write into it: `look` finds what they changed.
+    states
+        One `SliceState` a slice; by default slices that hold anything are painted.
+
+    Attributes
+    ----------
+    planes
+        The voxels.
+    answer
+        What the machine said last.
+    """
+
+    changed = Signal()
+    """States, sizes or voxels have changed."""
+    wrote = Signal(object)
+    """Numbers of the slices whose voxels were written here, not by a person's tool."""
+    moved = Signal(object, str)
+    """Numbers of the slices that undo or redo brought back, and what was done."""
+
+    def __init__(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
+        self.answer = Answer(planes.shape)  # type: ignore[arg-type]
+        self.start(planes, states)
+
+    def start(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
+        """Begin with an array; nothing can be undone."""
+        self.planes = planes
+        self._seen = np.zeros_like(planes)
+        self._areas = np.zeros(len(planes), dtype=int)
+        for number, plane in enumerate(planes):
+            self._areas[number] = np.count_nonzero(plane)
+            if self._areas[number]:
+                self._seen[number] = plane
+        if states is None or len(states) != len(planes):
+            states = np.where(self._areas > 0, SliceState.PAINTED, SliceState.UNTOUCHED)
+        self._states = known_states(np.asarray(states, np.uint8), self._areas)
+        self._left: set[int] = set()  # emptied by hand: the machine leaves them alone
+        self._missed: set[int] = set()  # written while a stroke was going on
+        self._base: dict[int, tuple[PackedPlane, int]] = {}
+        self._checked: set[int] = set()
+        self._dice: dict[int, float] = {}
+        self._done: deque[Act] = deque(maxlen=MOST)
+        self._undone: deque[Act] = deque(maxlen=MOST)
+        if planes.shape != self.answer.mask.shape:
+            self.answer = Answer(planes.shape)  # type: ignore[arg-type]
+        self._remember_machine()
+        self.changed.emit()
+
+    def rebind(self, planes: np.ndarray) -> None:
+        """Go on in an array of the same shape, perhaps of another type; it is looked at anew."""
+        self.planes = planes
+        self._seen = self._seen.astype(planes.dtype, copy=False)
+        self.look()
+
+    def hear(self, answer: Answer) -> None:
+        """Take over what is known of the machine's masks; voxels are left alone."""
+        if answer.mask.shape == self.planes.shape:
+            self.answer = answer
+
+    @property
+    def states(self) -> np.ndarray:
+        """One `SliceState` a slice, ``(slice,)`` uint8; a copy."""
+        return self._states.copy()
+
+    @property
+    def areas(self) -> np.ndarray:
+        """Pixels of each slice that are not 0, ``(slice,)``; a copy."""
+        return self._areas.copy()
+
+    @property
+    def labelled(self) -> tuple[int, ...]:
+        """Numbers of the slices that training takes labels from, ascending."""
+        return tuple(int(n) for n in np.flatnonzero(np.isin(self._states, LABELLED)))
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """Slices without a state that a person emptied: the machine leaves them alone."""
+        return tuple(sorted(self._left))
+
+    def leave(self, numbers: Iterable[int]) -> None:
+        """Say that a person emptied these slices, as `left` gave them."""
+        self._left |= {n for n in numbers if 0 <= n < len(self._states) and not self._areas[n]}
+
+    @property
+    def scores(self) -> list[Score]:
+        """How right the machine was on slices that were corrected or checked, as they came."""
+        found = []
+        for number, (base, labelled) in self._base.items():
+            state = self._states[number]
+            if state == SliceState.CORRECTED or (
+                state == SliceState.ACCEPTED and number in self._checked
+            ):
+                if number not in self._dice:
+                    self._dice[number] = dice(base.plane(), self.planes[number])
+                found.append(Score(number, labelled, self._dice[number]))
+        return found
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an act to take back."""
+        return bool(self._done)
+
+    def shows_answer(self, number: int) -> bool:
+        """Whether a slice shows just what the machine said last."""
+        said = self.answer.said[number]
+        return bool(said) and np.array_equal(self.planes[number], self.answer.mask[number])
+
+    def look(
+        self, numbers: Iterable[int] | None = None, *, title: str = "stroke", through: bool = False
+    ) -> tuple[int, ...]:
+        """Find slices that something else has written into: a person's act.
+
+        Parameters
+        ----------
+        numbers
+            Where to look; by default everywhere.
+        title, through
+            What it is called, and whether it is one stroke through several slices.
+
+        Returns
+        -------
+        tuple of int
+            The slices that had changed.
+        """
+        wanted = range(len(self.planes)) if numbers is None else sorted(set(numbers))
+        found = [n for n in wanted if not np.array_equal(self.planes[n], self._seen[n])]
+        if found:
+            before = {n: self._side(n, self._seen[n]) for n in found}
+            for number in found:
+                self._settle(number)
+                state = SliceState(int(self._states[number]))
+                after = edited(state, int(self._areas[number]), through=through)
+                self._become(number, after, before[number])
+                if after in FREE:
+                    self._left.add(number)
+            self._push(Act(title, before))
+        missed = self._missed.intersection(wanted)
+        self._missed -= missed
+        written = [n for n in missed if self._states[n] in FREE and n not in self._left]
+        for number in written:
+            self._show_answer(number)
+        if written:
+            self.wrote.emit(frozenset(written))
+        if found or written:
+            self.changed.emit()
+        return tuple(found)
+
+    def act(
+        self,
+        title: str,
+        states: Mapping[int, SliceState | None],
+        planes: Mapping[int, np.ndarray] | None = None,
+        *,
+        checked: bool = False,
+    ) -> Act:
+        """Change some slices as one act.
+
+        Parameters
+        ----------
+        title
+            What it is called.
+        states
+            Slice number -> its state from now on; None gives it back to the machine, or to
+            nobody where the machine has said nothing. A slice that is to be `UNTOUCHED` is
+            left alone by the machine.
+        planes
+            Slice number -> class ids, ``(row, column)``, where they change.
+        checked
+            Whether a person says deliberately that the machine was right.
+        """
+        self.look([*states, *(planes or {})])
+        planes = planes or {}
+        before = {int(n): self._side(n, self.planes[n]) for n in {**states, **planes}}
+        for number, was in before.items():
+            if number in planes:
+                self.planes[number] = planes[number]
+                self._settle(number)
+            state = states.get(number, was.state)
+            if state is None:
+                self._free(number)
+                continue
+            self._become(number, state, was)
+            if checked and state == SliceState.ACCEPTED:
+                self._checked.add(number)
+            if state == SliceState.UNTOUCHED:
+                self._left.add(number)
+        done = Act(title, before)
+        self._push(done)
+        self.wrote.emit(frozenset(before))
+        self.changed.emit()
+        return done
+
+    def relabel(self, title: str, ids: Mapping[int, int]) -> Act | None:
+        """Give classes other ids (0 erases one) as one act, in what the machine said as well.
+
+        States stay as they are, but a painted or partial slice that is empty then is nobody's.
+        """
+        self.look()
+        old = np.array(sorted(ids))
+        numbers = [n for n, plane in enumerate(self.planes) if np.isin(plane, old).any()]
+        answered = [n for n, plane in enumerate(self.answer.mask) if np.isin(plane, old).any()]
+        if not numbers and not answered:
+            return None
+        before = {n: self._side(n, self.planes[n]) for n in numbers}
+        done = Act(title, before, answer={n: PackedPlane.of(self.answer.mask[n]) for n in answered})
+        for number in answered:
+            _swap(self.answer.mask[number], ids)
+            self.answer.areas[number] = np.count_nonzero(self.answer.mask[number])
+        for number in numbers:
+            _swap(self.planes[number], ids)
+            self._settle(number)
+            state = before[number].state
+            drawn = state in (SliceState.PAINTED, SliceState.PARTIAL, SliceState.FILLED)
+            if drawn and not self._areas[number]:
+                self._become(number, SliceState.UNTOUCHED, before[number])
+        self._push(done)
+        self.wrote.emit(frozenset(numbers))
+        self.changed.emit()
+        return done
+
+    def take(self, numbers: np.ndarray, masks: np.ndarray) -> list[int]:
+        """Hear the machine's newest masks; they are shown where nobody stands behind a slice.
+
+        Parameters
+        ----------
+        numbers
+            Slice numbers, ``(n,)``.
+        masks
+            Class ids, ``(n, row, column)``; they fit into the array's type.
+
+        Returns
+        -------
+        list of int
+            The slices that show something else, because a person drew or said so.
+        """
+        self.answer.take(numbers, masks)
+        for act in (*self._done, *self._undone):
+            for number in numbers if act.answer else ():
+                act.answer.pop(int(number), None)  # what it said before is of no use any more
+        kept, written = [], []
+        for number in np.asarray(numbers, dtype=int).tolist():
+            if self._states[number] not in FREE or number in self._left:
+                kept.append(number)
+            elif not np.array_equal(self.planes[number], self._seen[number]):
+                self._missed.add(number)  # a stroke is going on in it
+                kept.append(number)
+            else:
+                self._show_answer(number)
+                written.append(number)
+        if written:
+            self.wrote.emit(frozenset(written))
+        self.changed.emit()
+        return kept
+
+    def undo(self) -> Act | None:
+        """Take back the last act, if there is one."""
+        self.look(self._done[-1].before if self._done else ())
+        return self._step(self._done, self._undone, undo=True)
+
+    def redo(self) -> Act | None:
+        """Do again what `undo` took back last, if nothing was done since."""
+        self.look(self._undone[-1].before if self._undone else ())
+        return self._step(self._undone, self._done, undo=False)
+
+    def _step(self, acts: deque[Act], others: deque[Act], *, undo: bool) -> Act | None:
+        if not acts:
+            return None
+        act = acts.pop()
+        now = {n: self._side(n, self.planes[n]) for n in act.before}
+        if act.answer:
+            before = {n: PackedPlane.of(self.answer.mask[n]) for n in act.answer}
+            for number, packed in act.answer.items():
+                self.answer.mask[number] = packed.plane()
+                self.answer.areas[number] = np.count_nonzero(self.answer.mask[number])
+            act.answer = before
+        wanted = act.before if undo else act.after
+        act.before, act.after = (act.before, now) if undo else (now, act.after)
+        for number, was in wanted.items():
+            self._restore(number, was)
+        others.append(act)
+        numbers = frozenset(wanted)
+        self.wrote.emit(numbers)
+        self.changed.emit()
+        self.moved.emit(numbers, f"{'Took back' if undo else 'Did again'}: {act.title}")
+        return act
+
+    def _side(self, number: int, plane: np.ndarray) -> _Slice:
+        state = SliceState(int(self._states[number]))
+        if state in FREE and number not in self._left:
+            return _Slice(state)
+        return _Slice(state, PackedPlane.of(plane), self._base.get(number), number in self._checked)
+
+    def _restore(self, number: int, was: _Slice) -> None:
+        if was.plane is None:
+            self._free(number)
+            return
+        self.planes[number] = was.plane.plane()
+        self._settle(number)
+        self._states[number] = was.state
+        self._base.pop(number, None)
+        if was.base is not None:
+            self._base[number] = was.base
+        (self._checked.add if was.checked else self._checked.discard)(number)
+        (self._left.add if was.state in FREE else self._left.discard)(number)
+
+    def _become(self, number: int, state: SliceState, was: _Slice) -> None:
+        """Give a slice a state, and remember what the machine had said when it loses it."""
+        if was.state == SliceState.MACHINE and state not in FREE and number not in self._base:
+            said = PackedPlane.of(self.answer.mask[number])
+            self._base[number] = said, int(np.isin(self._states, LABELLED).sum())
+        self._states[number] = state
+        self._left.discard(number)
+        self._checked.discard(number)
+
+    def _free(self, number: int) -> None:
+        """A slice is nobody's, and shows what the machine says of it."""
+        self._left.discard(number)
+        self._base.pop(number, None)
+        self._checked.discard(number)
+        self._show_answer(number)
+
+    def _show_answer(self, number: int) -> None:
+        said = bool(self.answer.said[number])
+        self.planes[number] = self.answer.mask[number] if said else 0
+        self._settle(number)
+        self._states[number] = SliceState.MACHINE if said else SliceState.UNTOUCHED
+
+    def _settle(self, number: int) -> None:
+        """What a slice holds now is known."""
+        self._seen[number] = self.planes[number]
+        self._areas[number] = np.count_nonzero(self.planes[number])
+        self._dice.pop(number, None)
+
+    def _push(self, act: Act) -> None:
+        self._done.append(act)
+        self._undone.clear()
+
+    def _remember_machine(self) -> None:
+        """What is shown of the machine's at the start is what it said last."""
+        numbers = np.flatnonzero(self._states == SliceState.MACHINE)
+        fresh = numbers[~self.answer.said[numbers]]
+        if fresh.size:
+            self.answer.take(fresh, self.planes[fresh])
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean Dice over the classes that either slice shows, in [0, 1]; 1 where neither does."""
+    classes = [i for i in np.union1d(np.unique(a), np.unique(b)) if i]
+    found = [2 * np.sum((a == i) & (b == i)) / (np.sum(a == i) + np.sum(b == i)) for i in classes]
+    return float(np.mean(found)) if found else 1.0
+
+
+def _swap(plane: np.ndarray, ids: Mapping[int, int]) -> None:
+    old = plane.copy()
+    for one, other in ids.items():
+        plane[old == one] = other
