@@ -3,7 +3,7 @@
 SimpleITK can end its process on a malformed file, so it is never imported where people work.
 ``itk_child.py FILE OUT.npy INDEX LIMIT`` writes the voxels to OUT.npy, in the order (axis,
 ..., axis[, channel]) of the file, and prints one JSON object; INDEX chooses one volume of
-a 4D file, or is ``-``. LIMIT is the largest number of bytes to read.
+a 4D file, is ``all`` for layers of segments, or ``-``. LIMIT is the most bytes to read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
     if min(size) < 1:
         return {"refused": "the header declares an empty image"}
     # A list of whole volumes, as Slicer writes a sequence of times, is no list of channels.
-    listed = channels > 1 and _kind_of_pixels(reader) in ("list", "time")
+    # So it writes layers of segments too: they are wanted side by side.
+    listed = index != "all" and channels > 1 and _kind_of_pixels(reader) in ("list", "time")
+    index = "-" if index == "all" else index
     count = channels if listed else size[3] if len(size) == 4 else 1
     if index != "-" and not 0 <= int(index) < count:
         return {"refused": f"there is no volume {index}: the file holds {count}, from 0"}

@@ -41,13 +41,13 @@ def read_itk(path: Path, how: How) -> Volume:
     segments = _segments(path)
     if how.part in WINNERS and not segments:
         how = How(how.slice_axis)
+    check_data_file(path)
     if segments:
         wins = winner(how.part)
-        array, told = read_apart(path, _CHILD, "-", path.stat().st_size)
+        array, told = read_apart(path, _CHILD, "all", path.stat().st_size)
         array, notes = merged(array, segments, wins, path)
         volume = volume_of(path, array, told, how.slice_axis)
         return replace(volume, warnings=(*volume.warnings, *notes))
-    check_data_file(path)
     array, told = read_apart(path, _CHILD, _number(path, how.part), path.stat().st_size)
     return volume_of(path, array, told, how.slice_axis)
 
