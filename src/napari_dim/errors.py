@@ -81,7 +81,7 @@ def one_line(
         raise InputError(problem, where=path, hint=hint) from error
 
 
-def without_quotes(error: Exception) -> str:
+def without_quotes(error: Exception | str) -> str:
     """What an exception says, without the values that it quotes: they may name a patient."""
     text = str(error).strip().split("\n")[0] or type(error).__name__
     return re.sub(r"(['\"]).*\1", "'…'", text)

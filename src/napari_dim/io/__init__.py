@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,9 @@ __all__ = [
     "write_mask",
     "write_text_atomically",
 ]
+
+
+_log = logging.getLogger("napari_dim.io")
 
 
 def file_kind(path: Path) -> Kind:
@@ -97,6 +101,8 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
     path = _existing(path)
     found, own = reader_of(path, part)
     volume: Volume = found.call(found.read, path, How(slice_axis, own))
+    for text in volume.warnings:
+        _log.info("%s", text)  # without the file's name, which may be a patient's
     return replace(volume, header={**volume.header, "part": part}) if part else volume
 
 

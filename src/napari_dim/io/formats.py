@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_dim.errors import InputError
+from napari_dim.io.library_words import withheld
 from napari_dim.volume import Placed
 
 Kind = Literal["volume", "picture"]
@@ -88,7 +89,8 @@ class _Row:
                 where=args[0],
                 hint=f'Install it with: pip install "napari-dim[{self.extra}]"',
             )
-        return _find(function)(*args)
+        with withheld():
+            return _find(function)(*args)
 
 
 @dataclass(frozen=True)
@@ -429,9 +431,10 @@ def known_format(path: Path) -> Reader | None:
         for one in READERS:
             if name.endswith(one.suffixes):
                 return one
-    for one in READERS:
-        if one.holds and (folder or path.is_file()) and _find(one.holds)(path):
-            return one
+    with withheld():
+        for one in READERS:
+            if one.holds and (folder or path.is_file()) and _find(one.holds)(path):
+                return one
     return None
 
 

@@ -15,6 +15,7 @@ from napari_dim.io.dicom.folder_walk import starts_like_dicom
 from napari_dim.io.dicom.frames import Frame, frames_in
 from napari_dim.io.dicom.mosaic import is_mosaic, tiles_of
 from napari_dim.io.dicom.splitters import SPLITTERS
+from napari_dim.io.library_words import withheld
 
 _TAGS = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID",
@@ -69,7 +70,8 @@ def read_header(path: Path) -> Header | None:
         now = path.stat()
     except OSError:
         return None
-    return _read(path, now.st_ino, now.st_size, now.st_mtime_ns)
+    with withheld():
+        return _read(path, now.st_ino, now.st_size, now.st_mtime_ns)
 
 
 @lru_cache(_MOST_KEPT)

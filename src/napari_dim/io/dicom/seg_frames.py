@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,22 +22,6 @@ NEARLY_EVEN = 0.1
 """How far beside its slice a frame of the image's own series may lie: see `stacks`."""
 
 _TO_RAS = np.array([-1.0, -1.0, 1.0])
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep what pydicom and highdicom say of values to themselves: it can name a patient."""
-    loggers = [logging.getLogger(name) for name in ("pydicom", "highdicom")]
-    before = [logger.disabled for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            for logger in loggers:
-                logger.disabled = True
-            yield
-        finally:
-            for logger, disabled in zip(loggers, before, strict=True):
-                logger.disabled = disabled
 
 
 def frame_grids(data: Any) -> list[Grid | None]:

@@ -20,7 +20,6 @@ from napari_dim.io.dicom.seg_frames import (
     NEARLY_EVEN,
     SCHEME,
     frame_grids,
-    quiet,
     segment_numbers,
     sources_of,
 )
@@ -51,7 +50,7 @@ def read_dicom_seg(path: Path, like: Placed, wins: Winner = "later") -> Laid:
     InputError
         If it can't be read, or doesn't lie on the grid.
     """
-    with one_line(path, "DICOM-SEG", known=MISSING), quiet():
+    with one_line(path, "DICOM-SEG", known=MISSING):
         data = _segmentation(path)
         segments = _segments(data)
         ids = {number: item.id for number, item in segments.items()}
@@ -78,7 +77,7 @@ def open_dicom_seg(path: Path, how: How | None = None) -> Volume:
     InputError
         If it can't be read, or its frames don't lie on one grid.
     """
-    with one_line(path, "DICOM-SEG", known=MISSING), quiet():
+    with one_line(path, "DICOM-SEG", known=MISSING):
         wins = winner(how.part if how else "")
         grid = _own_grid(_segmentation(path))
         laid = read_dicom_seg(path, Place(grid), wins)
@@ -87,7 +86,7 @@ def open_dicom_seg(path: Path, how: How | None = None) -> Volume:
 
 def list_winners(path: Path) -> tuple[Part, ...]:
     """Which segments may be kept, where some overlap; else ``()``."""
-    with one_line(path, "DICOM-SEG", known=MISSING), quiet():
+    with one_line(path, "DICOM-SEG", known=MISSING):
         data = _segmentation(path)
         if data.SegmentationType != "BINARY" or data.get("SegmentsOverlap") == "NO":
             return ()
@@ -104,7 +103,7 @@ def classes_of(path: Path) -> list[LabelClass]:
     InputError
         If it can't be read.
     """
-    with one_line(path, "DICOM-SEG", known=MISSING), quiet():
+    with one_line(path, "DICOM-SEG", known=MISSING):
         return sorted(_segments(_segmentation(path)).values(), key=lambda item: item.id)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from napari_dim import __version__
 from napari_dim.errors import InputError, one_line
 from napari_dim.io.atomic import atomic_path
-from napari_dim.io.dicom.seg_frames import MISSING, NEARLY_EVEN, SCHEME, frame_grids, quiet
+from napari_dim.io.dicom.seg_frames import MISSING, NEARLY_EVEN, SCHEME, frame_grids
 from napari_dim.io.geometry import fit
 from napari_dim.io.labels import LabelClass, as_labels, classes_in, smallest_type
 from napari_dim.volume import Grid, Placed
@@ -59,7 +59,7 @@ def write_dicom_seg(
         raise InputError(
             f"DICOM-SEG holds {_MOST_SEGMENTS} classes, this are {len(segments)}", where=path
         )
-    with one_line(path, "DICOM-SEG", "written", MISSING), quiet():
+    with one_line(path, "DICOM-SEG", "written", MISSING):
         sources = series_of(volume)
         frames, used = _planes(_numbered(labels, segments), volume, sources, path)
         _write(path, frames, used, segments)

@@ -148,8 +148,11 @@ def header_of(file: Path) -> Header | None:
     orientation, position = tag(reader, "0020|0037"), tag(reader, "0020|0032")
     along = float(instance) if instance.isdecimal() else 0.0
     if orientation and position:
-        row, column = np.reshape([float(x) for x in orientation.split("\\")], (2, 3))
-        along = float(np.dot(np.cross(row, column), [float(x) for x in position.split("\\")]))
+        try:
+            row, column = np.reshape([float(x) for x in orientation.split("\\")], (2, 3))
+            along = float(np.dot(np.cross(row, column), [float(x) for x in position.split("\\")]))
+        except ValueError:
+            return None  # a damaged file keeps no folder from being read
     series = Series(
         files=(str(file),),
         uid=tag(reader, "0020|000e"),
@@ -248,5 +251,5 @@ if __name__ == "__main__":
         told = main(*sys.argv[1:5])
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        told = {"refused": (lines or [type(error).__name__])[-1], "hint": BETTER}
+        told = {"failed": (lines or [type(error).__name__])[-1], "hint": BETTER}
     sys.stdout.write(json.dumps(told) + "\n")

@@ -96,5 +96,5 @@ if __name__ == "__main__":
         told = main(*sys.argv[1:5])
     except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
-        told = {"refused": (lines or [type(error).__name__])[-1]}
+        told = {"failed": (lines or [type(error).__name__])[-1]}
     sys.stdout.write(json.dumps(told) + "\n")

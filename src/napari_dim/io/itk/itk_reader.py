@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, without_quotes
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.formats import How, Part
 from napari_dim.io.itk.seg_nrrd import Segment, merged, segments_in
@@ -183,6 +183,8 @@ def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[s
             f"SimpleITK gave up on this file (exit code {done.returncode})", where=path,
             hint="It is probably damaged: copy it again",
         ) from error  # fmt: skip
+    if "failed" in told:  # its own words, which may quote a header
+        told["refused"] = without_quotes(str(told.pop("failed")))
     return told
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lzma
 import math
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import Foreseen, InputError, one_line
+from napari_dim.io.library_words import c_words_withheld, withheld
 from napari_dim.io.pictures.exif_orientation import (
     TAG,
     as_stored,
@@ -27,6 +27,7 @@ from napari_dim.io.pictures.exif_orientation import (
 )
 from napari_dim.io.pictures.picture_place import KEY
 from napari_dim.io.pictures.voxel_size import pixel_size
+from napari_dim.io.pictures.white_is_zero import turned
 
 MAX_PIXELS = 178_956_970
 """Larger pictures are refused before they are decoded: Pillow's own limit."""
@@ -71,9 +72,7 @@ class Pixels:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while reading into one `InputError`."""
-    with warnings.catch_warnings(), one_line(path, "picture", known=_TOO_LARGE):
-        # Pillow warns of large pictures; `MAX_PIXELS` decides here.
-        warnings.simplefilter("ignore")
+    with withheld(), one_line(path, "picture", known=_TOO_LARGE):
         yield
 
 
@@ -214,18 +213,20 @@ def _read_tiff(path: Path, *, indices: bool) -> Pixels:
         tag = page.tags.get(TAG)
         orientation = int(tag.value) if tag is not None and in_words(int(tag.value)) else 1
         if page.compression in UNBOUNDED:
-            return _by_pillow(path, orientation, indices=indices)
+            return _by_pillow(path, page, orientation, indices=indices)
         check_segments(page, path)
         try:
             values = page.asarray()
         except ValueError:
             # tifffile needs a further package for LZW, JPEG and others; Pillow brings its own.
-            return _by_pillow(path, orientation, indices=indices)
+            return _by_pillow(path, page, orientation, indices=indices)
         if palette and not indices:
             # (channel, index) of 16 bit -> RGB of 8 bit.
             colors: np.ndarray = page.colormap.T[values]
             values = (colors >> 8).astype(np.uint8)
             axes = "YXS"
+        values, told_of_white = turned(values, page, indices=indices)
+        notes += told_of_white
         lossy = page.compression in (6, 7, 34892)
         text, size = page.description, pixel_size(file)
         if size is not None:
@@ -240,9 +241,12 @@ def _read_tiff(path: Path, *, indices: bool) -> Pixels:
     return Pixels(values, notes, orientation, lossy, text)
 
 
-def _by_pillow(path: Path, orientation: int, *, indices: bool) -> Pixels:
+def _by_pillow(path: Path, page: tifffile.TiffPage, orientation: int, *, indices: bool) -> Pixels:
     """A TIFF by Pillow, which turns it on its own."""
-    found = _read(path, indices=indices)
+    with c_words_withheld():
+        found = _read(path, indices=indices)
+    values, told = turned(found.values, page, indices=indices, by_pillow=True)
+    found = replace(found, values=values, notes=(*found.notes, *told))
     if found.orientation != 1:
         return found
     return replace(found, values=as_stored(found.values, orientation), orientation=orientation)

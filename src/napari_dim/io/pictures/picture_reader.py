@@ -55,7 +55,7 @@ def read_picture(path: Path, how: How) -> Volume:
 def read_picture_mask(path: Path, like: Placed) -> Laid:
     """Read a picture of label ids onto an image; see `napari_dim.io.lay_mask`."""
     with reading(path):
-        stack = read_pages(path)
+        stack = read_pages(path, indices=True)
         if stack is not None:
             laid = lay(stack, like.grid)
             return replace(laid, notes=(*laid.notes, *told_of_numbers(laid.ids)))

@@ -10,6 +10,7 @@ import numpy as np
 import tifffile
 
 from napari_dim.errors import InputError
+from napari_dim.io.library_words import withheld
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.picture_pixels import (
     UNBOUNDED,
@@ -20,6 +21,7 @@ from napari_dim.io.pictures.picture_pixels import (
 )
 from napari_dim.io.pictures.picture_place import grid_in
 from napari_dim.io.pictures.voxel_size import voxel_size
+from napari_dim.io.pictures.white_is_zero import turned
 from napari_dim.volume import Grid, Volume
 
 _MOST_CHANNELS = 8
@@ -28,16 +30,16 @@ _MOST_CHANNELS = 8
 def is_stack(path: Path) -> bool:
     """Whether a file is a TIFF of many pages; False where that can't be told."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with withheld(), tifffile.TiffFile(path) as file:
             return len(full_pages(file)) > 1
     except Exception:  # no TIFF, or a damaged one: whoever reads it says so
         return False
 
 
-def read_pages(path: Path) -> Volume | None:
+def read_pages(path: Path, *, indices: bool = False) -> Volume | None:
     """Read a TIFF of many pages: slices of one stack, and channels where it says so.
 
-    None for any other picture.
+    None for any other picture. With `indices` its values are class numbers.
     """
     if not is_tiff(path):
         return None
@@ -50,10 +52,10 @@ def read_pages(path: Path) -> Volume | None:
             if page.compression in UNBOUNDED:
                 raise InputError("a TIFF of many pages compressed so can't be read", where=path)
             check_segments(page, path)
-        return _stack(path, file)
+        return _stack(path, file, indices=indices)
 
 
-def _stack(path: Path, file: tifffile.TiffFile) -> Volume:
+def _stack(path: Path, file: tifffile.TiffFile, *, indices: bool) -> Volume:
     whole = [one for one in file.series if not one.keyframe.is_reduced] or list(file.series)
     series = whole[0]
     axes, shape = series.axes.upper(), series.shape
@@ -69,14 +71,14 @@ def _stack(path: Path, file: tifffile.TiffFile) -> Volume:
                          hint="Save one time and one series of channels")  # fmt: skip
     if math.prod(shape) * series.dtype.itemsize > MAX_BYTES:
         raise InputError("the TIFF is larger than what can be read", where=path)
-    array = series.asarray()
+    array, white = turned(series.asarray(), series.keyframe, indices=indices)
     y, x = axes.index("Y"), axes.index("X")
     order = [*stacks, y, x, *colors]
     array = np.transpose(array, order + [n for n in range(array.ndim) if n not in order])
     array = array.reshape([array.shape[n] for n in range(len(order))])
     if not stacks:
         array = array[None]
-    notes: list[str] = []
+    notes = [*white]
     if array.ndim == 4 and array.shape[3] > _MOST_CHANNELS:
         raise InputError(f"the TIFF has {array.shape[3]} channels", where=path)
     if stacks and axes[stacks[0]] == "T":
