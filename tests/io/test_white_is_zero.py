@@ -7,6 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from napari_dim.errors import InputError
 from napari_dim.io import lay_mask, read_volume, write_image
 
 GREY = np.random.default_rng(2).integers(0, 256, (24, 20)).astype(np.uint8)
@@ -67,3 +68,12 @@ def test_a_mask_of_one_bit_is_its_white_pixels(tmp_path, compression):
         Image.fromarray(drawn).save(path, compression="group4")
     laid = lay_mask(path, read_volume(tmp_path / "image.png"))
     np.testing.assert_array_equal(laid.ids[0], drawn)
+
+
+def test_libtiff_writes_nothing_to_the_terminal(tmp_path, capfd):
+    Image.fromarray(GREY).save(tmp_path / "a.tif", compression="tiff_lzw")
+    data = (tmp_path / "a.tif").read_bytes()
+    (tmp_path / "b.tif").write_bytes(data[:8] + bytes(40) + data[48:])  # codes that can't be
+    with pytest.raises(InputError):
+        read_volume(tmp_path / "b.tif")
+    assert capfd.readouterr() == ("", "")
