@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(arguments, prog_name="napari-dim", standalone_mode=False, obj=run)
     except InputError as error:
-        return _end(str(error), BAD_INPUT)
+        return _end(str(error), BAD_INPUT, traceback.format_exc() if run.debug else "")
     except Failure as failure:
         return _end(str(failure), FAILED, failure.details if run.debug else "")
     except (KeyboardInterrupt, typer.Abort):

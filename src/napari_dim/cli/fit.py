@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_dim.cli.console import about, check_folder, parse_budget
-from napari_dim.config import Device, Preset, Settings
+from napari_dim.cli.settings_faults import settings_faults
+from napari_dim.config import Device, Preset, Settings, read_settings_file
 from napari_dim.errors import InputError
 from napari_dim.options import Divergence, SystemName
 
@@ -50,6 +51,9 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Settings as TOML or JSON; the options above win."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run that is in the folder of --out.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Train on the labelled and unlabelled slices of a cohort.
@@ -58,7 +62,8 @@ def fit(
     until-stopped` that is how it ends. With `--resume RUN` it goes on to the result that it
     would have had.
     """
-    from napari_dim.cli.training import check_run_folder, train_cohort
+    from napari_dim.cli.run_folder import check_run_folder
+    from napari_dim.cli.training import train_cohort
 
     length = length_options(budget, steps)
     options = {
@@ -69,17 +74,26 @@ def fit(
         "seed": seed,
     }
     if resume is not None:
-        others = {"out": out, "from": start, "config": config, **options}
+        others: dict[str, Any] = {
+            "out": out,
+            "from": start,
+            "config": config,
+            "overwrite": overwrite or None,
+        }
+        others |= options
         checkpoint = checkpoint_of(resume, others)
         settings = Settings.make(**{**checkpoint.model.settings.model_dump(), **length})
         train_cohort(cohort, resume, settings, resume=checkpoint, as_json=json)
         return
     if out is None:
         raise InputError("--out is missing", hint="Name the folder that the run goes to")
-    settings = fit_settings(config, length, **options)
-    check_run_folder(out)
+    settings = fit_settings(config, length, start, **options)
+    if start is not None and start.resolve() == out.resolve():
+        raise InputError("the run to go on from would be overwritten", where=f"--out {out}",
+                         hint="Give a new folder")  # fmt: skip
+    check_run_folder(out, overwrite=overwrite)
     check_folder(out)
-    train_cohort(cohort, out, settings, start=start, as_json=json)
+    train_cohort(cohort, out, settings, start=start, as_json=json, overwrite=overwrite)
 
 
 def checkpoint_of(run: Path, others: dict[str, Any]) -> Checkpoint:
@@ -122,13 +136,52 @@ def length_options(budget: str | None, steps: int | None) -> dict[str, Any]:
     return {}
 
 
-def fit_settings(config: Path | None, length: dict[str, Any], **options: Any) -> Settings:
-    """Settings from a file, then from the options that were given (not None).
+def fit_settings(
+    config: Path | None, length: dict[str, Any], start: Path | None = None, **options: Any
+) -> Settings:
+    """Settings of an earlier run (`start`), then from a file, then the options that were given.
 
     Raises
     ------
     InputError
         If a name is unknown or a value outside its range.
     """
-    given = {name: value for name, value in options.items() if value is not None} | length
-    return Settings.make(**given) if config is None else Settings.from_file(config, **given)
+    given = {} if config is None else settings_in(config)
+    given |= {name: value for name, value in options.items() if value is not None} | length
+    inherited: dict[str, Any] = {}
+    if start is not None:
+        from napari_dim.engine.inference.trained_model import Model
+
+        earlier = Model.load(start).settings
+        # A preset is a whole of its own; so are a system's options.
+        inherited = {} if "preset" in given else earlier.model_dump()
+        if given.get("system", earlier.system.name) != earlier.system.name:
+            inherited.pop("system", None)
+    return Settings.make(**{**inherited, **given})
+
+
+def settings_in(path: Path) -> dict[str, Any]:
+    """Names and values from a settings file; a budget may be written as for ``--budget``.
+
+    Raises
+    ------
+    InputError
+        If there are faults in it: all of them, with the file's name.
+    """
+    values: dict[str, Any] = read_settings_file(path)
+    faults = []
+    budget = values.get("budget")
+    if isinstance(budget, str):
+        try:
+            values |= length_options(budget, None) if "steps" not in values else {}
+        except InputError as error:
+            faults.append(f"budget: {error.problem}")
+        values.pop("budget") if isinstance(values.get("budget"), str) else None
+    if budget is not None and values.get("steps") is not None:
+        faults.append("budget and steps exclude each other")
+    faults += settings_faults(values)
+    if faults:
+        raise InputError("; ".join(faults), where=path)
+    if values.get("steps") is not None:
+        values.setdefault("budget", None)
+    return values

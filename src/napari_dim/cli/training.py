@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_dim.cli.console import Failure, messages
+from napari_dim.cli.console import Failure, clock, count, messages
+from napari_dim.cli.run_folder import LOG, clear_run, held
 from napari_dim.config import Settings
 from napari_dim.errors import InputError
 
+PAPER_STEP = 50
+"""Seconds a step of the paper's preset on two CPU cores (docs/results/paper_preset.md)."""
+
+FEW_STEPS = 50
+"""Steps below which a budget was too short, and is told so."""
+
 if TYPE_CHECKING:
+    from napari_dim.data.case import Case
     from napari_dim.data.cohort import Cohort
+    from napari_dim.engine.inference.trained_model import Model
     from napari_dim.engine.training.checkpoint import Checkpoint
     from napari_dim.engine.training.events import Event, Finished
-
-LOG = "train.log"
-
-
-def check_run_folder(run: Path) -> None:
-    """Refuse a folder that holds something other than a run: nothing foreign is overwritten.
-
-    Raises
-    ------
-    InputError
-        If it is a file, or not empty and not a run of napari-dim.
-    """
-    if not run.exists():
-        return
-    if not run.is_dir():
-        raise InputError("this is a file, not a folder", where=f"--out {run}")
-    if any(run.iterdir()) and not _is_run(run):
-        raise InputError(
-            "this folder holds other files",
-            where=f"--out {run}",
-            hint="Give a new folder, or one that an earlier fit wrote",
-        )
 
 
 def train_cohort(
@@ -48,6 +36,7 @@ def train_cohort(
     start: Path | None = None,
     resume: Checkpoint | None = None,
     as_json: bool = False,
+    overwrite: bool = False,
 ) -> Finished:
     """Train on a cohort's training cases, showing progress; Ctrl-C stops and keeps the run.
 
@@ -65,6 +54,8 @@ def train_cohort(
         The checkpoint in `run` to go on from.
     as_json
         Write events as JSON lines to standard output instead of progress for people.
+    overwrite
+        Take away the run that is in the folder, once the new one can start.
 
     Raises
     ------
@@ -92,10 +83,12 @@ def train_cohort(
     from napari_dim.io import hash_file
 
     console = messages()
-    with console.status(f"Reading {path.name}"):
+    with held(run), console.status(f"Reading {path.name}"):
         cohort = read_cohort(path)
         cases = load_training(cohort)
         earlier = None if start is None else Model.load(start)
+        if earlier is not None:
+            _check_start(earlier, settings, cases, f"--from {start}")
         known = provenance(cohort)
         if start is not None:
             known["start"] = hash_file(start / WEIGHTS)
@@ -105,13 +98,21 @@ def train_cohort(
     notes = tuple(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)
     if resume is not None and any(resume.model.record.get(k) != v for k, v in known.items()):
         notes += ("The cohort or its files have changed since; the result will differ",)
+    notes += _duration(settings)
     control = Control()
     log_watcher = LogWatcher(run / LOG, append=resume is not None)
     watchers = (JsonWatcher() if as_json else person_watcher(console), log_watcher)
-    with stop_on_interrupt(control.stop):
+    with held(run), stop_on_interrupt(control.stop):
+        if overwrite:
+            clear_run(run)
+        there = run.exists()
         last = follow(_with_notes(events_of(job, control), notes), watchers)
-    go_on = f"go on with `napari-dim fit {path.name} --resume {run}`"
+    command = ["napari-dim", "fit", str(path), "--resume", str(run)]
+    go_on = f"go on with `{shlex.join(command)}`"
     if isinstance(last, Failed):
+        if last.stopped:
+            _drop_log(run, there=there or resume is not None)
+            raise Failure("Stopped before anything was learnt; nothing is kept")
         problem = f"{last.problem}. {last.hint}" if last.hint else last.problem
         if last.bad_input:
             raise InputError(problem)
@@ -125,7 +126,62 @@ def train_cohort(
     if last.reason == "stopped" and not settings.until_stopped:
         raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}; {go_on}")
     console.print(f"{finished_line(last)}; the run is in {run}")
+    if last.reason == "budget" and last.steps < FEW_STEPS:
+        console.print(
+            f"Note      the budget held {count(last.steps, 'step')}, too few to learn from: give "
+            "more time by --budget, or a smaller network or size by --config"
+        )
     return last
+
+
+def _check_start(earlier: Model, settings: Settings, cases: Sequence[Case], where: str) -> None:
+    """Refuse weights that the training can't go on from.
+
+    Raises
+    ------
+    InputError
+        Naming what differs.
+    """
+    from napari_dim.engine.training.job import common_channels
+
+    for name in ("network", "width", "context"):
+        own, asked = getattr(earlier.settings, name), getattr(settings, name)
+        if own != asked:
+            raise InputError(
+                f"that run has {name} {own}, this one is to have {asked}", where=where,
+                hint=f"Leave {name} out: the earlier run's settings are taken; or train anew "
+                "without --from",
+            )  # fmt: skip
+    channels = common_channels(cases)
+    if channels != earlier.channels:
+        raise InputError(
+            f"that run was trained on images of {count(earlier.channels, 'channel')}, these have "
+            f"{channels}", where=where, hint="Train anew without --from",
+        )  # fmt: skip
+
+
+def _duration(settings: Settings) -> tuple[str, ...]:
+    """How long a training on a processor takes that was made for graphics cards."""
+    from napari_dim.engine.device import pick_device
+
+    if settings.preset != "paper" or settings.steps is None:
+        return ()
+    seconds = settings.steps * PAPER_STEP
+    if seconds < 3600 or pick_device(settings.device).type != "cpu":
+        return ()
+    days = f"{seconds / 86400:.0f} days" if seconds > 2 * 86400 else f"{clock(seconds)} hours"
+    return (
+        f"the paper's network and {settings.steps:,} steps take about {days} on two CPU cores "
+        f"({PAPER_STEP} s a step): a graphics card, --steps or --budget shortens it",
+    )
+
+
+def _drop_log(run: Path, *, there: bool) -> None:
+    """Take away what a training left that learnt nothing; a folder that was there stays."""
+    if not there:
+        (run / LOG).unlink(missing_ok=True)
+        with suppress(OSError):
+            run.rmdir()
 
 
 def provenance(cohort: Cohort) -> dict[str, Any]:
@@ -155,12 +211,3 @@ def _with_notes(events: Iterator[Event], notes: tuple[str, ...]) -> Iterator[Eve
 
     for event in events:
         yield replace(event, notes=notes + event.notes) if isinstance(event, Started) else event
-
-
-def _is_run(folder: Path) -> bool:
-    """Whether an earlier training wrote here: its record says so."""
-    try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(record, dict) and "seed" in record and "versions" in record

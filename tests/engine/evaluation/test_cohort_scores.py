@@ -48,7 +48,7 @@ def predict(cohort, folder, change, split="test"):
 
 def test_perfect_predictions(cohort, tmp_path):
     report = evaluate(cohort, predict(cohort, tmp_path / "p", lambda _, mask: mask))
-    assert list(report) == ["cases", "by_site", "mean", "distance_unit"]
+    assert list(report) == ["cases", "by_site", "mean", "distance_unit", "merged"]
     assert report["distance_unit"] == "mm"
     assert [case["case"] for case in report["cases"]] == ["c0", "c1", "c2"]
     for case in report["cases"]:
@@ -174,3 +174,13 @@ def test_two_images_of_one_name_have_two_predictions(tmp_path):
     (tmp_path / "cohort.csv").write_text(HEADER + rows)
     with pytest.raises(InputError, match=r"no prediction B_x_dim\.nii\.gz"):
         evaluate(read_cohort(tmp_path / "cohort.csv"), tmp_path)
+
+
+def test_merges_are_recorded_and_must_name_classes(cohort, tmp_path):
+    folder = predict(cohort, tmp_path / "p", lambda _, mask: mask)
+    report = evaluate(cohort, folder, merges={2: 1})
+    assert report["merged"] == {"2": 1}
+    assert list(report["mean"]["classes"]) == ["1"]
+    assert evaluate(cohort, folder)["merged"] == {}
+    with pytest.raises(InputError, match=r"no mask holds class 9\. The classes are 1, 2"):
+        evaluate(cohort, folder, merges={1: 1, 9: 1})

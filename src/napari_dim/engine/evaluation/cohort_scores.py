@@ -14,6 +14,7 @@ from napari_dim.data.predicted_masks import predicted_masks
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.errors import InputError
 from napari_dim.io import read_mask
+from napari_dim.io.labels import ids_in
 
 METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
 
@@ -52,11 +53,13 @@ def evaluate(
         cases. Means have ``classes`` (id -> means, ``cases`` and ``nulls``, how many cases
         have no distance) and the four ``METRICS`` over the classes. ``distance_unit`` is
         ``"mm"``, or ``"pixel"`` for pictures: the names of the distances stay the same.
+        ``merged``: old id -> new id, as given.
 
     Raises
     ------
     InputError
-        If a prediction is missing, unreadable or doesn't fit its image.
+        If a prediction is missing, unreadable or doesn't fit its image, or a class is merged
+        that no mask holds.
     """
     rows = cohort.split(split)
     files = predicted_masks(rows, Path(predictions))
@@ -64,10 +67,12 @@ def evaluate(
     # classes that a case has on neither side are filled in at the end.
     scored: list[dict[int, Scores]] = []
     units: list[str] = []
+    held: set[int] = set()
     for number, (row, file) in enumerate(zip(rows, files, strict=True)):
         volume, reference = load_reference(row)
         prediction = read_mask(file, volume)
         if merges:
+            held.update(ids_in(reference), ids_in(prediction))
             reference, prediction = relabel(reference, merges), relabel(prediction, merges)
         ids = {int(i) for i in np.union1d(np.unique(reference), np.unique(prediction)) if i}
         scored.append(score(prediction, reference, volume.spacing, sorted(ids)))
@@ -80,6 +85,11 @@ def evaluate(
             )
         if progress is not None:
             progress(number + 1, len(rows))
+    if absent := sorted({*(merges or {})} - held):
+        raise InputError(
+            f"no mask holds class {absent[0]}", where="--merge",
+            hint=f"The classes are {', '.join(str(one) for one in sorted(held)) or 'none'}",
+        )  # fmt: skip
     classes = sorted(set().union(*scored))
     nowhere = Scores(1.0, 1.0, None, None)
     cases = [
@@ -97,6 +107,7 @@ def evaluate(
         "by_site": {site: _means(case for case in cases if case["site"] == site) for site in sites},
         "mean": _means(cases),
         "distance_unit": units[0],
+        "merged": {str(old): new for old, new in sorted((merges or {}).items())},
     }
 
 
