@@ -36,7 +36,7 @@ def one(cohort: Path, method: str, seed: int, budget: str, out: Path) -> dict:
     report = out / f"{name}.json"
     if not report.exists():
         fit = ("--method", method, "--seed", str(seed), "--budget", budget, "--device", "cpu")
-        run("fit", str(cohort), "--out", str(out / name), *fit)
+        run("fit", str(cohort), "--out", str(out / name), "--overwrite", *fit)
         run("predict", str(out / name), str(cohort), "--out", str(out / f"{name}-masks"))
         merge = MERGE.get(cohort.parent.name, [])
         run("evaluate", str(cohort), str(out / f"{name}-masks"), *merge, "--json", str(report))

@@ -74,7 +74,7 @@ def test_a_mask_becomes_surfaces_and_a_table(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["m.nii.gz", "m.docx"], "are written as"),
+        (["m.nii.gz", "m.docx"], "files called .docx are not written"),
         (["m.nii.gz", "m.dcm"], "did not come from DICOM"),
         (["m.nii.gz", "m.nii.gz"], "the same"),
         (["no.nii.gz", "m.nrrd"], "no such file"),
@@ -93,3 +93,37 @@ def test_what_cannot_be_converted_is_said_in_one_line(
     assert text in said
     assert said.count("\n") == 1
     assert [p.name for p in tmp_path.iterdir()] == ["m.nii.gz"]
+
+
+@pytest.mark.parametrize("name", ["a.stl", "a.csv"])
+def test_an_image_becomes_no_surface_or_table(tmp_path, capsys, name):
+    volume, mask = scan()
+    image = write_image(tmp_path / "i.nii.gz", volume)
+    assert main(["convert", str(image), str(tmp_path / name)]) == 2
+    assert "this is an image, and only masks become" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["i.nii.gz"]
+    assert main(["convert", str(image), str(tmp_path / name), "--image"]) == 2
+    assert "An image can become .nii.gz" in capsys.readouterr().err
+    plain = write_image(tmp_path / "m.nii.gz", Volume(mask, volume.grid))
+    assert main(["convert", str(plain), str(tmp_path / name)]) == 0
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.jpg", "a"])
+def test_what_is_not_written_is_told_with_what_is(tmp_path, capsys, name):
+    image = write_image(tmp_path / "i.nii.gz", scan()[0])
+    assert main(["convert", str(image), str(tmp_path / name)]) == 2
+    complaint = capsys.readouterr().err
+    assert "are not written. An image can become .nii.gz" in complaint
+    assert "a mask also" in complaint
+    assert ".stl" in complaint
+
+
+def test_a_scan_by_way_of_tiff_comes_back_in_its_place(tmp_path):
+    volume, _ = scan((10, -20, 5))
+    start = write_image(tmp_path / "a.nii.gz", volume)
+    for name in ("b.tif", "c.nii.gz"):
+        assert main(["convert", str(start), str(tmp_path / name)]) == 0
+        start = tmp_path / name
+    back = read_volume(start)
+    np.testing.assert_allclose(back.grid.affine, volume.grid.affine, atol=1e-5)
+    np.testing.assert_array_equal(back.array, volume.array)

@@ -99,7 +99,7 @@ def test_a_run_may_be_replaced_but_nothing_foreign(cli, cohort, small, tmp_path)
     options = ("--steps", 1, "--config", small)
     assert cli("fit", cohort, "--out", run, *options).code == 0
     before = (run / "weights.safetensors").read_bytes()
-    assert cli("fit", cohort, "--out", run, *options, "--seed", 5).code == 0
+    assert cli("fit", cohort, "--out", run, *options, "--seed", 5, "--overwrite").code == 0
     assert (run / "weights.safetensors").read_bytes() != before
     foreign.mkdir()
     (foreign / "chapter.tex").write_text("precious")

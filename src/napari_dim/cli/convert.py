@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_dim.cli.console import messages, output
 from napari_dim.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_CLASSES = 33
+"""An image of more values than this, background among them, is taken for no mask."""
 
 PALETTES = (".png", ".tif", ".tiff")
 """Ends of the names of files whose palette shows the classes' colours."""
@@ -35,7 +42,7 @@ def convert(
 ) -> None:
     """Write an image or a mask in another format, its place, names and colours kept."""
     from napari_dim.io import read_classes, read_volume, write_image, write_mask
-    from napari_dim.io.formats import image_format, mask_format
+    from napari_dim.io.formats import image_format, image_suffixes, mask_format, mask_suffixes
     from napari_dim.io.zarr.zarr_reader import is_zarr
 
     if target.resolve() == source.resolve():
@@ -44,13 +51,17 @@ def convert(
         form = "zarr"
     classes = read_classes(source)
     as_mask = bool(classes or form or like) if mask is None else mask
-    try:
-        if not as_mask:
-            image_format(target)
-    except InputError:
+    sure = as_mask  # that it is one, from the file or from the options
+    if not as_mask and not _takes(image_format, target):
+        if not _takes(mask_format, target):
+            raise InputError(
+                f"files called {target.suffix or target.name} are not written", where=target,
+                hint=f"An image can become {', '.join(image_suffixes())}; a mask also "
+                f"{', '.join(sorted(set(mask_suffixes()) - set(image_suffixes())))}",
+            )  # fmt: skip
         if mask is False:
-            raise
-        mask_format(target, form)  # STL, CSV and DICOM-SEG are for masks alone
+            raise InputError("only masks are written so", where=target,
+                             hint=f"An image can become {', '.join(image_suffixes())}")  # fmt: skip
         as_mask = True
     if as_mask:
         import numpy as np
@@ -68,6 +79,8 @@ def convert(
             volume = read_volume(source, part=part or overlaps)
             if volume.channels > 1:
                 raise InputError("a mask has one channel, this image several", where=source)
+            if not sure:
+                _check_mask(np.asarray(volume.array), source, target)
             labels, notes = as_labels(np.asarray(volume.array), where=source), volume.warnings
         if not classes and source.is_file() and source.name.lower().endswith(PALETTES):
             classes = palette_of(source)
@@ -78,3 +91,30 @@ def convert(
     for text in notes:
         messages().print(f"Note      {source.name}: {text}")
     output().print(f"Wrote {written}")
+
+
+def _takes(format_of: Callable[[Path], object], target: Path) -> bool:
+    """Whether something is written under this name."""
+    try:
+        format_of(target)
+    except InputError:
+        return False
+    return True
+
+
+def _check_mask(values: np.ndarray, source: Path, target: Path) -> None:
+    """Refuse an image where masks alone are written: it would be a surface a grey value.
+
+    Raises
+    ------
+    InputError
+        If there are fractions, negative numbers, or more of them than classes.
+    """
+    import numpy as np
+
+    found = np.unique(values)
+    if found.size > MOST_CLASSES or (found != np.rint(found)).any() or found.min() < 0:
+        raise InputError(
+            f"this is an image, and only masks become {target.suffix}", where=source,
+            hint="If it is a mask, say --mask",
+        )  # fmt: skip

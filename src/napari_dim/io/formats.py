@@ -465,6 +465,11 @@ def mask_keys() -> tuple[str, ...]:
     return tuple(one.key for one in WRITERS if one.write_mask)
 
 
+def image_suffixes() -> tuple[str, ...]:
+    """Ends of the names of all files that images can be written to."""
+    return tuple(dict.fromkeys(suffix for one in WRITERS if one.write for suffix in one.written))
+
+
 def mask_suffixes() -> tuple[str, ...]:
     """Ends of the names of all files that masks can be written to."""
     return tuple(
