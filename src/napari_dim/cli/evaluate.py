@@ -47,6 +47,7 @@ def evaluate(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=json_file)
     console = messages()
+    notes: list[str] = []
     # Away from a terminal even a transient bar leaves an empty line.
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Comparing", total=None)
@@ -56,7 +57,10 @@ def evaluate(
             split=split,
             merges=merges,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
+            note=notes.append,
         )
+    for text in dict.fromkeys(notes):
+        console.print(f"Note      {text}")
     output().print(report_table(report))
     if json_file is not None:
         write_text_atomically(json_file, json.dumps(report, indent=2, allow_nan=False) + "\n")

@@ -157,8 +157,8 @@ class Writer(_Row):
     in_mm
         Whether it takes only what has a size in mm.
     source
-        ``(Placed) -> None``: raises `InputError` where a mask can't be written for want of
-        what else it needs of its image.
+        ``(path, Placed)``: raises `InputError` where what is written has no place in the
+        format, or it needs more of the image than there is.
     """
 
     key: str
@@ -282,6 +282,7 @@ WRITERS = (
         (".zarr",),
         write="zarr.zarr_writer:write_zarr",
         write_mask="zarr.zarr_writer:write_zarr_mask",
+        source="zarr.zarr_writer:check_place",
         needs="zarr",
         extra="large",
     ),

@@ -13,7 +13,7 @@ from napari_dim.data.load import load_reference
 from napari_dim.data.predicted_masks import predicted_masks
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.errors import InputError
-from napari_dim.io import read_mask
+from napari_dim.io import lay_mask
 from napari_dim.io.labels import ids_in
 
 METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
@@ -28,6 +28,7 @@ def evaluate(
     split: str = "test",
     merges: Mapping[int, int] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Report:
     """Score the predictions of a split.
 
@@ -44,6 +45,8 @@ def evaluate(
         Old id -> new id, applied to predictions and references.
     progress
         Called with (cases done, cases in all).
+    note
+        Called with each thing that the readers decided of a case's files.
 
     Returns
     -------
@@ -70,7 +73,11 @@ def evaluate(
     held: set[int] = set()
     for number, (row, file) in enumerate(zip(rows, files, strict=True)):
         volume, reference = load_reference(row)
-        prediction = read_mask(file, volume)
+        laid = lay_mask(file, volume)
+        prediction = laid.ids
+        if note is not None:
+            for text in (*volume.warnings, *(f"{file.name}: {said}" for said in laid.notes)):
+                note(f"{row.name}: {text}")
         if merges:
             held.update(ids_in(reference), ids_in(prediction))
             reference, prediction = relabel(reference, merges), relabel(prediction, merges)

@@ -175,6 +175,20 @@ class _Channel:
         self._array[(self._channel, *where)] = block
 
 
+def check_place(path: Path, volume: Placed) -> None:
+    """Refuse what has no place in OME-Zarr.
+
+    Raises
+    ------
+    InputError
+        If it lies obliquely.
+    """
+    try:
+        stored_axes(volume.grid)
+    except InputError as error:
+        raise InputError(error.problem, where=path, hint=error.hint) from None
+
+
 def stored_axes(grid: Grid) -> tuple[tuple[int, int, int], tuple[int, ...]]:
     """For each array axis (slice, row, column) its axis of (z, y, x), and those to flip.
 
