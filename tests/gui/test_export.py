@@ -36,7 +36,7 @@ def test_all_open_scans_are_exported_with_their_records(
     assert sorted(name.lower() for name in found) == ["ball_dim", "ball_dim_2"]
     for name in found:
         mask = np.asarray(nib.load(tmp_path / "masks" / f"{name}.nii.gz").dataobj)
-        record = json.loads((tmp_path / "masks" / f"{name}.json").read_text())
+        record = json.loads((tmp_path / "masks" / f"{name}.nii.gz.json").read_text())
         assert len(record["slices"]) == 12
         sums.append(int(mask.sum()))
     assert sorted(sums) == sorted([1, int(reference[[3, 6, 9]].sum())])

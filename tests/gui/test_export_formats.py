@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import nrrd
 import numpy as np
-from qtpy.QtWidgets import QFileDialog
+import pytest
+from PIL import Image
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
-from napari_dim.io import read_classes, read_mask, read_volume
+from napari_dim.io import hash_file, read_classes, read_mask, read_volume
 from tests.dicoms import write_series
-from tests.gui.conftest import tiny_image
+from tests.gui.conftest import tiny_image, wait_idle
 
 
 def choose(export, key):
@@ -29,7 +34,7 @@ def labelled(viewer, workspace, path):
 
 
 def test_the_chosen_format_is_written_with_names_and_colours(
-    viewer, workspace, nifti, tmp_path, monkeypatch
+    viewer, workspace, nifti, tmp_path, monkeypatch, qtbot
 ):
     _, _, export = labelled(viewer, workspace, nifti)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "mask"), a[3]))
@@ -38,9 +43,16 @@ def test_the_chosen_format_is_written_with_names_and_colours(
         choose(export, key)
         assert export.button.isEnabled()
         export.button.click()
+        wait_idle(qtbot, workspace.session)
         if key != "stl":
             assert (tmp_path / name).is_file()
     assert len(list(tmp_path.glob("mask_*.stl"))) == 2
+    # Each has a record of its own, that says of which file it is.
+    records = {path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")}
+    assert len(records) == 5
+    for name, record in records.items():
+        assert record["mask"]["file"] == name.removesuffix(".json")
+        assert record["image"]["sha256"] == hash_file(nifti)
     volume = read_volume(nifti)
     expected = read_mask(tmp_path / "mask.nii.gz", volume)
     assert set(np.unique(expected)) == {0, 1, 300}
@@ -76,3 +88,67 @@ def test_a_series_gets_its_segmentation(viewer, workspace, tmp_path):
     back = read_mask(tmp_path / "m.dcm", volume)
     np.testing.assert_array_equal(back, np.asarray(labels.data))
     assert [item.name for item in read_classes(tmp_path / "m.dcm")] == ["ball", "core"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of three pictures of two sizes; two share a stem."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, shape in (("a.jpg", (30, 40)), ("b.png", (24, 36)), ("b.jpg", (30, 40))):
+        Image.fromarray(rng.integers(0, 255, shape).astype(np.uint8)).save(folder / name)
+    return folder
+
+
+def test_a_folder_of_pictures_gets_a_png_a_picture(
+    viewer, workspace, pictures, tmp_path, monkeypatch, qtbot
+):
+    viewer.open(pictures, plugin="napari-dim")
+    names = read_volume(pictures).header["files"]
+    workspace.annotate.new.click()
+    labels = workspace.session.labels
+    labels.data_setitem((np.array([0, 1, 2]), np.array([5, 6, 7]), np.array([8, 9, 10])), 1)
+    export = workspace.export
+    assert export.form == "pngs"
+    for number, name in enumerate(names):
+        viewer.dims.set_current_step(0, number)
+        assert workspace.header.case.toolTip().startswith(f"{name} · ")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "out"), a[3]))
+    export.button.click()
+    wait_idle(qtbot, workspace.session)
+    out = tmp_path / "out_masks"
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg.png", "b.png.png"]
+    for number, name in enumerate(names):
+        stem = "a" if name == "a.jpg" else name
+        mask = np.asarray(Image.open(out / f"{stem}.png"))
+        assert mask.shape == Image.open(pictures / name).size[::-1]
+        rows, columns = mask.shape
+        np.testing.assert_array_equal(mask, labels.data[number, :rows, :columns])
+    record = json.loads((tmp_path / "out_masks.json").read_text())
+    assert record["mask"]["sha256"] == hash_file(out)
+    assert len(record["slices"]) == 3
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_an_empty_mask_is_only_written_if_it_is_meant(
+    viewer, workspace, nifti, tmp_path, monkeypatch, qtbot, answer
+):
+    viewer.open(nifti, plugin="napari-dim")
+    workspace.annotate.new.click()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(tmp_path / "m"), a[3]))
+    asked = []
+
+    def look() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(50, look)
+            return
+        asked.append(box.text())
+        box.button(getattr(QMessageBox.StandardButton, answer)).click()
+
+    QTimer.singleShot(50, look)
+    workspace.export.button.click()
+    wait_idle(qtbot, workspace.session)
+    assert len(asked) == 1
+    assert (tmp_path / "m.nii.gz").exists() == (answer == "Yes")

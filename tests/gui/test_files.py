@@ -56,7 +56,7 @@ def test_labels_saved_by_napari_lie_exactly_on_their_scan(viewer, nifti, tmp_pat
     labels.data[2, 3, 4] = 300
     out = tmp_path / f"mine{suffix}"
     assert [str(path) for path in labels.save(str(out))] == [str(out)]
-    record = json.loads(out.with_name(f"{out.name.split('.')[0]}.json").read_text())
+    record = json.loads(out.with_name(f"{out.name}.json").read_text())
     assert record["mask"]["file"] == out.name
     assert len(record["image"]["sha256"]) == 64
     saved, source = nib.load(out), nib.load(nifti)
@@ -77,7 +77,10 @@ def test_several_labels_become_several_files(viewer, nifti, tmp_path):
     viewer.layers.selection = {first, second}
     paths = viewer.layers.save(str(tmp_path / "all.nii.gz"), selected=True)
     assert sorted(p.name for p in tmp_path.glob("all*.gz")) == ["all_a-b.nii.gz", "all_c.nii.gz"]
-    assert sorted(p.name for p in tmp_path.glob("all*.json")) == ["all_a-b.json", "all_c.json"]
+    assert sorted(p.name for p in tmp_path.glob("all*.json")) == [
+        "all_a-b.nii.gz.json",
+        "all_c.nii.gz.json",
+    ]
     assert len(paths) == 2
     volume = read_volume(nifti)
     np.testing.assert_array_equal(read_mask(tmp_path / "all_c.nii.gz", volume), second.data)

@@ -75,7 +75,7 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     assert export.export(tmp_path / "other.nii.gz")
     saved = nib.load(tmp_path / "other.nii.gz")
     np.testing.assert_array_equal(np.asarray(saved.dataobj).T, mask)
-    record = json.loads((tmp_path / "other.json").read_text())
+    record = json.loads((tmp_path / "other.nii.gz.json").read_text())
     assert record["model"]["seed"] == 1
     assert len(record["mask"]["sha256"]) == 64
 

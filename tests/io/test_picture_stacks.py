@@ -12,6 +12,7 @@ from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
+from napari_dim.volume import Volume
 
 RNG = np.random.default_rng(3)
 STACK = RNG.integers(0, 60000, (5, 7, 9), dtype=np.uint16)
@@ -114,3 +115,25 @@ def png(path, values):
     head = struct.pack(">IIBBBBB", columns, rows, 16, 6 if channels == 4 else 2, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head)
                      + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b""))  # fmt: skip
+
+
+def test_masks_of_a_folder_are_read_as_they_were_written(tmp_path):
+    """Named as the pictures and as large, whatever way up a camera stored them."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, shape, turn in (("x.jpg", (30, 40), 6), ("y.png", (24, 20), 1)):
+        picture = Image.fromarray(rng.integers(0, 255, shape).astype(np.uint8))
+        how = picture.getexif()
+        how[0x0112] = turn
+        picture.save(folder / name, exif=how)
+    volume = read_volume(folder)
+    assert volume.array.shape[:3] == (2, 40, 30)
+    mask = np.zeros(volume.array.shape[:3], np.uint16)
+    mask[0, 2, 3], mask[1, 20, 10] = 300, 1
+    written = write_mask(tmp_path / "m_masks", mask, volume, form="pngs")
+    assert sorted(path.name for path in written.iterdir()) == ["x.png", "y.png"]
+    np.testing.assert_array_equal(read_mask(written, volume), mask)
+    scan = Volume(volume.array, volume.grid, None, "volume")
+    with pytest.raises(InputError, match="no pictures of their own"):
+        write_mask(tmp_path / "n_masks", mask, scan, form="pngs")

@@ -311,6 +311,13 @@ WRITERS = (
         flat=True,
     ),
     Writer(
+        "PNG, one a picture, in a folder",
+        "pngs",
+        ("_masks",),
+        write_mask="pictures.picture_folders:write_folder_mask",
+        source="pictures.picture_folders:check_pictures",
+    ),
+    Writer(
         "TIFF, a page a slice",
         "tiff",
         (".tif", ".tiff"),

@@ -11,23 +11,23 @@ from napari.layers import Labels
 
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
-from napari_dim.gui.background_task import Emit
+from napari_dim.gui.background_task import Emit, Task
 from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.storage.mask_files import save_array
-from napari_dim.gui.storage.mask_record import write_record
+from napari_dim.gui.storage.mask_record import Recipe
 
 
 @dataclass(frozen=True)
 class Job:
     """One mask to write.
 
-    `mask` holds class ids, ``(slice, row, column)``; `states` a `SliceState` a slice; `form`
+    `mask` holds class ids, ``(slice, row, column)``; `recipe` is how it came about; `form`
     is the key of a format.
     """
 
     layer: Labels
     mask: np.ndarray
-    states: np.ndarray
+    recipe: Recipe
     path: Path
     form: str = ""
 
@@ -45,6 +45,8 @@ class Exporting:
         self._session, self._jobs = session, jobs
         self._stopped = self._over = False
         self._done = 0
+        self._aside: Task | None = None
+        self._last: Path | None = None
         self._faults: list[str] = []
 
     @classmethod
@@ -57,9 +59,12 @@ class Exporting:
             If the session is busy.
         """
         exporting = cls(session, jobs)
-        session.begin(
-            "exporting masks", exporting, f"Exporting {len(jobs)} masks", Activity.EXPORTING
-        )
+        what = "the mask" if len(jobs) == 1 else f"{len(jobs)} masks"
+        if len(jobs) == 1 and session.busy:  # A training need not end for one mask.
+            exporting._aside = Task("exporting the mask", exporting)
+            exporting._aside.start()
+            return exporting
+        session.begin("exporting masks", exporting, f"Exporting {what}", Activity.EXPORTING)
         return exporting
 
     def cancel(self) -> None:
@@ -73,6 +78,7 @@ class Exporting:
                 return
             try:
                 written = save_array(job.mask, job.layer, job.path, job.form)
+                job.recipe.write(written)
             except InputError as error:
                 emit(str(error))
             else:
@@ -83,19 +89,22 @@ class Exporting:
         session = self._session
         match event:
             case _Written():
-                try:
-                    write_record(session, event.job.layer, event.path, event.job.states)
-                except InputError as error:
-                    self._faults.append(str(error))
                 self._done += 1
-                share = self._done / len(self._jobs)
-                session.say(f"Exported {event.path.name}", share=share)
+                self._last = event.path
+                if self._aside is None:
+                    share = self._done / len(self._jobs)
+                    session.say(f"Exported {event.path.name}", share=share)
             case str():
                 self._faults.append(event)
             case Failed():
                 self._over = True
-                session.task = None
-                session.fail(event)
+                if self._aside is None:
+                    session.task = None
+                    session.fail(event)
+                else:
+                    from napari.utils.notifications import show_warning
+
+                    show_warning(event.problem)
 
     def on_end(self) -> None:
         """In the window's thread, after the last event."""
@@ -104,12 +113,16 @@ class Exporting:
         from napari.utils.notifications import show_info, show_warning
 
         session, jobs = self._session, self._jobs
-        session.task = None
         text = f"Exported {self._done} of {len(jobs)} masks"
         if jobs:
             text += f" into {jobs[0].path.parent}"
-        session.say(text, Activity.IDLE, 1.0)
+        if len(jobs) == 1 and self._last is not None:
+            text = f"Saved {self._last}"
+        if self._aside is None:
+            session.task = None
+            session.say(text, Activity.IDLE, 1.0)
         if self._faults:
-            show_warning(f"{text}. {'. '.join(self._faults)}")
+            both = ". ".join(self._faults)
+            show_warning(both if len(jobs) == 1 else f"{text}. {both}")
         else:
             show_info(text)

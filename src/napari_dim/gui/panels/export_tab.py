@@ -10,6 +10,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QMessageBox,
     QVBoxLayout,
     QWidget,
 )
@@ -20,8 +21,8 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, LAYER, SHOWN, contents, exported
 from napari_dim.gui.logic.site_check import check_sites
 from napari_dim.gui.session import Session
-from napari_dim.gui.storage.mask_files import save_array, save_labels, suggested_path
-from napari_dim.gui.storage.mask_record import write_record
+from napari_dim.gui.storage.mask_files import ids_of, save_array, suggested_path
+from napari_dim.gui.storage.mask_record import recipe_of
 from napari_dim.gui.widgets.small_widgets import (
     LayerPicker,
     captioned,
@@ -136,25 +137,27 @@ class ExportTab(QWidget):
         from napari.utils.notifications import show_info, show_warning
 
         try:
-            if self.include.currentText() == LAYER:
-                layer = self.layer.layer
-                if layer is None:
-                    raise InputError("there is no labels layer")
-                written = save_labels(layer, path, form)
-                states = None
-            else:
-                known = self.session.mask
-                brush = None if known is None else known.brush
-                mask, what = exported(known, self.include.currentText(), brush)
-                layer, states = self.session.labels, what.states
-                assert layer is not None
-                written = save_array(mask, layer, path, form)
-            write_record(self.session, layer, written, states)
+            job = self._job(path, form)
+            written = save_array(job.mask, job.layer, job.path, job.form)
+            job.recipe.write(written)
         except InputError as error:
             show_warning(str(error))
             return False
         show_info(f"Saved {written}")
         return True
+
+    def _job(self, path: Path, form: str) -> Job:
+        """The mask of this scan as it is now, and how it came about."""
+        if self.include.currentText() == LAYER:
+            layer = self.layer.layer
+            if layer is None:
+                raise InputError("there is no labels layer")
+            return Job(layer, ids_of(layer), recipe_of(self.session, layer, None), path, form)
+        known, labels = self.session.mask, self.session.labels
+        brush = None if known is None else known.brush
+        mask, what = exported(known, self.include.currentText(), brush)
+        assert labels is not None  # or there were no mask
+        return Job(labels, mask, recipe_of(self.session, labels, what.states), path, form)
 
     def export_all(self, folder: Path) -> None:
         """Write the masks of all open scans into a folder, in the background."""
@@ -172,7 +175,12 @@ class ExportTab(QWidget):
                 name, number = f"{stem}_{number}", number + 1
             taken.add(name.lower())
             path = folder / f"{name}{mask_format(Path('mask'), self.form).written[0]}"
-            jobs.append(Job(known.layer, mask, what.states, path, self.form))
+            recipe = recipe_of(self.session, known.layer, what.states)
+            jobs.append(Job(known.layer, mask, recipe, path, self.form))
+        empty = [job.path.name for job in jobs if not job.mask.any()]
+        if empty:
+            self.session.say(f"Empty: {', '.join(empty)}")
+            show_warning(f"These masks hold nothing: {', '.join(empty)}")
         try:
             Exporting.start(self.session, jobs)
         except InputError as error:
@@ -194,7 +202,10 @@ class ExportTab(QWidget):
         if self.form == "dicom-seg" and not source.header.get("instances"):
             return "A DICOM-SEG needs a scan that was opened from DICOM. Choose NIfTI or NRRD."
         if self.form == "png" and source.grid.shape[0] != 1:
-            return "A PNG holds one slice. Choose TIFF, or NIfTI."
+            several = "PNG a picture, or " if source.kind == "picture" else ""
+            return f"A PNG holds one slice. Choose {several}TIFF, or NIfTI."
+        if self.form == "pngs" and source.kind != "picture":
+            return "A scan is no folder of pictures. Choose NIfTI, or TIFF."
         if self.form in ("stl", "stl-smooth") and source.grid.unit != "mm":
             return "A picture without a physical size has no surface in mm. Choose PNG or TIFF."
         return ""
@@ -236,12 +247,14 @@ class ExportTab(QWidget):
     def _on_case(self) -> None:
         """Pictures are saved as pictures unless the user says otherwise."""
         image = self.session.image
-        if image is not None and self.form in ("png", "nifti"):
+        if image is not None and self.form in ("png", "pngs", "nifti"):
             try:
-                flat = layer_source(image).grid.shape[0] == 1
+                source = layer_source(image)
+                flat, pictures = source.grid.shape[0] == 1, source.kind == "picture"
             except InputError:
-                flat = False
-            self.format.setCurrentIndex(self.format.findData("png" if flat else "nifti"))
+                flat = pictures = False
+            form = "png" if flat else "pngs" if pictures else "nifti"
+            self.format.setCurrentIndex(self.format.findData(form))
         self.refresh()
 
     def _on_session(self) -> None:
@@ -271,4 +284,24 @@ class ExportTab(QWidget):
         )
         if path:
             named = path.lower().endswith(chosen.written) or Path(path).parent.name == "labels"
-            self.export(Path(path if named else f"{path}{chosen.written[0]}"), self.form)
+            self._begin(Path(path if named else f"{path}{chosen.written[0]}"))
+
+    def _begin(self, path: Path) -> None:
+        """Write the mask in the background; an empty one only if it is meant."""
+        from napari.utils.notifications import show_warning
+
+        try:
+            job = self._job(path, self.form)
+            if not job.mask.any() and not self._ask_empty():
+                return
+            Exporting.start(self.session, [job])
+        except InputError as error:
+            show_warning(str(error))
+
+    def _ask_empty(self) -> bool:
+        answer = QMessageBox.question(
+            self,
+            "Export an empty mask?",
+            "The mask holds nothing: every voxel is background. Export it all the same?",
+        )
+        return bool(answer == QMessageBox.StandardButton.Yes)

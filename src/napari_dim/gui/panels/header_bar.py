@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from napari.layers import Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
+from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.state.preferences import preferences
@@ -70,6 +74,7 @@ class Header(QWidget):
         self._tick.start()
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.viewer.dims.events.ndisplay, self._on_ndisplay)
+        while_alive(self, session.viewer.dims.events.point, self._on_slice)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.changed, self.refresh)
         while_alive(self, session.autosave.changed, self._say_saved)
@@ -83,6 +88,8 @@ class Header(QWidget):
         site = "" if image is None else self.session.site_of(image)
         if site:
             name = f"{name} · {site}"
+        if image is not None and (file := picture_name(self.session.viewer, image)):
+            name = f"{file} · {name}"
         self.case.setText(self.case.fontMetrics().elidedText(name, _right(), 170))
         self.case.setToolTip(name)
         self._show_solid()
@@ -96,6 +103,12 @@ class Header(QWidget):
         self.dot.setText(
             f'<span style="color:{DOTS[activity]}">●</span> {activity.value} · {where}'
         )
+
+    def _on_slice(self, event: object = None) -> None:
+        """Another picture of a folder has another name."""
+        image = self.session.image
+        if image is not None and picture_name(self.session.viewer, image):
+            self.refresh()
 
     def _say_saved(self) -> None:
         text = self.session.autosave.text
@@ -149,3 +162,12 @@ def _right() -> object:
     from qtpy.QtCore import Qt
 
     return Qt.TextElideMode.ElideMiddle
+
+
+def picture_name(viewer: Any, image: Layer) -> str:
+    """The file name of the picture on the screen, of a folder of pictures; "" otherwise."""
+    source = image.metadata.get(KEY)
+    files = source.header.get("files") if isinstance(source, Source) else None
+    if not files or len(files) != source.grid.shape[0]:
+        return ""
+    return str(files[min(current_slice(viewer, image), len(files) - 1)])

@@ -26,11 +26,21 @@ def save_labels(layer: Labels, path: Path, form: str = "") -> Path:
     InputError
         If it can't be written.
     """
+    return save_array(ids_of(layer), layer, path, form)
+
+
+def ids_of(layer: Labels) -> np.ndarray:
+    """The class ids of a labels layer as they are written, ``(slice, row, column)``; a copy.
+
+    Raises
+    ------
+    InputError
+        If its values are no class ids.
+    """
     mask = as_labels(labels_array(layer), where=layer.name)
     brush = layer.metadata.get(BRUSH)
-    if brush is not None:
-        mask = np.where(mask == brush, 0, mask)  # painted background is no class
-    return save_array(mask, layer, path, form)
+    # Painted background is no class.
+    return mask.copy() if brush is None else np.where(mask == brush, 0, mask)
 
 
 def save_array(mask: np.ndarray, layer: Labels, path: Path, form: str = "") -> Path:

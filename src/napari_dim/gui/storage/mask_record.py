@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,42 @@ from napari_dim.io import hash_file, write_text_atomically
 from napari_dim.states import BY_HAND, SliceState
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a mask came about, as the window knows it; what takes long is left to `write`.
+
+    Attributes
+    ----------
+    known
+        All but the hashes, in the order of the file.
+    image, weights
+        The scan's file or folder and the model's weights, to be hashed; None where there is none.
+    """
+
+    known: Mapping[str, Any]
+    image: Path | None = None
+    weights: Path | None = None
+
+    def write(self, written: Path) -> Path:
+        """Write the record of a mask that was saved, beside it; safe from any thread.
+
+        Raises
+        ------
+        InputError
+            If it can't be written.
+        """
+        record = dict(self.known)
+        record["mask"] = {"file": written.name, "sha256": hash_file(written)}
+        if self.image is not None and self.image.exists():
+            record["image"] = {"file": self.image.name, "sha256": hash_file(self.image)}
+        if self.weights is not None and self.weights.is_file():
+            record["model"] = {**record["model"], "weights_sha256": hash_file(self.weights)}
+        # The whole name: masks of several formats have one stem.
+        beside = written.with_name(f"{written.name}.json")
+        write_text_atomically(beside, json.dumps(record, indent=2) + "\n")
+        return beside
+
+
 def write_record(session: Session, layer: Labels, written: Path, states: np.ndarray | None) -> Path:
     """Write the record of a mask that was saved; returns where.
 
@@ -25,16 +63,11 @@ def write_record(session: Session, layer: Labels, written: Path, states: np.ndar
     InputError
         If it can't be written.
     """
-    record = record_of(session, layer, written, states)
-    beside = written.with_name(written.name.split(".")[0] + ".json")
-    write_text_atomically(beside, json.dumps(record, indent=2) + "\n")
-    return beside
+    return recipe_of(session, layer, states).write(written)
 
 
-def record_of(
-    session: Session, layer: Labels, path: Path, states: np.ndarray | None
-) -> dict[str, Any]:
-    """How a mask came about: versions, model, settings, seed, hashes, states of its slices."""
+def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Recipe:
+    """How a mask came about: versions, model, settings, seed, states of its slices."""
     from napari_dim import __version__
 
     mask = session.known_mask(layer) or session.mask
@@ -44,13 +77,11 @@ def record_of(
     record: dict[str, Any] = {
         "napari_dim": __version__,
         "written": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "mask": {"file": path.name, "sha256": hash_file(path)},
+        "mask": {},
         "classes": [
             {"id": info.id, "name": info.name, "colour": info.colour} for info in classes_of(layer)
         ],
     }
-    if source.path is not None and source.path.is_file():
-        record["image"] = {"file": source.path.name, "sha256": hash_file(source.path)}
     if states is not None:
         names = {int(state): state.name.lower() for state in SliceState}
         record["slices"] = [names[int(state)] for state in states]
@@ -67,6 +98,5 @@ def record_of(
             "settings": model.settings.model_dump(mode="json"),
             "versions": model.record.get("versions", {}),
         }
-        if run is not None and (run / "weights.safetensors").is_file():
-            record["model"]["weights_sha256"] = hash_file(run / "weights.safetensors")
-    return record
+    weights = None if run is None or model is None else run / "weights.safetensors"
+    return Recipe(record, source.path, weights)

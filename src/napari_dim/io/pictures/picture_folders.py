@@ -17,11 +17,13 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.formats import PICTURES, How
 from napari_dim.io.geometry import Laid
+from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.mask_numbers import told_of_numbers
 from napari_dim.io.pictures.picture_pixels import reading
 from napari_dim.io.pictures.picture_reader import picture_ids, read_picture
-from napari_dim.volume import Grid, Placed, Volume
+from napari_dim.io.pictures.picture_writer import write_picture_mask
+from napari_dim.volume import Grid, Place, Placed, Volume
 
 _MOST_NOTES = 3
 
@@ -82,6 +84,65 @@ def read_folder_mask(path: Path, like: Placed) -> Laid:
         notes += [f"{file.name}: {note}" for note in found.notes[:1]]
     ids = _stacked(planes, path, like.grid.shape[1:])
     return Laid(ids, (*_few(notes), *told_of_numbers(ids)))
+
+
+def write_folder_mask(
+    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
+) -> Path:
+    """Write a PNG for each picture into a folder, named and as large as the picture is.
+
+    The folder is made; masks of the same names in it are replaced, each whole or not at all.
+
+    Returns
+    -------
+    pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If the image is no stack of pictures, or the masks can't be written.
+    """
+    path = Path(path)
+    check_pictures(volume)
+    names = mask_names(volume)
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder can't be made: {error.strerror}", where=path) from error
+    sizes = volume.header.get("sizes") or [mask.shape[1:]] * len(mask)
+    for name, plane, (rows, columns) in zip(names, mask, sizes, strict=True):
+        one = Place(Grid.of_pictures(1, rows, columns), None, "picture")
+        write_picture_mask(path / name, plane[None, :rows, :columns], one, classes)
+    return path
+
+
+def check_pictures(volume: Placed) -> None:
+    """Refuse a scan, whose slices are no pictures of their own.
+
+    Raises
+    ------
+    InputError
+        If it is one.
+    """
+    if volume.kind != "picture":
+        raise InputError(
+            "a scan's slices are no pictures of their own", where=volume.path,
+            hint="Save it as .nii.gz or .tif",
+        )  # fmt: skip
+
+
+def mask_names(volume: Placed) -> list[str]:
+    """The name of each picture's mask: its own with the end .png; numbers where it has none."""
+    files = volume.header.get("files") or ()
+    if len(files) != volume.grid.shape[0]:
+        width = len(str(volume.grid.shape[0]))
+        return [f"{number:0{width}d}.png" for number in range(volume.grid.shape[0])]
+    stems = [Path(name).stem for name in files]
+    alike = {stem for stem in stems if stems.count(stem) > 1}  # a.jpg and a.tif
+    return [
+        f"{name if stem in alike else stem}.png" for name, stem in zip(files, stems, strict=True)
+    ]
 
 
 def _few(notes: Sequence[str]) -> list[str]:
