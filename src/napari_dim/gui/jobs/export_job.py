@@ -122,7 +122,6 @@ class Exporting:
             session.task = None
             session.say(text, Activity.IDLE, 1.0)
         if self._faults:
-            both = ". ".join(self._faults)
-            show_warning(both if len(jobs) == 1 else f"{text}. {both}")
+            show_warning(f"{text}. {'. '.join(self._faults)}")
         else:
             show_info(text)
