@@ -104,7 +104,7 @@ def write_folder_mask(
         If the image is no stack of pictures, or the masks can't be written.
     """
     path = Path(path)
-    check_pictures(volume)
+    check_pictures(path, volume)
     names = mask_names(volume)
     try:
         path.mkdir(exist_ok=True)
@@ -117,7 +117,7 @@ def write_folder_mask(
     return path
 
 
-def check_pictures(volume: Placed) -> None:
+def check_pictures(path: Path, volume: Placed) -> None:
     """Refuse a scan, whose slices are no pictures of their own.
 
     Raises
@@ -127,7 +127,7 @@ def check_pictures(volume: Placed) -> None:
     """
     if volume.kind != "picture":
         raise InputError(
-            "a scan's slices are no pictures of their own", where=volume.path,
+            "a scan's slices are no pictures of their own", where=path,
             hint="Save it as .nii.gz or .tif",
         )  # fmt: skip
 
