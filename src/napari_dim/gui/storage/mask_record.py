@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_dim.config import read_settings_file
+from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.session import Session
@@ -48,7 +50,7 @@ class Recipe:
         if self.image is not None and self.image.exists():
             record["image"] = {"file": self.image.name, "sha256": hash_file(self.image)}
         if self.weights is not None and self.weights.is_file():
-            record["model"] = {**record["model"], "weights_sha256": hash_file(self.weights)}
+            record["model"] = {**record.get("model", {}), "weights_sha256": hash_file(self.weights)}
         # The whole name: masks of several formats have one stem.
         beside = written.with_name(f"{written.name}.json")
         write_text_atomically(beside, json.dumps(record, indent=2) + "\n")
@@ -98,5 +100,20 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
             "settings": model.settings.model_dump(mode="json"),
             "versions": model.record.get("versions", {}),
         }
-    weights = None if run is None or model is None else run / "weights.safetensors"
+    elif run is not None:  # the model of another day is loaded only once it is needed
+        record["model"] = _model_in(run)
+    weights = None if run is None else run / "weights.safetensors"
     return Recipe(record, source.path, weights)
+
+
+def _model_in(run: Path) -> dict[str, Any]:
+    """What a run folder says of its model; empty where it is gone."""
+    try:
+        settings, known = (read_settings_file(run / f"{name}.json") for name in ("settings", "run"))
+    except InputError:
+        return {}
+    return {
+        "seed": settings.get("seed"),
+        "settings": settings,
+        "versions": known.get("versions", {}),
+    }
