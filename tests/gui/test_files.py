@@ -27,6 +27,7 @@ from napari_dim.gui.widgets.part_chooser import PartsDialog
 from napari_dim.io import read_mask, read_volume
 from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image
+from tests.io.test_nifti import ramp
 
 PLUGIN = "napari-dim"
 
@@ -256,6 +257,22 @@ def test_a_dicom_folder_asks_which_series(viewer, dicom, monkeypatch):
     assert len(viewer.layers) == 1
     choose(monkeypatch)
     assert viewer.open(dicom, plugin=PLUGIN) == []
+
+
+def test_what_was_decided_stands_beside_the_scan(viewer, tmp_path):
+    folder = write_series(tmp_path / "x", ramp((12, 10, 4)), np.diag([-1.0, -1, 3, 1]),
+                          PhotometricInterpretation="MONOCHROME1")  # fmt: skip
+    (image,) = viewer.open(folder, plugin=PLUGIN)
+    assert image.colormap.name == "gray"  # the values are turned, not the colours
+    _, workspace = viewer.window.add_plugin_dock_widget(PLUGIN, "Workspace")
+    workspace.annotate.image.pick(image)
+    notes = workspace.header.notes
+    assert not notes.isHidden()
+    assert notes.text() == "1 note"
+    assert "MONOCHROME1" in notes.toolTip()
+    plain = viewer.add_image(np.zeros((4, 12, 10)))
+    workspace.annotate.image.pick(plain)
+    assert notes.isHidden()
 
 
 def test_dicom_is_read_by_simpleitk_where_that_is_preferred(viewer, dicom, monkeypatch):

@@ -48,7 +48,7 @@ class Source:
     """Where the voxels of a layer come from: a `Volume` without its array.
 
     `channels` is the whole ``(slice, row, column, channel)`` array where the layer shows
-    one of several channels, else None.
+    one of several channels, else None. `notes` is what was decided when it was read.
     """
 
     grid: Grid
@@ -56,12 +56,13 @@ class Source:
     path: Path | None = None
     header: Mapping[str, Any] = field(default_factory=dict)
     channels: np.ndarray | None = field(default=None, repr=False, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     def of(cls, volume: Volume) -> Source:
         """What a layer has to remember of a volume."""
         stack = volume.array if volume.channels > 1 else None
-        return cls(volume.grid, volume.kind, volume.path, volume.header, stack)
+        return cls(volume.grid, volume.kind, volume.path, volume.header, stack, volume.warnings)
 
     @property
     def place(self) -> dict[str, Any]:

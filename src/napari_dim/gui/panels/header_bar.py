@@ -35,6 +35,9 @@ class Header(QWidget):
         self.session = session
         self.case = QLabel()
         self.case.setMinimumWidth(60)
+        self.notes = QPushButton()
+        self.notes.setFlat(True)
+        self.notes.clicked.connect(self._on_notes)
         self.dot = QLabel()
         self.dot.setToolTip("What goes on, and where trainings run")
         self.memory = QLabel()
@@ -56,6 +59,7 @@ class Header(QWidget):
         row = QHBoxLayout()
         row.addWidget(self.project)
         row.addWidget(self.case, 1)
+        row.addWidget(self.notes)
         row.addWidget(self.solid)
         below = QHBoxLayout()
         below.addWidget(self.dot)
@@ -92,6 +96,10 @@ class Header(QWidget):
             name = f"{file} · {name}"
         self.case.setText(self.case.fontMetrics().elidedText(name, _right(), 170))
         self.case.setToolTip(name)
+        notes = self._notes()
+        self.notes.setVisible(bool(notes))
+        self.notes.setText(f"{len(notes)} note{'s' if len(notes) > 1 else ''}")
+        self.notes.setToolTip("\n".join(("Decided when this scan was read:", *notes)))
         self._show_solid()
         deleted = self.session.deleted
         there = deleted is not None and deleted not in self.session.viewer.layers
@@ -109,6 +117,17 @@ class Header(QWidget):
         image = self.session.image
         if image is not None and picture_name(self.session.viewer, image):
             self.refresh()
+
+    def _notes(self) -> tuple[str, ...]:
+        """What was decided when the scan was read."""
+        image = self.session.image
+        source = None if image is None else image.metadata.get(KEY)
+        return source.notes if isinstance(source, Source) else ()
+
+    def _on_notes(self) -> None:
+        from napari.utils.notifications import show_info
+
+        show_info("\n".join(self._notes()))
 
     def _say_saved(self) -> None:
         text = self.session.autosave.text
