@@ -11,7 +11,7 @@ from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
 from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
 from napari_dim.gui.panels.recovery_bar import leftovers, restore
-from napari_dim.gui.storage import project_cases as cases
+from napari_dim.gui.storage import open_cases as cases
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folders

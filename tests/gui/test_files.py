@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from napari_dim.errors import InputError
+from napari_dim.gui import preferences as preferences_module
 from napari_dim.gui.hooks.menu_commands import combine_channels
 from napari_dim.gui.hooks.reader_writer import get_reader
 from napari_dim.gui.layers.image_layers import (
@@ -22,7 +23,6 @@ from napari_dim.gui.layers.image_layers import (
     new_labels,
 )
 from napari_dim.gui.panels.slice_axis import turn_slices
-from napari_dim.gui.state import preferences as preferences_module
 from napari_dim.gui.widgets.part_chooser import PartsDialog
 from napari_dim.io import read_mask, read_volume
 from tests.dicoms import write_series

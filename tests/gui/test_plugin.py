@@ -12,7 +12,7 @@ import napari_dim
 from napari_dim.config import Settings
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.panels.workspace import Workspace
-from napari_dim.gui.state.preferences import preferences
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.widgets.settings_form import ADVANCED, SettingsForm
 
 MANIFEST = Path(napari_dim.__file__).with_name("napari.yaml")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from napari.layers import Image, Labels
 
 from napari_dim.errors import InputError
-from napari_dim.gui.commands.slice_commands import current
+from napari_dim.gui.commands.slice_commands import current, go_to
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.solid_surfaces import Solid, surfaces
 from napari_dim.gui.logic.mask_contents import SHOWN, exported
@@ -40,7 +40,7 @@ def enter(session: Session) -> str:
         raise InputError("the mask is empty: there is nothing to show in 3D")
     number = current(session)
     made = surfaces(mask, image, classes_of(known.layer))
-    solid = Solid(list(made))
+    solid = Solid(list(made), number)
     for other in viewer.layers:
         if isinstance(other, Labels) or (isinstance(other, Image) and other is not image):
             solid.visible[other] = other.visible
@@ -77,6 +77,7 @@ def leave(session: Session) -> str:
             layer.visible = visible
     if viewer.dims.ndisplay == 3:
         viewer.dims.ndisplay = 2
+    go_to(session, solid.number)
     if session.labels in viewer.layers:
         viewer.layers.selection.active = session.labels
     with suppress(RuntimeError):

@@ -80,7 +80,7 @@ def remember_reader() -> list[str]:
     from napari.plugins.utils import get_preferred_reader
     from napari.settings import get_settings
 
-    from napari_dim.gui.state.preferences import preferences
+    from napari_dim.gui.preferences import preferences
 
     plugins = get_settings().plugins
     chosen = dict(plugins.extension2reader)

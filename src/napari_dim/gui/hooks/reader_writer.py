@@ -12,18 +12,14 @@ import numpy as np
 from napari_dim import __version__
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import KEY, LayerTuple, Source, image_tuples, labels_tuple
-from napari_dim.gui.state.preferences import preferences
+from napari_dim.gui.preferences import preferences
+from napari_dim.gui.storage.mask_files import LABEL_NAMES
 from napari_dim.gui.widgets.part_chooser import choose_parts
 from napari_dim.io import list_parts, read_volume
 from napari_dim.io.formats import known_format
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.io.labels import as_labels
 from napari_dim.volume import Volume, file_stem
-
-LABEL_NAMES = (
-    "label", "labels", "seg", "segmentation", "mask", "masks", "gt", "groundtruth", "dim",
-)  # fmt: skip
-"""Last words of a file's name that say it holds labels."""
 
 MOST_IDS = 8
 """A file of whole numbers with no more distinct values than this is taken for labels."""

@@ -13,15 +13,16 @@ from napari.utils.colormaps.standardize_color import transform_color
 from napari_dim.gui.layers.image_layers import PLACE, layer_source
 from napari_dim.io.export.surfaces import surface
 
-MOST = 6_000_000
+MOST = 1_500_000
 """Voxels that a surface is made of; a larger mask is thinned out, or the window would wait."""
 
 
 @dataclass
 class Solid:
-    """What was changed to show a scan in 3D, to put it back."""
+    """What was changed to show a scan in 3D, to put it back; `number` is the slice shown."""
 
     surfaces: list[Layer]
+    number: int = 0
     image: Image | None = None
     visible: dict[Layer, bool] = field(default_factory=dict)
 

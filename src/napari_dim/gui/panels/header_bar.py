@@ -12,8 +12,8 @@ from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
 from napari_dim.gui.panels.project_menu import ProjectButton
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.widgets.small_widgets import StateLine, while_alive
 
 DOTS = {

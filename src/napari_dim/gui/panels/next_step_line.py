@@ -8,8 +8,8 @@ import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
+from napari_dim.gui.preferences import hide_hints, preferences
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.state.preferences import hide_hints, preferences
 from napari_dim.gui.storage.last_model import known_cases
 from napari_dim.gui.widgets.loss_curves import stopped_paying
 from napari_dim.gui.widgets.small_widgets import note, while_alive

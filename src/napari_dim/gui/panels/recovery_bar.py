@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxL
 
 from napari_dim.errors import InputError
 from napari_dim.gui.storage.last_model import model_back
-from napari_dim.gui.storage.project_cases import open_case
+from napari_dim.gui.storage.open_cases import open_case
 from napari_dim.gui.widgets.small_widgets import note
 from napari_dim.project import Project
 from napari_dim.project.local import recovery_folders

@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, order_for_files, order_for_layer
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.widgets.small_widgets import (
     LayerPicker,
     PathPicker,

@@ -33,8 +33,8 @@ from napari_dim.gui.jobs.training_plan import (
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.logic.training_sources import Learnt, describe
 from napari_dim.gui.panels.other_scans import OtherImages
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.state.preferences import preferences
 from napari_dim.gui.storage.last_model import known_cases, start_of
 from napari_dim.gui.widgets.loss_curves import LossCurves
 from napari_dim.gui.widgets.settings_form import SettingsForm

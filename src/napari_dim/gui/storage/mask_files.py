@@ -15,6 +15,11 @@ from napari_dim.io.formats import Kind
 from napari_dim.io.labels import as_labels
 from napari_dim.io.zarr.zarr_reader import is_zarr
 
+LABEL_NAMES = (
+    "label", "labels", "seg", "segmentation", "mask", "masks", "gt", "groundtruth", "dim",
+)  # fmt: skip
+"""Last words of a file's name that say it holds labels."""
+
 
 def save_labels(layer: Labels, path: Path, form: str = "") -> Path:
     """Write a labels layer with the geometry of its image, whole or not at all.

@@ -11,11 +11,11 @@ from napari.layers import Image
 from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
-from napari_dim.gui.hooks.reader_writer import LABEL_NAMES
 from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
-from napari_dim.gui.storage.project_cases import add_open_layers, close_case, open_case, written
+from napari_dim.gui.storage.mask_files import LABEL_NAMES
+from napari_dim.gui.storage.open_cases import add_open_layers, close_case, open_case, written
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
 from napari_dim.project.model import Case
