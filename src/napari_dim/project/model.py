@@ -47,6 +47,8 @@ class Case(_Frozen):
         File axis that slices are counted along; None: chosen by the reader.
     part
         Which image of a file or folder that holds several.
+    exported
+        The day of its mask's last export, as ``2026-01-31``; "" for none.
     """
 
     name: Name
@@ -56,6 +58,7 @@ class Case(_Frozen):
     sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     slice_axis: int | None = Field(default=None, ge=0, le=2)
     part: str = Field(default="", max_length=400)
+    exported: str = Field(default="", max_length=40)
 
 
 class Contents(_Frozen):

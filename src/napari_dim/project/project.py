@@ -293,7 +293,7 @@ class Project:
         return made
 
     def update_case(self, name: str, **changes: Any) -> Case:
-        """Change the ``name``, ``site``, ``slice_axis`` or ``part`` of a case.
+        """Change the ``name``, ``site``, ``slice_axis``, ``part`` or ``exported`` of a case.
 
         Raises
         ------
@@ -302,7 +302,7 @@ class Project:
         """
         old = self.case(name)
         fields = old.model_dump()
-        free = ("name", "site", "slice_axis", "part")
+        free = ("name", "site", "slice_axis", "part", "exported")
         fields.update((key, changes[key]) for key in free if key in changes)
         new = checked(Case, **fields)
         current = new.name if self.current == name else self.current

@@ -15,6 +15,7 @@ from napari_dim.gui.background_task import Emit, Task
 from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.storage.mask_files import save_array
 from napari_dim.gui.storage.mask_record import Recipe
+from napari_dim.gui.storage.project_actions import mark_exported
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Exporting:
             case _Written():
                 self._done += 1
                 self._last = event.path
+                mark_exported(session, event.job.layer)
                 if self._aside is None:
                     share = self._done / len(self._jobs)
                     session.say(f"Exported {event.path.name}", share=share)

@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QToolButton
 
 from napari_dim.gui.keys import do
+from napari_dim.gui.panels.cases_panel import show_cases
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage import project_actions as projects
 from napari_dim.gui.widgets.small_widgets import while_alive
@@ -77,6 +78,7 @@ class ProjectButton(QToolButton):
         if project is None:
             return
         menu.addSeparator()
+        self._add("List of cases…", lambda: show_cases(self.session))
         self._fill_cases(menu.addMenu("Cases"), project)
         self._add("Open the next case", lambda: do(self.session, projects.next_case))
         if not project.read_only:

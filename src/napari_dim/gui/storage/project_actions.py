@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 
 from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
@@ -168,6 +169,14 @@ def next_case(session: Session) -> str:
     before = "" if session.image is None else session.autosave.case_of(session.image)
     following = project.after(before) or project.cases[0]
     return switch_case(session, following.name)
+
+
+def mark_exported(session: Session, labels: Labels) -> None:
+    """Remember in the project that the mask of a scan was exported today."""
+    project, image = current_project(session), session.owner_of(labels)
+    case = "" if image is None else session.autosave.case_of(image)
+    if case and project is not None and not project.read_only:
+        project.update_case(case, exported=f"{date.today()}")
 
 
 def add_files(session: Session, paths: Iterable[Path], site: str = "") -> str:

@@ -1,0 +1,186 @@
+"""The cases of the open project: state, site, search, and from one to the next."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dim.errors import InputError
+from napari_dim.gui.keys import do
+from napari_dim.gui.logic.case_list import CaseRow, matching, neighbour, row_of
+from napari_dim.gui.session import Session
+from napari_dim.gui.storage import project_actions as projects
+from napari_dim.gui.widgets.small_widgets import while_alive
+from napari_dim.project import Project
+
+COLUMNS = ("case", "site", "state")
+
+
+class CasesPanel(QWidget):
+    """A table of the project's cases; a double click, Enter or the arrows open one.
+
+    What is known of the cases is read in the background.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    _found = Signal(object, object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.rows: list[CaseRow] = []
+        self._reading: object = None
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("search: name, site, labelled, exported…")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(lambda _: self._fill())
+        self.table = QTableWidget(0, len(COLUMNS))
+        self.table.setHorizontalHeaderLabels(COLUMNS)
+        self.table.verticalHeader().hide()
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        header = self.table.horizontalHeader()
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.setToolTip("Double-click a case, or press Enter, to work on it")
+        self.table.itemActivated.connect(lambda item: self._open(self._names()[item.row()]))
+        self.before = QPushButton("◀ Previous")
+        self.before.clicked.connect(lambda: self._step(-1))
+        self.after = QPushButton("Next ▶")
+        self.after.clicked.connect(lambda: self._step(1))
+        for button, which in ((self.before, "before"), (self.after, "after")):
+            button.setToolTip(f"Work on the case {which} this one, of those that are listed")
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.before)
+        buttons.addWidget(self.after)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.addWidget(self.search)
+        column.addWidget(self.table, 1)
+        column.addLayout(buttons)
+        self._soon = QTimer(self, singleShot=True, interval=300)
+        self._soon.timeout.connect(self._read)
+        self._found.connect(self._on_found)
+        while_alive(self, session.autosave.changed, self.refresh)
+        while_alive(self, session.case_changed, self.refresh)
+        while_alive(self, session.changed, self.refresh)
+        self._read()
+
+    @property
+    def project(self) -> Project | None:
+        """The open project."""
+        return projects.current_project(self.session)
+
+    def refresh(self) -> None:
+        """Read the cases anew, soon."""
+        if self.isVisible() and not self._soon.isActive():
+            self._soon.start()
+
+    def showEvent(self, event: Any) -> None:  # noqa: N802
+        """Catch up with what happened while it was hidden."""
+        self._soon.start()
+        super().showEvent(event)
+
+    def _read(self) -> None:
+        project = self.project
+        known = {row.name: row for row in self.rows}
+        cases = () if project is None else project.cases
+        self.rows = [known.get(case.name, CaseRow(case.name, case.site)) for case in cases]
+        self._fill()
+        if project is not None and self._reading is None:
+            self._reading = mark = object()
+            threading.Thread(
+                target=self._work, args=(project.folder, mark), name="cases", daemon=True
+            ).start()
+
+    def _work(self, folder: Path, mark: object) -> None:
+        """In the background: a look at the project's files, which changes nothing."""
+        rows: list[CaseRow] = []
+        try:
+            with Project.open(folder, read_only=True) as project:
+                rows = [row_of(project, case.name) for case in project.cases]
+        except (InputError, OSError):
+            pass
+        try:
+            self._found.emit(rows, mark)
+        except RuntimeError:  # the panel is gone
+            return
+
+    def _on_found(self, rows: list[CaseRow], mark: object) -> None:
+        if mark is self._reading:
+            self._reading = None
+        there = set() if self.project is None else {case.name for case in self.project.cases}
+        if rows and {row.name for row in rows} == there and rows != self.rows:
+            self.rows = rows
+            self._fill()
+
+    def _names(self) -> list[str]:
+        return [row.name for row in matching(self.rows, self.search.text())]
+
+    def _current(self) -> str:
+        image = self.session.image
+        return "" if image is None else self.session.autosave.case_of(image)
+
+    def _fill(self) -> None:
+        shown, current = matching(self.rows, self.search.text()), self._current()
+        self.table.setRowCount(len(shown))
+        for place, row in enumerate(shown):
+            for number, text in enumerate((row.name, row.site, row.state)):
+                item = QTableWidgetItem(text)
+                font = item.font()
+                font.setBold(row.name == current)
+                item.setFont(font)
+                item.setToolTip(text)
+                self.table.setItem(place, number, item)
+            if row.name == current:
+                self.table.selectRow(place)
+        others = any(row.name != current for row in shown)
+        self.before.setEnabled(others)
+        self.after.setEnabled(others)
+
+    def _step(self, direction: int) -> None:
+        name = neighbour(self._names(), self._current(), direction)
+        if name:
+            self._open(name)
+
+    def _open(self, name: str) -> None:
+        do(self.session, lambda session: projects.switch_case(session, name))
+        self.refresh()
+
+    def keyPressEvent(self, event: Any) -> None:  # noqa: N802
+        """Enter opens the selected case."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.table.currentRow() >= 0:
+            self._open(self._names()[self.table.currentRow()])
+            return
+        super().keyPressEvent(event)
+
+
+def show_cases(session: Session) -> CasesPanel:
+    """Show the panel beside the layers, made when first asked for."""
+    window = session.viewer.window
+    known = [dock for name, dock in window.dock_widgets.items() if name == "Cases"]
+    if known and isinstance(known[0], CasesPanel):
+        known[0].parentWidget().show()
+        return known[0]
+    panel = CasesPanel(session)
+    window.add_dock_widget(panel, name="Cases", area="left")
+    return panel

@@ -1,0 +1,57 @@
+"""The list of a project's cases by hand: search, double click, next and previous."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from napari_dim.gui.layers.image_layers import current_slice
+from napari_dim.gui.panels.cases_panel import show_cases
+from napari_dim.gui.storage import project_actions as projects
+from tests.gui.conftest import tiny_image
+
+
+def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_path, qtbot):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number, place in enumerate((0.0, 500.0)):  # far from each other in space
+        affine = np.diag([1.0, 1, 3, 1])
+        affine[:3, 3] = place
+        nib.save(nib.Nifti1Image(tiny_image(number)[0].T, affine), folder / f"s{number}.nii.gz")
+    session = workspace.session
+    projects.from_folder(session, tmp_path / "p", folder)
+    session.set_site(session.image, "north")
+    workspace.annotate.new.click()
+    session.labels.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
+    viewer.dims.set_current_step(0, 5)
+    session.autosave.flush()
+    panel = show_cases(session)
+    assert show_cases(session) is panel
+
+    def states():
+        table = panel.table
+        return [table.item(n, 2).text() for n in range(table.rowCount())]
+
+    qtbot.waitUntil(lambda: states() == ["1 of 12 labelled", "not labelled"], timeout=20_000)
+    assert panel.table.item(0, 1).text() == "north"
+    QTest.mouseClick(panel.after, Qt.MouseButton.LeftButton)
+    assert session.image.name == "s1"
+    assert [layer.name for layer in viewer.layers] == ["s1"]
+    low, high = session.image.extent.world
+    centre = np.asarray(viewer.camera.center)[-2:]
+    assert ((low[-2:] < centre) & (centre < high[-2:])).all()
+    panel.search.setFocus()
+    QTest.keyClicks(panel.search, "north")
+    assert panel.table.rowCount() == 1
+    panel.table.setCurrentCell(0, 0)
+    QTest.keyClick(panel.table, Qt.Key.Key_Return)
+    QApplication.processEvents()
+    assert session.image.name == "s0"
+    # The slice that was left, the same number in napari's slider, here and in the strip.
+    assert viewer.dims.current_step[0] == 5
+    assert current_slice(viewer, session.image) == 5
+    assert workspace.strip._current == 5
+    session.autosave.close()
