@@ -9,7 +9,7 @@ from napari.layers import Labels, Layer
 
 from napari_dim.gui.hooks.reader_writer import get_reader
 from napari_dim.gui.jobs.training_plan import Part, case_of
-from napari_dim.gui.layers.image_layers import current_slice, go_to_slice, labels_array
+from napari_dim.gui.layers.image_layers import current_slice, go_to_slice, labels_array, new_labels
 from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.panels.reference_scores import compared
 from napari_dim.gui.storage.mask_files import save_labels
@@ -137,6 +137,7 @@ def test_a_reversed_scan_is_labelled_and_saved_where_it_lies(viewer, workspace, 
 
 def test_layers_without_a_file_are_taken_by_shape_or_as_shown(viewer, workspace):
     image = viewer.add_image(np.zeros((6, 20, 20)), scale=(3, 1, 1), name="array")
+    assert fits(new_labels(image), image)
     bare = viewer.add_labels(np.zeros((6, 20, 20), int), name="bare")
     assert fits(bare, image)
     assert workspace.session.labels is bare

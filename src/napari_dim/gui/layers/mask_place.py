@@ -28,7 +28,8 @@ def fits(labels: Layer, image: Layer) -> bool:
         if shape != spatial_shape(image):
             return False
         found, like = _found(labels, image)
-        return found.same(like.grid) and _cut(labels) == _cut(image)
+        cuts = {_cut(layer) for layer in (labels, image)} - {None}
+        return found.same(like.grid) and len(cuts) < 2
     except InputError:
         return False
 
@@ -106,10 +107,10 @@ def _source(layer: Layer) -> Source | None:
     return source if isinstance(source, Source) and layer_source(layer) is source else None
 
 
-def _cut(layer: Layer) -> int:
-    """Along which axis of its file a layer is cut."""
+def _cut(layer: Layer) -> int | None:
+    """Along which axis of its file a layer is cut, if it came from one."""
     source = _source(layer)
-    return -1 if source is None else source.grid.slice_axis
+    return None if source is None else source.grid.slice_axis
 
 
 def _bare(layer: Layer) -> bool:
