@@ -78,26 +78,20 @@ def measure(cohort: Path, args: Any, seed: int) -> list[dict[str, Any]]:
 
 def load(cohort: Path, most: int, ids: tuple[int, int]) -> tuple[list[Any], list[np.ndarray]]:
     """Training cases with and without labels, and the whole masks of them."""
-    from napari_dim.data import load as loading
+    from napari_dim.data.cohort import read_cohort
     from napari_dim.data.load import load_case, load_reference
 
-    read = getattr(loading, "read_cohort", None)
-    if read is None:
-        try:
-            from napari_dim.data.cohort import read_cohort as read
-        except ImportError:
-            from napari_dim.project.cohort import read_cohort as read
-    rows = [row for row in read(cohort).cases if row.split == "train" and row.labels][:most]
-    truths = [
-        np.where(np.isin(load_reference(row)[1], ids), load_reference(row)[1], 0) for row in rows
-    ]
+    rows = [row for row in read_cohort(cohort).cases if row.split == "train" and row.labels][:most]
+    truths = [only(load_reference(row)[1], ids) for row in rows]
     cases = [load_case(row) for row in rows]
     return [
-        case
-        if case.mask is None
-        else replace(case, mask=np.where(np.isin(case.mask, ids), case.mask, 0))
-        for case in cases
+        case if case.mask is None else replace(case, mask=only(case.mask, ids)) for case in cases
     ], truths
+
+
+def only(mask: np.ndarray, ids: tuple[int, int]) -> np.ndarray:
+    """A mask with some classes alone."""
+    return np.where(np.isin(mask, ids), mask, 0)
 
 
 def without(case: Any, late: int, kept: set[tuple[int, int]], place: int) -> Any:
@@ -113,9 +107,9 @@ def without(case: Any, late: int, kept: set[tuple[int, int]], place: int) -> Any
 
 def fit(cases: list[Any], settings: Any, start: Any = None) -> Any:
     """The model of a training."""
-    from napari_dim.engine.events import Finished
-    from napari_dim.engine.job import Job
-    from napari_dim.engine.train import train
+    from napari_dim.engine.training.events import Finished
+    from napari_dim.engine.training.job import Job
+    from napari_dim.engine.training.loop import train
 
     *_, last = train(Job(cases, settings, start=start))
     assert isinstance(last, Finished), last
@@ -126,7 +120,7 @@ def scores(
     model: Any, cases: list[Any], truths: list[np.ndarray], ids: tuple[int, ...]
 ) -> list[float]:
     """Dice of some classes over all slices without labels, mean of the cases."""
-    from napari_dim.engine.predict import predict
+    from napari_dim.engine.inference.predictor import predict
 
     found: dict[int, list[float]] = {class_id: [] for class_id in ids}
     for case, truth in zip(cases, truths, strict=True):
