@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer
+from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.gui.layers.image_layers import PLACE
+from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_layer import MaskLayer
 
 _FLAG = "napari_dim_answer"
@@ -22,13 +25,20 @@ def is_answer(layer: Layer) -> bool:
 
 
 def answer_layer(mask: MaskLayer, name: str) -> Labels:
-    """A locked layer of what the machine said last, as outlines in the colours of the mask."""
+    """A locked layer of what the machine said last, as outlines, paler than the mask's colours."""
     layer = mask.layer
     place: dict[str, Any] = {key: getattr(layer, key) for key in PLACE}
-    made = Labels(
-        answer_data(mask), name=name, colormap=layer.colormap, metadata={_FLAG: True}, **place
+    pale = {
+        info.id: 0.4 * transform_color(info.colour)[0] + 0.6 * np.ones(4)
+        for info in classes_of(layer)
+    }
+    colours = DirectLabelColormap(
+        color_dict={0: "transparent", None: "white", **pale}, background_value=0
     )
-    made.contour = 1
+    made = Labels(
+        answer_data(mask), name=name, colormap=colours, metadata={_FLAG: True}, opacity=1, **place
+    )
+    made.contour = 2
     made.editable = False
     return made
 
