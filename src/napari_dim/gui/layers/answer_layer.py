@@ -28,15 +28,16 @@ def answer_layer(mask: MaskLayer, name: str) -> Labels:
     """A locked layer of what the machine said last, as outlines, paler than the mask's colours."""
     layer = mask.layer
     place: dict[str, Any] = {key: getattr(layer, key) for key in PLACE}
-    pale = {
-        info.id: 0.4 * transform_color(info.colour)[0] + 0.6 * np.ones(4)
-        for info in classes_of(layer)
-    }
-    colours = DirectLabelColormap(
-        color_dict={0: "transparent", None: "white", **pale}, background_value=0
-    )
+    colours: dict[int | None, Any] = {0: "transparent", None: "white"}
+    for info in classes_of(layer):
+        colours[info.id] = np.clip(0.4 * transform_color(info.colour)[0] + 0.6, 0, 1)
     made = Labels(
-        answer_data(mask), name=name, colormap=colours, metadata={_FLAG: True}, opacity=1, **place
+        answer_data(mask),
+        name=name,
+        colormap=DirectLabelColormap(color_dict=colours, background_value=0),
+        metadata={_FLAG: True},
+        opacity=1,
+        **place,
     )
     made.contour = 2
     made.editable = False
