@@ -19,7 +19,7 @@ def test_the_paper_s_settings():
     assert (paper.labelled_batch, paper.unlabelled_batch) == (4, 4)
     assert paper.steps == 30_000
     assert paper.budget is None
-    assert (paper.network, paper.width) == ("unet", 64)
+    assert (paper.network, paper.width) == ("published-unet", 64)
     assert paper.sharpness > 0
     assert paper.sharpness_every == 1
     assert paper.system.least_weight == 0

@@ -18,9 +18,9 @@ from pydantic.fields import FieldInfo
 from napari_dim.errors import InputError
 from napari_dim.options import OPTIONS, DimOptions, Options, SystemOptions, setting
 
-Preset = Literal["interactive", "paper"]
+Preset = Literal["interactive", "paper", "published"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Network = Literal["resunet", "unet"]
+Network = Literal["resunet", "unet", "published-unet"]
 Optimiser = Literal["sgd", "adamw"]
 Subset = Literal["norm", "all"]
 
@@ -32,7 +32,8 @@ class Settings(BaseModel):
 
     preset: Preset = setting(
         "interactive",
-        "interactive: made for an annotator who waits. paper: the paper's network and schedule.",
+        "interactive: made for an annotator who waits. paper: the paper's network and schedule, as "
+        "printed. published: the same as the baseline's public loop runs it",
         group="run",
     )
     system: SystemOptions = setting(
@@ -108,6 +109,14 @@ class Settings(BaseModel):
     learning_rate: float = setting(2e-3, "Learning rate", group="optimiser", gt=0, le=1)
     momentum: float = setting(0.9, "Momentum of SGD", group="optimiser", ge=0, lt=1)
     weight_decay: float = setting(1e-4, "Weight decay", group="optimiser", ge=0, le=1)
+    cross_entropy: Literal["counted", "all"] = setting(
+        "counted", "Cross-entropy is the mean over the pixels that count, or over all of them",
+        group="optimiser",
+    )  # fmt: skip
+    dice: Literal["present", "squared"] = setting(
+        "present", "Dice with plain sums over the classes that are there, or with squared ones "
+        "pooled over the batch", group="optimiser",
+    )  # fmt: skip
     decay_power: float = setting(
         0.9, "Learning rate falls as (1 - t/T) to this power", group="optimiser", ge=0, le=4
     )
@@ -140,6 +149,18 @@ class Settings(BaseModel):
         group="views", ge=0, le=3,
     )  # fmt: skip
 
+    strong_view: Literal["full", "published"] = setting(
+        "full", "What the strong view changes: also gamma, bias field and noise, or always "
+        "brightness, contrast and blur as the baseline's public code does", group="views",
+    )  # fmt: skip
+    strong_range: tuple[float, float] = setting(
+        (0.5, 1.5), "Range of the published strong view's factors (prostate there: 0.1 to 2)",
+        group="views",
+    )  # fmt: skip
+    border: Literal["edge", "dark"] = setting(
+        "edge", "What lies beyond a moved slice: its edge again, or the darkest value, labelled "
+        "background, as in the baseline's public code", group="views",
+    )  # fmt: skip
     strong_labelled: bool = setting(
         True, "Labelled slices are shown in the strong view too (the paper: weak)", group="views"
     )
@@ -166,6 +187,9 @@ class Settings(BaseModel):
     def _check(self) -> Self:
         if self.steps is None and self.budget is None:
             raise ValueError("give a budget in seconds or a number of steps")
+        low, high = self.strong_range
+        if not 0 <= low <= high <= 10:
+            raise ValueError("strong_range is two factors between 0 and 10, the smaller first")
         for region in self.regions:
             if not region or any(not 0 < i < 2**31 for i in region):
                 raise ValueError("a region is a group of class ids above 0")
@@ -228,7 +252,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "context": 0,
         "usual_size": 256,
         "max_size": 256,
-        "network": "unet",
+        "network": "published-unet",
         "width": 64,
         "optimiser": "sgd",
         "learning_rate": 0.03,
@@ -244,8 +268,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "strong_labelled": False,
         "divergence": "js",
         "estimator": "marginal",
-        "align_weight": 1.0,
-        "entropy_weight": 0.0,
+        "ramp": "printed",
         "confidence": 0.95,
         "teacher_decay": 0.99,
         "teacher_memory": 1.0,
@@ -257,6 +280,23 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """What each preset changes. The interactive preset is the defaults above."""
+PRESETS["published"] = {
+    **PRESETS["paper"],
+    # What the baseline's public loop does otherwise than the paper prints, or leaves open.
+    "ramp": "squared",
+    "passes": "separate",
+    "teacher_paste": "unmoved",
+    "symmetric_dice": True,
+    "background_dice": "whole",
+    "teacher_statistics": "own",
+    "box": "linear",
+    "agreement_of": "channel",
+    "cross_entropy": "all",
+    "dice": "squared",
+    "flip": 0.0,
+    "border": "dark",
+    "strong_view": "published",
+}
 
 SYSTEM_DEFAULTS: dict[str, dict[str, Any]] = {
     # Sharpness-aware optimisation is DiM's; the others spend no time on it unless asked.

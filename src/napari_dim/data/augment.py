@@ -150,6 +150,48 @@ def strong_view(x: Tensor, strength: float, generator: torch.Generator) -> Tenso
     return x.addcmul_(noise, 0.25 * strength * draw[6].square())
 
 
+def beyond(place: Tensor, sizes: Tensor) -> Tensor:
+    """Where a weak view looks beyond its slice, ``(batch, row, column)``, bool."""
+    last = (sizes - 1)[:, None, None, :].to(place)
+    return ((place < 0) | (place > last)).any(-1)
+
+
+def published_strong_view(
+    x: Tensor, factors: tuple[float, float], generator: torch.Generator
+) -> Tensor:
+    """`x` with other brightness, contrast and sharpness, each always, as public code does.
+
+    Values are first brought to [0, 1], and back: brightness times a factor, contrast towards
+    the slice's mean times another, both cut to [0, 1], then a Gaussian blur of 0.1 to 2
+    pixels whose kernel is a tenth of the slice.
+
+    Parameters
+    ----------
+    x
+        ``(batch, channel, row, column)``.
+    factors
+        Least and largest factor.
+    """
+    batch, channels, rows, columns = x.shape
+    draw = torch.rand(3, batch, 1, 1, 1, generator=generator, device=x.device)
+    low = x.amin((1, 2, 3), keepdim=True)
+    span = (x.amax((1, 2, 3), keepdim=True) - low).clamp_min(1e-6)
+    brighter, sharper = factors[0] + (factors[1] - factors[0]) * draw[:2]
+    unit = ((x - low) / span * brighter).clamp(0, 1)
+    middle = unit.mean((1, 2, 3), keepdim=True)
+    unit = ((unit - middle) * sharper + middle).clamp(0, 1)
+    reach = max(1, min(rows, columns) // 20)
+    offset = torch.arange(-reach, reach + 1, device=x.device)
+    sigma = 0.1 + 1.9 * draw[2].view(batch, 1)
+    kernel = torch.exp(-((offset / sigma) ** 2) / 2)
+    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)
+    planes = F.pad(unit.reshape(1, -1, rows, columns), (reach,) * 4, mode="reflect")
+    planes = F.conv2d(planes, kernel[:, None, :, None], groups=batch * channels)
+    planes = F.conv2d(planes, kernel[:, None, None, :], groups=batch * channels)
+    blurred: Tensor = planes.view(x.shape) * span + low
+    return blurred
+
+
 def _spread(coarse: Tensor, size: tuple[int, int]) -> Tensor:
     """A coarse field on a fine grid, bicubic, corners aligned."""
     rows = _bicubic(coarse.shape[-2], size[0], coarse.device)

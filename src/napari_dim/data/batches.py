@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_dim.data.augment import WeakView, look, look_labels, strong_view
+from napari_dim.data.augment import (
+    WeakView,
+    beyond,
+    look,
+    look_labels,
+    published_strong_view,
+    strong_view,
+)
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream
 
@@ -68,6 +75,10 @@ class Sampler:
         Whether `Views.labelled_strong` is strong, or the weak view again.
     stream
         Where unlabelled slices come from if the store can't hold them.
+    factors
+        Range of the published strong view's factors; None for ours.
+    dark
+        Whether what lies beyond a slice is dark and background, not its edge again.
     """
 
     store: SliceStore
@@ -79,6 +90,8 @@ class Sampler:
     strength: float
     strong_labelled: bool
     stream: Stream | None = None
+    factors: tuple[float, float] | None = None
+    dark: bool = False
 
     def draw(self, *, with_unlabelled: bool, with_strong: bool = True) -> Views:
         """One batch; without unlabelled slices where there are none or none are wanted.
@@ -119,15 +132,24 @@ class Sampler:
         place = self.weak.grid(sizes, canvas, self.generator)
         weak = look(images, place, sizes)
         index = look_labels(drawn.labels, place[:count], sizes[:count])
+        if self.dark:
+            outside = beyond(place, sizes)
+            weak = torch.where(outside[:, None], weak.amin((1, 2, 3), keepdim=True), weak)
+            index = torch.where(outside[:count], 0, index)
 
         first = 0 if self.strong_labelled else count
         last = len(weak) if with_strong else count
         strong = weak
         if first < last:
-            strong = strong_view(weak[first:last], self.strength, self.generator)
+            strong = self._strong(weak[first:last])
         labelled_strong = strong[:count] if self.strong_labelled else weak[:count]
         if alone:
             return Views(weak, labelled_strong, index)
         scans = (drawn.scans[:count], drawn.scans[count:])
         other_strong = strong[count - first :] if with_strong else None
         return Views(weak[:count], labelled_strong, index, weak[count:], other_strong, scans)
+
+    def _strong(self, weak: Tensor) -> Tensor:
+        if self.factors is not None:
+            return published_strong_view(weak, self.factors, self.generator)
+        return strong_view(weak, self.strength, self.generator)

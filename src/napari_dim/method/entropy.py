@@ -31,6 +31,26 @@ def sample_entropy(targets: Targets, logits: Tensor) -> Tensor:
     return -torch.xlogy(p, p).sum(1).mean((1, 2)) / math.log(p.shape[1])
 
 
+def pixel_entropy(targets: Targets, probability: Tensor) -> Tensor:
+    """Entropy of each pixel as a share of its maximum, ``(batch, 1 or channel, row, column)``.
+
+    Of exclusive classes it is one a pixel (at most ln K), of regions one a channel (ln 2).
+    """
+    p = probability
+    if targets.exclusive:
+        return -torch.xlogy(p, p).sum(1, keepdim=True) / math.log(p.shape[1])
+    return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)) / math.log(2)
+
+
+def robust_entropy(targets: Targets, probability: Tensor, power: float = 2.0) -> Tensor:
+    """``mean[(H² + 1e-8)^η]``, H as a share of its maximum: FDA's regulariser (Charbonnier).
+
+    1 where all is uniform, about 0 where all is certain; sure pixels are pushed less than by
+    plain entropy.
+    """
+    return (pixel_entropy(targets, probability).square() + 1e-8).pow(power).mean()
+
+
 def select(entropy: Tensor, threshold: float) -> Tensor:
     """``S(x)``, equation (3): 1 where the entropy is below E_0, without gradient."""
     return (entropy.detach() < threshold).to(entropy.dtype)

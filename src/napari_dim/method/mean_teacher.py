@@ -23,8 +23,12 @@ def decay_at(step: int, decay: float, memory: float = 1.0) -> float:
 
 
 @torch.no_grad()
-def follow(teacher: nn.Module, student: nn.Module, decay: float | Tensor) -> None:
+def follow(
+    teacher: nn.Module, student: nn.Module, decay: float | Tensor, *, statistics: bool = True
+) -> None:
     """``θ' <- decay θ' + (1 - decay) θ`` for parameters and running statistics.
+
+    Without `statistics` the parameters alone: the teacher keeps its own running ones.
 
     A decay of 1 keeps the teacher, 0 copies the student. Counters are copied. A decay that
     is a scalar on the device is not read, so nothing waits for it.
@@ -32,8 +36,8 @@ def follow(teacher: nn.Module, student: nn.Module, decay: float | Tensor) -> Non
     old: list[Tensor] = []
     new: list[Tensor] = []
     for mine, theirs in zip(
-        (*teacher.parameters(), *teacher.buffers()),
-        (*student.parameters(), *student.buffers()),
+        (*teacher.parameters(), *(teacher.buffers() if statistics else ())),
+        (*student.parameters(), *(student.buffers() if statistics else ())),
         strict=True,
     ):
         if mine.is_floating_point():

@@ -13,6 +13,7 @@ from torch import Tensor
 
 AREA = (0.02, 0.40)
 ASPECT = (0.3, 3.3)
+TRIES = 8
 
 
 def mix_amplitude(x: Tensor, style: Tensor, ratio: Tensor, area: float) -> Tensor:
@@ -91,8 +92,16 @@ def box_masks(
     aspect = (low + (high - low) * draw[1]).exp()
     height = (area * aspect).sqrt().clamp(1, rows)
     width = (area / height).clamp(1, columns)
-    top = draw[2] * (rows - height)
-    left = draw[3] * (columns - width)
+    return _boxes(height, width, draw[2], draw[3], rows, columns)
+
+
+def _boxes(
+    height: Tensor, width: Tensor, down: Tensor, right: Tensor, rows: int, columns: int
+) -> Tensor:
+    """Boxes of these sizes, ``(batch,)``, at these shares of the way down and right."""
+    device = height.device
+    top = down * (rows - height)
+    left = right * (columns - width)
     row = torch.arange(rows, device=device) + 0.5
     column = torch.arange(columns, device=device) + 0.5
     inside_rows = (row >= top[:, None]) & (row < (top + height)[:, None])
@@ -105,6 +114,47 @@ def box_masks(
 def _log_aspect(device: torch.device) -> Tensor:
     """Kept on the device: nothing is brought there in the middle of a step."""
     return torch.tensor(ASPECT, device=device).log()
+
+
+def linear_box_masks(
+    batch: int, rows: int, columns: int, *, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """As `box_masks`, drawn as the baseline's public code does.
+
+    The aspect is uniform in [0.3, 1/0.3], and boxes that don't fit are drawn again: here the
+    first of `TRIES` that fits is taken.
+    """
+    draw = torch.rand(4, batch, TRIES, generator=generator, device=device)
+    area = (AREA[0] + (AREA[1] - AREA[0]) * draw[0]) * rows * columns
+    aspect = 0.3 + (1 / 0.3 - 0.3) * draw[1]
+    height, width = (area * aspect).sqrt(), (area / aspect).sqrt()
+    fits = (height < rows) & (width < columns)
+    first = fits.float().argmax(1, keepdim=True)
+    height, width, down, right = (
+        each.gather(1, first)[:, 0]
+        for each in (height.clamp_max(rows), width.clamp_max(columns), draw[2], draw[3])
+    )
+    return _boxes(height, width, down, right, rows, columns)
+
+
+def patch_mask(
+    rows: int, columns: int, share: float, *, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Ones, and zeros in one rectangle whose sides are this share of the slice's (BCP).
+
+    Returns
+    -------
+    Tensor
+        ``(1, 1, row, column)``, float; exactly ``⌊share rows⌋ ⌊share columns⌋`` zeros.
+    """
+    height, width = int(share * rows + 1e-9), int(share * columns + 1e-9)
+    draw = torch.rand(2, generator=generator, device=device)
+    top = (draw[0] * (rows - height + 1)).floor()
+    left = (draw[1] * (columns - width + 1)).floor()
+    row, column = torch.arange(rows, device=device), torch.arange(columns, device=device)
+    inside_rows = (row >= top) & (row < top + height)
+    inside_columns = (column >= left) & (column < left + width)
+    return 1 - (inside_rows[:, None] & inside_columns).float()[None, None]
 
 
 def paste(inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:

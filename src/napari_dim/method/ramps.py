@@ -19,3 +19,16 @@ def ramp(progress: float) -> float:
         From e^-5 at the start to 1 at the end.
     """
     return math.exp(-5.0 * (1.0 - min(max(progress, 0.0), 1.0)))
+
+
+def squared_ramp(progress: float, reach: float = 1.0) -> float:
+    """``exp(-5 (1 - min(t/T / reach, 1))²)``: the weight as public code runs it.
+
+    Parameters
+    ----------
+    progress
+        t / T.
+    reach
+        t / T at which it is 1.
+    """
+    return math.exp(-5.0 * (1.0 - min(max(progress / reach, 0.0), 1.0)) ** 2)

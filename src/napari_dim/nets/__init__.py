@@ -7,10 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
+from napari_dim.nets.dropout import replace_dropout, seed_dropout
 from napari_dim.nets.published_unet import PublishedUNet
 from napari_dim.nets.unet import paper_unet, residual_unet
 
-__all__ = ["PublishedUNet", "build", "last_map"]
+__all__ = ["PublishedUNet", "build", "last_map", "seed_dropout"]
 
 
 def build(
@@ -34,18 +35,21 @@ def build(
     if name == "published-unet":
         return PublishedUNet(channels_in, channels_out, width, dropout=dropout)
     makers: dict[str, Any] = {"resunet": residual_unet, "unet": paper_unet}
-    network: nn.Module = makers[name](channels_in, channels_out, width, dropout=dropout)
-    return network
+    return replace_dropout(makers[name](channels_in, channels_out, width, dropout=dropout))
 
 
 def last_map(network: nn.Module, x: Tensor) -> Tensor:
     """The map that a network makes its logits of, ``(batch, channel, row, column)``."""
     seen: list[Tensor] = []
     layers = [layer for layer in network.modules() if isinstance(layer, _ConvNd)]
-    last = [layer for layer in layers if layer.in_channels != layer.out_channels][-1]
-    handle = last.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+    handles = [
+        layer.register_forward_pre_hook(lambda layer, given: seen.append(given[0]))
+        for layer in layers
+        if layer.in_channels != layer.out_channels
+    ]
     try:
         network(x)
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     return seen[-1].float()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from napari_dim.nets.dropout import SeededDropout
+
 DROPOUT = (0.05, 0.1, 0.2, 0.3, 0.5)
 """From the first to the deepest level of the encoder, as in the public code for 2D slices."""
 
@@ -68,7 +70,7 @@ def _double(before: int, after: int, dropout: float = 0.0) -> nn.Sequential:
     layers: list[nn.Module] = []
     for number, channels in enumerate((before, after)):
         if number and dropout > 0:
-            layers.append(nn.Dropout(dropout))
+            layers.append(SeededDropout(dropout))
         layers += [
             nn.Conv2d(channels, after, 3, padding=1, bias=False),
             nn.BatchNorm2d(after),

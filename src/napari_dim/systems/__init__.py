@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_dim.systems.bcp import BCP
+from napari_dim.systems.caussl import CauSSL
+from napari_dim.systems.coranet import CoraNet
+from napari_dim.systems.cps import CPS
 from napari_dim.systems.dim import DiM
+from napari_dim.systems.fda import FDA
+from napari_dim.systems.midss import FixMatch, FixMatchCutMix, MiDSS, UpperBound
+from napari_dim.systems.ssnet import SSNet
 from napari_dim.systems.system import System
+from napari_dim.systems.uamt import UAMT
 from napari_dim.systems.unet import Supervised
 
 if TYPE_CHECKING:
@@ -13,5 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SYSTEMS", "System"]
 
-SYSTEMS: Mapping[str, type[System]] = {kind.name: kind for kind in (DiM, Supervised)}
+SYSTEMS: Mapping[str, type[System]] = {
+    kind.name: kind
+    for kind in (
+        DiM, Supervised, MiDSS, FixMatch, FixMatchCutMix, UpperBound, UAMT, FDA, CPS, CauSSL,
+        CoraNet, SSNet, BCP,
+    )
+}  # fmt: skip
 """Every system, by the name in the settings."""

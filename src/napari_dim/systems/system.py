@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from napari_dim import nets
+from napari_dim.method.losses import OURS, LossForm, segmentation_loss
 from napari_dim.method.sharpness import perturbed
 from napari_dim.method.targets import Targets
 
@@ -100,6 +101,8 @@ class Course:
         Makes the settings' optimiser for parameters.
     adam
         Makes Adam for parameters, with its own `lr`, `betas`, `weight_decay`.
+    form
+        How cross-entropy and Dice are averaged.
     decay_power
         The rate falls as ``(1 - t/T)`` to this power.
     sharpness, sharpness_every, sharpness_from
@@ -114,6 +117,7 @@ class Course:
     autocast: Callable[[], AbstractContextManager[object]]
     optimiser: Callable[[Iterable[nn.Parameter]], Optimizer]
     adam: Callable[..., Optimizer]
+    form: LossForm = OURS
     decay_power: float = 0.9
     sharpness: float = 0.0
     sharpness_every: int = 1
@@ -200,6 +204,7 @@ class System(ABC):
         self.targets = copy.copy(self.plan.targets).to(course.device)
         channels_last = torch.channels_last
         self.networks.to(course.device, memory_format=channels_last)  # type: ignore[call-overload]
+        nets.seed_dropout(self.networks, course.generator)
         self.optimisers = self.make_optimisers()
 
     def make_optimisers(self) -> dict[str, Optimizer]:
@@ -209,6 +214,7 @@ class System(ABC):
     def end(self) -> None:
         """Let go of what training needed."""
         self.optimisers = {}
+        nets.seed_dropout(self.networks, None)
         self.__dict__.pop("course", None)
 
     def rates(self, progress: float) -> dict[str, float]:
@@ -249,6 +255,21 @@ class System(ABC):
         stage = self.stage(progress, step)
         self.prepare(stage, progress, step)
         return self.take(batch, stage, self.pace(progress, step))
+
+    def forward(self, network: str, *views: Tensor) -> tuple[Tensor, ...]:
+        """The float32 logits of some views, passed as one batch: they share its statistics."""
+        with self.course.autocast():
+            logits: Tensor = self.networks[network](torch.cat(views))
+        return logits.float().split_with_sizes([len(view) for view in views])
+
+    def loss(self, logits: Tensor, target: Tensor, weight: Tensor, **how: Any) -> Tensor:
+        """``CE + Dice`` in the form of the settings; see `method.losses.segmentation_loss`."""
+        form = self.course.form
+        return segmentation_loss(self.targets, logits, target, weight, form, **how)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers in [0, 1), on the device."""
+        return torch.rand(*shape, generator=self.course.generator, device=self.course.device)
 
     def mask_network(self) -> nn.Module:
         """The network from slices to the logits of the masks."""
@@ -315,16 +336,6 @@ class SingleLoss(System):
             optimiser.step()
         self.after(batch, guide, stage, pace)
         return parts
-
-    def forward(self, network: str, *views: Tensor) -> tuple[Tensor, ...]:
-        """The float32 logits of some views, passed as one batch: they share its statistics."""
-        with self.course.autocast():
-            logits: Tensor = self.networks[network](torch.cat(views))
-        return logits.float().split_with_sizes([len(view) for view in views])
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Numbers in [0, 1), on the device."""
-        return torch.rand(*shape, generator=self.course.generator, device=self.course.device)
 
 
 def cycled(x: Tensor, count: int) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from napari_dim.method.losses import segmentation_loss
 from napari_dim.systems.system import Batch, Pace, SingleLoss, Stage
 
 
@@ -24,5 +23,5 @@ class Supervised(SingleLoss):
         self, batch: Batch, guide: Any, stage: Stage, pace: Pace
     ) -> dict[str, Tensor]:
         (logits,) = self.forward("student", batch.labelled_strong)
-        loss = segmentation_loss(self.targets, logits, *self.targets.encode(batch.index))
+        loss = self.loss(logits, *self.targets.encode(batch.index))
         return {"supervised": loss, "total": loss}

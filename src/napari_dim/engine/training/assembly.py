@@ -16,6 +16,7 @@ from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import autocast_for
+from napari_dim.method.losses import LossForm
 from napari_dim.systems.system import Course, System
 
 MOMENTS: dict[type[Optimizer], tuple[str, ...]] = {
@@ -67,6 +68,7 @@ def begin(
         autocast_for(device, settings.mixed_precision),
         optimiser,
         adam,
+        LossForm(settings.cross_entropy, settings.dice),
         settings.decay_power,
         settings.sharpness,
         settings.sharpness_every,
@@ -103,6 +105,8 @@ def sampler_of(
         settings.strength,
         settings.strong_labelled,
         stream,
+        settings.strong_range if settings.strong_view == "published" else None,
+        settings.border == "dark",
     )
 
 
