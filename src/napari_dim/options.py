@@ -139,7 +139,7 @@ class DimOptions(Options):
         group="published",
     )  # fmt: skip
     agreement_of: Literal["pixel", "channel"] = setting(
-        "pixel", "Pastes agree on a pixel where all its channels do, or channel by channel",
+        "pixel", "Pastes agree on a pixel where all its regions do, or region by region",
         group="published",
     )  # fmt: skip
 
@@ -303,15 +303,34 @@ class BcpOptions(Options):
                                    group="method", ge=0, le=1)  # fmt: skip
 
 
+class SifaOptions(Options):
+    """SIFA: looks and features aligned by adversaries."""
+
+    name: Literal["sifa"] = "sifa"
+    cycle: float = setting(10.0, "Weight of the cycle", group="method", ge=0, le=1000)
+    rate: float = setting(1e-3, "Rate of encoder and classifiers", group="method", gt=0, le=1)
+    look_rate: float = setting(2e-4, "Rate of translators and critics", group="method",
+                               gt=0, le=1)  # fmt: skip
+
+
+class UdaVaeOptions(Options):
+    """UDA-VAE++: latents of both domains made alike."""
+
+    name: Literal["uda-vae"] = "uda-vae"
+    rate: float = setting(1e-4, "Learning rate, of Adam", group="method", gt=0, le=1)
+    scale: float = setting(1e-3, "All weights times this; Adam does not care", group="method",
+                           gt=0, le=1)  # fmt: skip
+
+
 SystemOptions = Annotated[
     DimOptions | SupervisedOptions | MidssOptions | FixMatchOptions | FixMatchCutMixOptions
     | UpperBoundOptions | UamtOptions | FdaOptions | CpsOptions | CausslOptions | CoranetOptions
-    | SsnetOptions | BcpOptions,
+    | SsnetOptions | BcpOptions | SifaOptions | UdaVaeOptions,
     Field(discriminator="name"),
 ]  # fmt: skip
 SystemName = Literal[
     "dim", "supervised", "midss", "fixmatch", "fixmatch-cutmix", "upper-bound", "uamt", "fda",
-    "cps", "caussl", "coranet", "ssnet", "bcp",
+    "cps", "caussl", "coranet", "ssnet", "bcp", "sifa", "uda-vae",
 ]  # fmt: skip
 
 OPTIONS: dict[str, type[Options]] = {

@@ -11,9 +11,11 @@ from napari_dim.systems.cps import CPS
 from napari_dim.systems.dim import DiM
 from napari_dim.systems.fda import FDA
 from napari_dim.systems.midss import FixMatch, FixMatchCutMix, MiDSS, UpperBound
+from napari_dim.systems.sifa import SIFA
 from napari_dim.systems.ssnet import SSNet
 from napari_dim.systems.system import System
 from napari_dim.systems.uamt import UAMT
+from napari_dim.systems.uda_vae import UDAVAE
 from napari_dim.systems.unet import Supervised
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ SYSTEMS: Mapping[str, type[System]] = {
     kind.name: kind
     for kind in (
         DiM, Supervised, MiDSS, FixMatch, FixMatchCutMix, UpperBound, UAMT, FDA, CPS, CauSSL,
-        CoraNet, SSNet, BCP,
+        CoraNet, SSNet, BCP, SIFA, UDAVAE,
     )
 }  # fmt: skip
 """Every system, by the name in the settings."""

@@ -155,7 +155,7 @@ class DiM(SingleLoss):
         if stitches:
             stitched, other = self.targets.harden(paste(predicted[2], predicted[1], box))
             same = stitched == pseudo
-            if options.agreement_of == "pixel":
+            if options.agreement_of == "pixel" or self.targets.exclusive:
                 same = same.all(1, keepdim=True)
             agreed = sure * same * (other >= options.confidence)
         if options.cutmix:  # boxes of the next unlabelled slice, with its label
