@@ -39,7 +39,7 @@ class Settings(BaseModel):
     system: SystemOptions = setting(
         DimOptions(),
         "How to learn. dim: from labelled and unlabelled slices; supervised: from labelled ones "
-        "alone; the others of the paper's tables by their names",
+        "alone; the others are those of the paper's tables",
         group="run",
     )
     budget: float | None = setting(

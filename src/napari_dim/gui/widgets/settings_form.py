@@ -74,7 +74,11 @@ def _editor(field: Any, value: Any) -> QWidget:
     kind = SystemName if field.annotation == get_args(SystemOptions)[0] else field.annotation
     if get_origin(kind) is Literal:
         box = QComboBox()
-        box.addItems([str(choice) for choice in get_args(kind)])
+        for place, choice in enumerate(get_args(kind)):
+            box.addItem(str(choice))
+            if kind is SystemName:  # one line each
+                line = (OPTIONS[choice].__doc__ or "").split("\n")[0]
+                box.setItemData(place, line, Qt.ItemDataRole.ToolTipRole)
         box.setCurrentText(str(value))
         return box
     if field.annotation is bool:
