@@ -21,10 +21,9 @@ CASES = {
     "napari-dim fit --help": ["-m", "napari_dim.cli", "fit", "--help"],
     "import napari_dim.volume": ["-c", "import napari_dim.volume"],
     "import torch": ["-c", "import torch"],
-    "import monai.networks.nets": ["-c", "import monai.networks.nets"],
     "import napari_dim.engine.training.loop": ["-c", "import napari_dim.engine.training.loop"],
 }
-HEAVY = ("torch", "monai", "napari", "scipy", "nibabel", "qtpy")
+HEAVY = ("torch", "napari", "scipy", "nibabel", "qtpy")
 
 
 def main() -> None:

@@ -106,8 +106,6 @@ def notes(monkeypatch):
 @pytest.fixture(scope="session")
 def engine_loaded():
     """Import the engine before any window waits for it: on a busy machine that takes long."""
-    import monai.networks.nets  # noqa: F401
-
     import napari_dim.engine.training.loop  # noqa: F401
 
 

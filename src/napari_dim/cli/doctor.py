@@ -14,7 +14,7 @@ from napari_dim.cli.console import messages, output
 from napari_dim.cli.system import check_window
 
 PACKAGES = (
-    "napari-dim", "napari", "npe2", "torch", "monai", "numpy", "scipy", "scikit-image",
+    "napari-dim", "napari", "npe2", "torch", "numpy", "scipy", "scikit-image",
     "nibabel", "safetensors", "qtpy", "PyQt6", "PySide6", "PyQt5", "vispy",
 )  # fmt: skip
 BINDINGS = ("PyQt6", "PySide6", "PyQt5")

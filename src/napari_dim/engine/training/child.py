@@ -20,8 +20,6 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which says stop.
 
-    import monai.networks.nets  # noqa: F401  Takes seconds, which the budget must not pay.
-
     from napari_dim.engine.training.control import Control
     from napari_dim.engine.training.events import Finished
     from napari_dim.engine.training.loop import train

@@ -20,7 +20,7 @@ LOSSES = "losses.csv"
 def record_of(job: Job, device: torch.device) -> dict[str, Any]:
     """What is needed to reproduce a training: seed, versions, inputs."""
     packages = {}
-    for name in ("napari-dim", "torch", "monai", "numpy"):
+    for name in ("napari-dim", "torch", "numpy"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:

@@ -185,7 +185,7 @@ class Training:
         plan, control = self._plan, self._control
         if not plan.settings.apart:
             with garbage_collection.loading():
-                import monai.networks.nets  # noqa: F401
+                import napari_dim.engine.training.loop  # noqa: F401
 
         from napari_dim.engine.training.checkpoint import Checkpoint
         from napari_dim.engine.training.child_process import run

@@ -13,6 +13,8 @@ from napari_dim.gui import keys
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
+from napari_dim.gui.jobs.early_import import import_soon
+from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
@@ -67,6 +69,7 @@ class Workspace(QWidget):
         self._soon = QTimer(self, singleShot=True, interval=150)
         self._soon.timeout.connect(self._show_slices)
         session.panel_opened()
+        import_soon(self)
         viewer = session.viewer
         keys.bind(viewer, session)
         self.destroyed.connect(lambda *_: _closed(session))

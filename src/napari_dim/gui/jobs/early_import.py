@@ -1,0 +1,35 @@
+"""What a training needs is imported before somebody asks for it: torch alone takes seconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dim.gui.jobs import garbage_collection
+
+WAIT = 700
+"""Milliseconds after the workspace has opened: the window is drawn first."""
+NEEDED = "napari_dim.engine.training.loop"
+
+_begun = False
+
+
+def import_soon(parent: QObject) -> None:
+    """Import it in the background, once in a process; nothing if `parent` goes before."""
+    if NEEDED not in sys.modules and not _begun:
+        QTimer.singleShot(WAIT, parent, _begin)
+
+
+def _begin() -> None:
+    global _begun
+    if _begun:
+        return
+    _begun = True
+    threading.Thread(target=_import, name="import", daemon=True).start()
+
+
+def _import() -> None:
+    with garbage_collection.set_apart(), garbage_collection.loading():
+        import napari_dim.engine.training.loop  # noqa: F401
