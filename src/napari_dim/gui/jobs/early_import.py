@@ -19,7 +19,9 @@ _begun = False
 def import_soon(parent: QObject) -> None:
     """Import it in the background, once in a process; nothing if `parent` goes before."""
     if NEEDED not in sys.modules and not _begun:
-        QTimer.singleShot(WAIT, parent, _begin)
+        timer = QTimer(parent, singleShot=True, interval=WAIT)
+        timer.timeout.connect(_begin)
+        timer.start()
 
 
 def _begin() -> None:
