@@ -11,6 +11,7 @@ import argparse
 import gc
 import json
 import statistics
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -18,9 +19,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from runs import machine
+from runs import dice_of, machine
 from step import built, cases
+from tasks import build
 
 from napari_dim.config import Settings
 from napari_dim.engine.training.assembly import set_rates
@@ -213,17 +216,226 @@ def start() -> dict[str, Any]:
     return found
 
 
+def beats(seconds: float) -> list[float]:
+    """Milliseconds between the beats of a 5 ms clock in this thread."""
+    gaps, last = [], time.perf_counter()
+    end = last + seconds
+    while last < end:
+        time.sleep(0.005)
+        now = time.perf_counter()
+        gaps.append((now - last) * 1000)
+        last = now
+    return sorted(gaps)
+
+
+def stall() -> dict[str, Any]:
+    """How long another thread of the process waits while one trains; no window is open."""
+    from napari_dim.engine.training.control import Control
+    from napari_dim.engine.training.loop import Job, train
+
+    def told(gaps: list[float]) -> dict[str, float]:
+        return {
+            name: round(gaps[min(len(gaps) - 1, int(share * len(gaps)))], 1)
+            for name, share in {"50 %": 0.5, "95 %": 0.95, "99 %": 0.99, "largest": 1}.items()
+        }
+
+    found = {"idle": told(beats(4))}
+    control, steps = Control(), []
+    job = Job(cases(160, 224), Settings.make(device="cuda", budget=60.0))
+
+    def work() -> None:
+        steps.extend(event for event in train(job, control))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    found["from Start on"] = told(beats(4))
+    found["training"] = told(beats(6))
+    control.cancel()
+    thread.join()
+    found["steps"] = steps[-1].steps
+    print(found, flush=True)
+    return found
+
+
+def memory() -> dict[str, Any]:
+    """The paper preset and the interactive one on a card of 4 GiB, and what is left after."""
+    from napari_dim.engine.training.events import Recovered, Started
+    from napari_dim.engine.training.loop import Job, train
+
+    found: dict[str, Any] = {}
+    clean()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(4 * 2**30 / total)
+    try:
+        for name, size, changes in (
+            ("interactive", (160, 224), {"budget": None, "steps": 60}),
+            ("paper", (256, 256), {"preset": "paper", "steps": 12}),
+            ("paper, bfloat16", (256, 256), {"preset": "paper", "steps": 12,
+                                             "mixed_precision": True}),
+        ):  # fmt: skip
+            clean()
+            before = torch.cuda.memory_reserved()
+            events = list(train(Job(cases(*size), Settings.make(device="cuda", **changes))))
+            found[name] = {
+                "end": type(events[-1]).__name__,
+                "recovered": [f"{e.problem}: {e.remedy}" for e in events
+                              if isinstance(e, Recovered)],
+                "started": any(isinstance(e, Started) for e in events),
+                "peak MiB": round(torch.cuda.max_memory_reserved() / 2**20),
+            }  # fmt: skip
+            del events
+            clean()
+            found[name]["MiB left after"] = round(
+                (torch.cuda.memory_reserved() - before) / 2**20, 1
+            )
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    print(json.dumps(found, indent=1), flush=True)
+    return found
+
+
+def predicting() -> dict[str, Any]:
+    """A volume of 512 x 512 x 400, and a cohort of 100 volumes from files to files."""
+    from predict import model_for, scan
+
+    from napari_dim.engine.inference.predictor import predict
+
+    volume = scan(512, 512, 400)
+    model = model_for(volume, 2)
+    times = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        predict(model, volume, device="cuda")
+        times.append(round(time.perf_counter() - begun, 3))
+    found: dict[str, Any] = {"512 x 512 x 400, seconds": times}
+    found["cohort"] = cohort(model)
+    print(found, flush=True)
+    return found
+
+
+def cohort(model: Any, count: int = 100) -> dict[str, Any]:
+    """Volumes of 192 x 192 x 48 from compressed files to compressed files."""
+    import shutil
+    import tempfile
+
+    import nibabel as nib
+
+    from napari_dim.cli.masks import chosen_images, plan, predict_all
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rng = np.random.default_rng(0)
+        first = folder / "v000.nii.gz"
+        voxels = (rng.normal(size=(192, 192, 48)) * 40 + 500).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, np.diag([0.8, 0.8, 2.0, 1.0])), first)
+        for number in range(1, count):
+            shutil.copy(first, folder / f"v{number:03d}.nii.gz")
+        rows, files = chosen_images(sorted(folder.glob("*.nii.gz")))
+        targets = plan(rows, folder / "out", files)
+        (folder / "out").mkdir()
+        predict_all(model, targets[:2])
+        shares: list[int] = []
+        over = threading.Event()
+        watcher = threading.Thread(target=watch, args=(shares, over))
+        watcher.start()
+        begun = time.perf_counter()
+        predict_all(model, targets)
+        seconds = time.perf_counter() - begun
+        over.set()
+        watcher.join()
+    return {"volumes": count, "seconds": round(seconds, 1), "GPU busy %": round(np.mean(shares))}
+
+
+def watch(shares: list[int], over: threading.Event) -> None:
+    """The card's own account of how busy it was, ten times a second."""
+    import pynvml
+
+    pynvml.nvmlInit()
+    card = pynvml.nvmlDeviceGetHandleByIndex(0)
+    while not over.wait(0.1):
+        shares.append(pynvml.nvmlDeviceGetUtilizationRates(card).gpu)
+
+
+TASKS = ("left_atrium", "hippocampus", "fundus_disc")
+
+
+def dice(seconds: float = 30.0) -> dict[str, Any]:
+    """Dice on the test split after 30 s, three seeds: the first by the clock, the others with
+    as many steps, side by side.
+    """
+    found: dict[str, Any] = {}
+    for name in TASKS:
+        task = build(DATA, name)
+        begun = time.perf_counter()
+        first = trained(task, 0, {"budget": seconds})
+        rest: dict[int, Any] = {}
+
+        def work(seed: int, task: Any = task, first: Any = first, rest: Any = rest) -> None:
+            with torch.cuda.stream(torch.cuda.Stream()):
+                rest[seed] = trained(task, seed, {"budget": None, "steps": first["steps"]})
+
+        threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        found[name] = {"steps": first["steps"], "seeds": [first, *rest.values()],
+                       "seconds in all": round(time.perf_counter() - begun)}  # fmt: skip
+        print(name, json.dumps(found[name]), flush=True)
+    return found
+
+
+def trained(task: Any, seed: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """One training on the card, tested."""
+    from napari_dim.engine.inference.predictor import predict
+    from napari_dim.engine.training.events import Finished
+    from napari_dim.engine.training.loop import Job, train
+
+    settings = Settings.make(device="cuda", seed=seed, **changes, **BATCH)
+    begun = time.perf_counter()
+    last = list(train(Job(task.cases, settings)))[-1]
+    if not isinstance(last, Finished):
+        raise RuntimeError(str(last))
+    taken = time.perf_counter() - begun
+    sites: dict[str, list[float]] = {}
+    for test in task.tests:
+        mask = predict(last.model, test.volume, device="cuda").mask
+        each = dice_of(mask, test, task.merge)
+        sites.setdefault(test.site, []).append(statistics.mean(each.values()))
+    return {"steps": last.steps, "seconds": round(taken, 1),
+            "dice": {site: round(statistics.mean(v), 4) for site, v in sites.items()}}  # fmt: skip
+
+
+def precision() -> dict[str, Any]:
+    """The paper preset on the pictures of the fundus cohort, in both kinds of numbers."""
+    found = {}
+    task = build(DATA, "fundus_disc")
+    for name, mixed in (("bfloat16", True), ("float32", False)):
+        changes = {"preset": "paper", "steps": 300, "mixed_precision": mixed}
+        found[name] = trained(task, 0, changes)
+        print(name, found[name], flush=True)
+    return found
+
+
+DATA = Path()
+BATCH: dict[str, int] = {}
 PARTS: dict[str, Callable[..., Any]] = {
-    "equality": equality, "step": step, "start": start, "paper": paper,
+    "equality": equality, "step": step, "start": start, "paper": paper, "memory": memory,
+    "stall": stall, "predict": predicting, "dice": dice, "precision": precision,
 }  # fmt: skip
 
 
 def main() -> None:
+    global DATA
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--json", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--batch", type=int, nargs=2, help="labelled and unlabelled, for dice")
     args = parser.parse_args()
+    DATA = args.data
+    if args.batch:
+        BATCH.update(labelled_batch=args.batch[0], unlabelled_batch=args.batch[1])
     found: dict[str, Any] = {"machine": machine()}
     print(found["machine"], flush=True)
     for name in args.only:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
     from napari_dim.data.cohort import CohortCase
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.volume import Volume
+
+
+AT_A_TIME = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Images read ahead of the network, and masks written behind it: each is held in memory."""
 
 
 @dataclass(frozen=True)
@@ -120,15 +128,19 @@ def check_images(targets: Sequence[Target], model: Model, form: str = "") -> Non
     InputError
         If one can't be read, has not the model's channels, or its mask can't be written so.
     """
+    from napari_dim.data.ahead import made_ahead
     from napari_dim.data.load import load_image
     from napari_dim.io.channels import read_as
     from napari_dim.io.formats import mask_format
 
+    def channels_of(target: Target) -> int:
+        volume = read_as(load_image(target.row), model.channels)
+        mask_format(target.mask, form).check(target.mask, volume)
+        return volume.channels
+
     with messages().status("Checking the images"):
-        for target in targets:
-            volume = read_as(load_image(target.row), model.channels)
-            mask_format(target.mask, form).check(target.mask, volume)
-            channels = volume.channels
+        found = made_ahead(channels_of, targets, AT_A_TIME)
+        for target, channels in zip(targets, found, strict=True):
             if channels != model.channels:
                 raise InputError(
                     f"the image has {count(channels, 'channel')}, "
@@ -158,6 +170,7 @@ def predict_all(
         If the user interrupts; masks written so far are kept.
     """
     from napari_dim.cli.watch import FileProgress, write_json_line
+    from napari_dim.data.ahead import made_ahead
     from napari_dim.data.load import load_image
     from napari_dim.io import hash_file
     from napari_dim.io.channels import read_as
@@ -165,30 +178,46 @@ def predict_all(
     console = messages()
     folder = targets[0].mask.parent
     done: list[dict[str, Any]] = []
+    written: deque[Future[dict[str, Any]]] = deque()
+
+    def read(target: Target) -> tuple[Volume, str]:
+        return read_as(load_image(target.row), model.channels), hash_file(target.image)
+
+    def finish(most: int) -> None:
+        """Wait until at most so many masks are still being written."""
+        while len(written) > most:
+            done.append(written.popleft().result())
+            if as_json:
+                write_json_line({"event": "predicted", **done[-1]})
+
     try:
-        with FileProgress(console, "Predicting", len(targets)) as progress:
-            for target in targets:
+        # The next image is read and the last mask written while the network is at work.
+        with (
+            FileProgress(console, "Predicting", len(targets)) as progress,
+            ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="masks") as writers,
+            closing(made_ahead(read, targets, AT_A_TIME)) as images,
+        ):
+            for target, (volume, digest) in zip(targets, images, strict=True):
                 progress.begin(target.row.name)
                 start = time.monotonic()
-                volume = read_as(load_image(target.row), model.channels)
                 for text in volume.warnings:
                     console.print(f"Note      {target.row.name}: {text}")
-                entropy = write_prediction(
+                finish(AT_A_TIME - 1)
+                entropy, write = predicted(
                     target.mask, model, volume, form=form, adapt=adapt, progress=progress.part
                 )
                 entry = {
                     "case": target.row.name,
                     "image": target.image.name,
-                    "sha256": hash_file(target.image),
+                    "sha256": digest,
                     "mask": target.mask.name,
-                    "seconds": round(time.monotonic() - start, 2),
                     "entropy": [round(float(value), 4) for value in entropy],
                 }
-                done.append(entry)
+                written.append(writers.submit(_timed, write, entry, start))
                 progress.end()
-                if as_json:
-                    write_json_line({"event": "predicted", **entry})
+            finish(0)
     except KeyboardInterrupt:
+        finish(0)
         raise Failure(
             f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}"
         ) from None
@@ -198,6 +227,11 @@ def predict_all(
         write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
     else:
         output().print(f"Wrote {count(len(done), 'mask')} to {folder}")
+
+
+def _timed(write: Callable[[], None], entry: dict[str, Any], start: float) -> dict[str, Any]:
+    write()
+    return {**entry, "seconds": round(time.monotonic() - start, 2)}
 
 
 def write_prediction(
@@ -221,6 +255,24 @@ def write_prediction(
     InputError
         If the mask can't be written.
     """
+    entropy, write = predicted(path, model, volume, form=form, adapt=adapt, progress=progress)
+    write()
+    return entropy
+
+
+def predicted(
+    path: Path,
+    model: Model,
+    volume: Volume,
+    *,
+    form: str = "",
+    adapt: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, Callable[[], None]]:
+    """Segment a volume; its entropies, and what writes its mask. A large one is written already.
+
+    Parameters and errors as those of `write_prediction`.
+    """
     import numpy as np
 
     from napari_dim.engine.inference.out_of_core import LARGE, predict_into
@@ -232,19 +284,26 @@ def write_prediction(
     dtype = np.min_scalar_type(max(model.classes, default=0))
     if volume.array.size <= LARGE and isinstance(volume.array, np.ndarray):
         found = segment(model, volume, **how)
-        write_mask(path, found.mask, volume, classes=classes, form=form)
-        return found.entropy
+
+        def write() -> None:
+            write_mask(path, found.mask, volume, classes=classes, form=form)
+
+        return found.entropy, write
     if form == "zarr" or path.suffix == ".zarr":
         from napari_dim.io.zarr.zarr_writer import zarr_mask
 
         with zarr_mask(path, volume, dtype, classes) as out:
-            return predict_into(out, model, volume, **how)
+            return predict_into(out, model, volume, **how), _nothing
     # Other formats are written from a file that holds the plain voxels meanwhile.
     with tempfile.TemporaryFile(dir=path.parent) as file:
         mask = np.memmap(file, dtype, "w+", shape=volume.array.shape[:3])
         entropy = predict_into(mask, model, volume, **how)
         write_mask(path, mask, volume, classes=classes, form=form)
-        return entropy
+        return entropy, _nothing
+
+
+def _nothing() -> None:
+    """All is written."""
 
 
 def _write_summary(folder: Path, model: Model, cases: list[dict[str, Any]], *, adapt: bool) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from napari_dim.data.ahead import made_ahead
 from napari_dim.data.case import Case
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.errors import InputError
@@ -102,7 +105,7 @@ def _loaded(row: CohortCase) -> tuple[Case, dict[int, list[int]]]:
 def load_cases(cohort: Cohort, split: str, check: Callable[[], None] | None = None) -> list[Case]:
     """Read all cases of a split (``"train"``, ``"test"`` or ``"all"``).
 
-    `check` is called before each; what it raises ends the work.
+    `check` is called after each; what it raises ends the work.
 
     Raises
     ------
@@ -145,10 +148,12 @@ def _load_rows(
     rows: Sequence[CohortCase], check: Callable[[], None] | None
 ) -> tuple[list[Case], list[dict[int, list[int]]]]:
     loaded = []
-    for row in rows:
-        if check is not None:
-            check()
-        loaded.append(_loaded(row))
+    # The cases stay in memory anyway, so as many are read at a time as there are processors.
+    with closing(made_ahead(_loaded, rows, os.cpu_count() or 1)) as made:
+        for case in made:
+            loaded.append(case)
+            if check is not None:
+                check()
     cases = _of_one_colour([case for case, _ in loaded])
     _check_alike(rows, cases)
     return cases, [shown for _, shown in loaded]

@@ -25,6 +25,8 @@ from napari_dim.volume import Volume
 
 BATCH = 8
 """Slices that go through the network at once."""
+CUDA_BATCH = 32
+"""On a graphics card, which is told of each layer once for all of them."""
 MOST_NEIGHBOURS = 8
 """On each side of a slice, however thin the slices are."""
 
@@ -94,7 +96,7 @@ def predict(
     stack = normalised(volume, model.grid.shape(volume), check=check)
     predictor = Predictor(model, target_device)
     if adapt:
-        views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)))]
+        views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)), BATCH)]
         predictor.net = adapted(
             predictor.net, views, predictor.targets, model.settings, predictor.autocast, check
         )
@@ -121,6 +123,7 @@ class Predictor:
     def __init__(self, model: Model, device: torch.device) -> None:
         self.model = model
         self.device = device
+        self.batch = CUDA_BATCH if device.type == "cuda" else BATCH
         self.net: nn.Module = model.net.to(device)
         self.targets: Targets = model.targets.to(device)
         self.autocast: Callable[[], AbstractContextManager[object]] = autocast_for(
@@ -161,7 +164,7 @@ class Predictor:
         nets = [self.model.net, other]
         kept = self.net
         try:
-            for part in _chunks(np.arange(len(stack))):
+            for part in _chunks(np.arange(len(stack)), self.batch):
                 said = []
                 for net in nets:
                     self.net = net.to(self.device)
@@ -277,8 +280,8 @@ class Predictor:
         reach = len(weights) // 2
         kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
         first = done = 0
-        for start in range(0, count, BATCH):
-            part = np.arange(start, min(start + BATCH, count))
+        for start in range(0, count, self.batch):
+            part = np.arange(start, min(start + self.batch, count))
             probability, entropy[part] = self._probability(stack, part)
             kept += probability.unbind(0)
             ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
@@ -286,8 +289,9 @@ class Predictor:
                 continue
             smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
             mask = np.zeros((len(smooth), *shape), dtype=self.ids.dtype)
-            for at in range(0, len(smooth), BATCH):
-                mask[at : at + BATCH] = self._ids(smooth[at : at + BATCH], shape)
+            for at in range(0, len(smooth), self.batch):
+                few = slice(at, at + self.batch)
+                mask[few] = self._ids(smooth[few], shape)
             here = np.arange(done, ready)
             yield Prediction(mask, here, entropy[here], _confidence(smooth))
             done = ready
@@ -314,13 +318,13 @@ class Predictor:
         mask = np.zeros((len(numbers), *shape), dtype=self.ids.dtype)
         entropy = np.zeros(len(numbers), dtype=np.float32)
         confidence = np.zeros((len(numbers), *stack.shape[-2:]), dtype=np.uint8)
-        for start in range(0, len(numbers), BATCH):
-            part = slice(start, start + BATCH)
+        for start in range(0, len(numbers), self.batch):
+            part = slice(start, start + self.batch)
             found = self(stack, numbers[part], shape)
             mask[part], entropy[part] = found.mask, found.entropy
             confidence[part] = found.confidence
             if progress is not None:
-                progress(min(1.0, (start + BATCH) / len(numbers)))
+                progress(min(1.0, (start + self.batch) / len(numbers)))
         return Prediction(mask, numbers, entropy, confidence)
 
 
@@ -343,5 +347,5 @@ def _averaged(x: Tensor, weights: Tensor, begin: int, end: int) -> Tensor:
     return (share @ x.flatten(1)).view(end - begin, *x.shape[1:])
 
 
-def _chunks(numbers: np.ndarray) -> list[np.ndarray]:
-    return [numbers[i : i + BATCH] for i in range(0, len(numbers), BATCH)]
+def _chunks(numbers: np.ndarray, size: int) -> list[np.ndarray]:
+    return [numbers[i : i + size] for i in range(0, len(numbers), size)]
