@@ -119,3 +119,21 @@ def test_of_a_large_case_the_labelled_slices_and_some_others_are_looked_at():
     np.testing.assert_array_equal(np.flatnonzero(np.isin(numbers, (0, 4, 5))), thin.labelled)
     assert thin.volume.grid.shape == (12, 20, 16)
     assert thin.volume.spacing[0] == 5.0
+
+
+def test_so_many_slices_are_looked_at_and_no_more(monkeypatch):
+    """The first case in any event: without it nothing is known."""
+    from napari_dim.engine.inference import components
+
+    cases = [case((0, 1, 2, 3, 4, 5)) for _ in range(5)]
+    for most, expected in ((1, 1), (6, 1), (12, 2), (17, 2), (60, 5)):
+        monkeypatch.setattr(components, "MOST_SLICES", most)
+        seen = []
+
+        def predict(asked, seen=seen):
+            seen.append(asked)
+            return asked.mask
+
+        assert len(cases[0].states) == 6
+        assert single_pieces(cases, (1,), predict) == (1,)
+        assert len(seen) == expected

@@ -7,7 +7,7 @@ no agreement with the annotator, or less than the stray pieces on other slices w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +26,8 @@ BLOCKS = 64
 """Blocks along each side of a volume."""
 MOST_CASES = 12
 """Labelled cases looked at; more would only take longer."""
+MOST_SLICES = 800
+"""Slices after which no further case is looked at: this is done while somebody waits."""
 LARGEST = 2**28
 """Voxels of a volume above which only some of its slices are looked at."""
 OTHERS = 4
@@ -150,17 +152,27 @@ def single_pieces(
             sizes[:, place] += before, before - np.count_nonzero(mask == class_id)
         return mask
 
-    for case in labelled[:MOST_CASES]:
+    for case in _within(labelled[:MOST_CASES]):
         predicted = predict(case)
         raw += _agreement(case, predicted, classes)
         clean += _agreement(case, cleaned(predicted), classes)
     lost = raw[0] / np.maximum(raw[1], 1) - clean[0] / np.maximum(clean[1], 1)
     if np.any((lost > SURE) & (lost <= MOST)):
-        for case in others[:: max(1, len(others) // OTHERS)][:OTHERS]:
+        for case in _within(others[:: max(1, len(others) // OTHERS)][:OTHERS]):
             cleaned(predict(case))
     elsewhere = sizes[1] / np.maximum(sizes[0], 1)
     one = lost <= np.clip(elsewhere / 2, SURE, MOST)
     return tuple(class_id for class_id, single in zip(classes, one, strict=True) if single)
+
+
+def _within(cases: Sequence[Case]) -> Iterator[Case]:
+    """The first of them, and more until `MOST_SLICES` is reached."""
+    slices = 0
+    for case in cases:
+        if slices and slices + len(case.states) > MOST_SLICES:
+            return
+        slices += len(case.states)
+        yield case
 
 
 def thinned(case: Case, most: int = LARGEST) -> Case:

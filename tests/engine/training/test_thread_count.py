@@ -1,0 +1,62 @@
+"""Threads beside other programs: a core that another one takes is not counted on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from napari_dim.engine.training import thread_count
+from napari_dim.engine.training.thread_count import ThreadCount, usage
+
+
+@pytest.fixture(autouse=True)
+def same_threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("others", "own", "expected"),
+    [(0.0, 2.0, 2), (0.1, 1.9, 2), (1.0, 1.0, 1), (0.66, 1.33, 1), (2.0, 0.1, 1), (0.0, 0.5, 2)],
+)
+def test_the_cores_that_others_leave(others, own, expected):
+    told = [(0.0, 5.0, 1.0), (1.0, 5.0 + others + own, 1.0 + own)]
+    assert ThreadCount(2, iter(told).__next__).left() == expected
+
+
+def test_one_look_alone_changes_nothing(monkeypatch):
+    monkeypatch.setattr(thread_count, "LOOK_EVERY", 0.0)
+    # by the clock of the machine: it must not be ahead of now
+    load = [0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+    told, busy = [(0.0, 0.0, 0.0)], 0.0
+    for second, others in enumerate(load, 1):
+        busy += others + 1.0
+        told.append((float(second), busy, float(second)))
+    count = ThreadCount(2, iter(told).__next__)
+    seen = []
+    for _ in load:
+        count.look()
+        seen.append(count.threads)
+    assert seen == [2, 2, 2, 2, 1, 1, 1, 2]
+    assert torch.get_num_threads() == 2
+
+
+def test_a_busy_process_beside_this_one_is_seen():
+    """Not by how much: other tests run here too."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        time.sleep(0.5)
+        before = usage()
+        time.sleep(2.0)
+        after = usage()
+    finally:
+        busy.kill()
+        busy.wait()
+    clock, everyone, own = (b - a for a, b in zip(before, after, strict=True))
+    assert clock >= 2.0
+    assert everyone - own > 0.2
