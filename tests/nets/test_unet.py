@@ -52,3 +52,9 @@ def test_same_seed_gives_the_weights_and_logits_of_monai(name, make):
         ours.train(training)
         theirs.train(training)
         torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_the_paper_s_network_has_the_published_size():
+    with torch.device("meta"):
+        net = nets.build("published-unet", channels_in=3, channels_out=2, width=64)
+    assert sum(p.numel() for p in net.parameters()) == 31_037_698

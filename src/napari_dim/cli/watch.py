@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -172,6 +173,18 @@ class JsonWatcher:
         """Nothing is held."""
 
 
+class _ToLog(logging.Handler):
+    """What the engine logs and tells no user, as lines of a run's log."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write_line = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        self._write_line(f"Note      {record.getMessage()}")
+
+
 class LogWatcher:
     """The plain lines with the time of day, and the traceback of a failure, in a file.
 
@@ -183,12 +196,14 @@ class LogWatcher:
         self._mode = "a" if append else "w"
         self._file: IO[str] | None = None
         self._plain = PlainWatcher(self._write)
+        self._handler = _ToLog(self._write)
 
     def event(self, event: Event) -> None:
         """Log one event."""
         if isinstance(event, Started):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open(self._mode, encoding="utf-8", buffering=1)
+            logging.getLogger("napari_dim").addHandler(self._handler)
         self._plain.event(event)
         match event:
             case Finished():
@@ -198,6 +213,7 @@ class LogWatcher:
 
     def close(self) -> None:
         """Close the file."""
+        logging.getLogger("napari_dim").removeHandler(self._handler)
         if self._file is not None:
             self._file.close()
 

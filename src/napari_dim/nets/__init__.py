@@ -22,7 +22,7 @@ def build(
     Parameters
     ----------
     name
-        ``resunet``: strided residual U-Net with instance norm. ``unet``: MONAI's U-Net with
+        ``resunet``: strided residual U-Net with instance norm. ``unet``: MONAI's basic U-Net, with
         batch norm. ``published-unet``: that of the paper's baseline.
     channels_in, channels_out
         Channels of image and logits.

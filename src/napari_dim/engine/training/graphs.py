@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from napari_dim.data.batches import Drawn, Sampler
-from napari_dim.engine.device import is_out_of_memory
+from napari_dim.engine.device import release_memory
 from napari_dim.systems.system import Pace, Stage, System
 
 WARM = 2
@@ -127,11 +127,12 @@ class Stepper:
             try:
                 self._record(kept, pace)
             except Exception as error:
-                if is_out_of_memory(error):
-                    raise
+                # Where that is for want of memory: a plain step needs less of it.
                 _log.warning("Steps are taken one by one: they can't be recorded (%s)", error)
-                self.forget()
                 self.recorded = False
+            if not self.recorded:  # outside of the handler, which holds on to the memory
+                self.forget()
+                release_memory()
                 return None
         self._stages[key] = kept
         return kept

@@ -15,10 +15,10 @@ from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream, slice_bytes
 from napari_dim.data.working_grid import MULTIPLE, WorkingGrid, normalised
 from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
-from napari_dim.engine.inference.components import MOST_CASES, single_pieces
+from napari_dim.engine.inference.components import MOST_CASES, MOST_SLICES, single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
-from napari_dim.engine.precision import use_threads
+from napari_dim.engine.precision import available_cpus, use_threads
 from napari_dim.engine.training.assembly import begin, sampler_of, set_rates
 from napari_dim.engine.training.checkpoint import (
     Checkpoint,
@@ -39,6 +39,7 @@ from napari_dim.engine.training.job import (
 )
 from napari_dim.engine.training.live_previews import Previews
 from napari_dim.engine.training.run_record import record_of
+from napari_dim.engine.training.thread_count import ThreadCount
 from napari_dim.errors import InputError
 
 
@@ -80,6 +81,9 @@ class Trainer:
         self._classes = classes = class_ids(cases)
         self._device = device = pick_device(settings.device)
         use_threads(settings.threads)
+        # Other threads give other roundings: a number of steps is to be made the same again.
+        free = device.type == "cpu" and not settings.threads and settings.steps is None
+        self._thread_count = ThreadCount(available_cpus()) if free else None
         control.check_stop()
         self.step, self.rate = 0, 1.0
         self.notes: tuple[str, ...] = ()
@@ -136,6 +140,8 @@ class Trainer:
         set_rates(self.system, progress, self.rate)
         losses = self._stepper.step(progress, self.step, with_unlabelled=self._semi)
         self.step += 1
+        if self._thread_count is not None:
+            self._thread_count.look()
         return losses
 
     def relabel(self, given: Mapping[int, Case]) -> Relabelled | None:
@@ -157,7 +163,9 @@ class Trainer:
             return 0.0
         shown = len(self.previews) * (1 + (2 if self.system.second_opinion() is not None else 0))
         labelled = sorted((len(c.states) for c in self._cases if c.labelled.size), reverse=True)
-        others = sum(labelled[:MOST_CASES]) - (len(self.previews) if labelled else 0)
+        others = min(sum(labelled[:MOST_CASES]), MOST_SLICES) - (
+            len(self.previews) if labelled else 0
+        )
         return self.previews.pace * (shown + max(0, others))
 
     def settle(self) -> None:
