@@ -357,52 +357,68 @@ def watch(shares: list[int], over: threading.Event) -> None:
 
 
 TASKS = ("left_atrium", "hippocampus", "fundus_disc")
+PACE = 5.0
+"""Seconds of the training alone that tells how many steps 30 s hold; it starts cold."""
 
 
 def dice(seconds: float = 30.0) -> dict[str, Any]:
-    """Dice on the test split after 30 s, three seeds: the first by the clock, the others with
-    as many steps, side by side.
+    """Dice on the test split after 30 s, three seeds.
+
+    Each cohort's pace is taken alone; then all are trained side by side with as many steps
+    as 30 s hold at that pace, the first seed of each before the others. What is not done at
+    `--until` is stopped, and told by its steps.
     """
-    found: dict[str, Any] = {}
-    for name in TASKS:
-        task = build(DATA, name)
+    tasks = {name: build(DATA, name) for name in TASKS}
+    alone = {"budget": PACE}
+    paces = {name: trained(task, 0, alone, test=False) for name, task in tasks.items()}
+    steps = {name: round(pace["steps"] * seconds / PACE) for name, pace in paces.items()}
+    print(steps, flush=True)
+    found: dict[str, Any] = {
+        name: {"pace": paces[name], "steps in 30 s": steps[name]} for name in TASKS
+    }
+
+    def work(name: str, seed: int) -> None:
+        with torch.cuda.stream(torch.cuda.Stream()):
+            changes = {"budget": None, "steps": steps[name]}
+            found[name][f"seed {seed}"] = told = trained(tasks[name], seed, changes)
+        print(name, seed, told, flush=True)
+
+    for seeds in ((0,), (1, 2)):
         begun = time.perf_counter()
-        first = trained(task, 0, {"budget": seconds})
-        rest: dict[int, Any] = {}
-
-        def work(seed: int, task: Any = task, first: Any = first, rest: Any = rest) -> None:
-            with torch.cuda.stream(torch.cuda.Stream()):
-                rest[seed] = trained(task, seed, {"budget": None, "steps": first["steps"]})
-
-        threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 2)]
+        threads = [
+            threading.Thread(target=work, args=(name, seed)) for seed in seeds for name in TASKS
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        found[name] = {"steps": first["steps"], "seeds": [first, *rest.values()],
-                       "seconds in all": round(time.perf_counter() - begun)}  # fmt: skip
-        print(name, json.dumps(found[name]), flush=True)
+        found[f"seconds of seeds {seeds}, side by side"] = round(time.perf_counter() - begun)
     return found
 
 
-def trained(task: Any, seed: int, changes: dict[str, Any]) -> dict[str, Any]:
+def trained(task: Any, seed: int, changes: dict[str, Any], *, test: bool = True) -> dict[str, Any]:
     """One training on the card, tested."""
     from napari_dim.engine.inference.predictor import predict
+    from napari_dim.engine.training.control import Control
     from napari_dim.engine.training.events import Finished
     from napari_dim.engine.training.loop import Job, train
 
-    settings = Settings.make(device="cuda", seed=seed, **changes, **BATCH)
+    settings = Settings.make(device="cuda", seed=seed, **{**BATCH, **changes})
     begun = time.perf_counter()
-    last = list(train(Job(task.cases, settings)))[-1]
+    control = Control()
+    timer = threading.Timer(max(1.0, UNTIL - begun), control.cancel)
+    timer.start()
+    last = list(train(Job(task.cases, settings), control))[-1]
+    timer.cancel()
     if not isinstance(last, Finished):
         raise RuntimeError(str(last))
     taken = time.perf_counter() - begun
     sites: dict[str, list[float]] = {}
-    for test in task.tests:
-        mask = predict(last.model, test.volume, device="cuda").mask
-        each = dice_of(mask, test, task.merge)
-        sites.setdefault(test.site, []).append(statistics.mean(each.values()))
-    return {"steps": last.steps, "seconds": round(taken, 1),
+    for scan in task.tests if test else ():
+        mask = predict(last.model, scan.volume, device="cuda").mask
+        each = dice_of(mask, scan, task.merge)
+        sites.setdefault(scan.site, []).append(statistics.mean(each.values()))
+    return {"steps": last.steps, "reason": last.reason, "seconds": round(taken, 1),
             "dice": {site: round(statistics.mean(v), 4) for site, v in sites.items()}}  # fmt: skip
 
 
@@ -411,7 +427,8 @@ def precision() -> dict[str, Any]:
     found = {}
     task = build(DATA, "fundus_disc")
     for name, mixed in (("bfloat16", True), ("float32", False)):
-        changes = {"preset": "paper", "steps": 300, "mixed_precision": mixed}
+        changes = {"preset": "paper", "steps": 150, "mixed_precision": mixed, "labelled_batch": 4,
+                   "unlabelled_batch": 4}  # fmt: skip
         found[name] = trained(task, 0, changes)
         print(name, found[name], flush=True)
     return found
@@ -419,6 +436,7 @@ def precision() -> dict[str, Any]:
 
 DATA = Path()
 BATCH: dict[str, int] = {}
+UNTIL = float("inf")
 PARTS: dict[str, Callable[..., Any]] = {
     "equality": equality, "step": step, "start": start, "paper": paper, "memory": memory,
     "stall": stall, "predict": predicting, "dice": dice, "precision": precision,
@@ -426,14 +444,16 @@ PARTS: dict[str, Callable[..., Any]] = {
 
 
 def main() -> None:
-    global DATA
+    global DATA, UNTIL
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--json", type=Path, default=Path("gpu.json"))
     parser.add_argument("--batch", type=int, nargs=2, help="labelled and unlabelled, for dice")
+    parser.add_argument("--until", type=float, default=3600.0, help="seconds for dice")
     args = parser.parse_args()
     DATA = args.data
+    UNTIL = time.perf_counter() + args.until
     if args.batch:
         BATCH.update(labelled_batch=args.batch[0], unlabelled_batch=args.batch[1])
     found: dict[str, Any] = {"machine": machine()}
