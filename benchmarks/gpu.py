@@ -50,7 +50,10 @@ def stepper(settings: Settings, side: int = 128, *, recorded: bool, size=(160, 2
 def interactive(**changes: Any) -> Settings:
     """The interactive preset, with SAM wherever the number of the step says so."""
     every = changes.pop("every", 4)
-    return Settings.make(device="cuda", sharpness_every=every, sharpness_from=0.0, **changes)
+    batch = {"labelled_batch": 4, "unlabelled_batch": 2}
+    return Settings.make(
+        device="cuda", sharpness_every=every, sharpness_from=0.0, **{**batch, **changes}
+    )
 
 
 def timed(steps: Stepper, progress: float, number: int | None, count: int = 60) -> dict[str, float]:
@@ -150,8 +153,11 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def step() -> dict[str, Any]:
-    """The interactive step at each stage, recorded and plain."""
+    """The interactive step at each stage, recorded and plain, and with a card's own batch."""
     rows: dict[str, Any] = {}
+    steps = stepper(interactive(labelled_batch=8, unlabelled_batch=8), recorded=True)
+    print("8 + 8 slices, all terms, SAM every 4th step", timed(steps, 1.0, None), flush=True)
+    steps.forget()
     for name, (progress, number) in STAGES.items():
         row: dict[str, Any] = {}
         for how, recorded in (("recorded", True), ("plain", False)):
@@ -203,14 +209,14 @@ def start() -> dict[str, Any]:
     for again in (False, True):
         begun = time.perf_counter()
         told: dict[str, Any] = {}
-        for event in train(Job(cases(160, 224), Settings.make(device="cuda", budget=10.0))):
+        for event in train(Job(cases(160, 224), Settings.make(device="cuda", budget=5.0))):
             now = time.perf_counter() - begun
             if isinstance(event, Started):
                 told["set-up"] = round(now, 2)
             elif isinstance(event, StepDone):
                 told.setdefault("first step", round(now, 2))
             elif isinstance(event, Finished):
-                told["steps in 10 s"] = event.steps
+                told["steps in 5 s"] = event.steps
         found["again" if again else "first"] = told
     print(found, flush=True)
     return found
@@ -443,12 +449,52 @@ PARTS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
+def tables(found: dict[str, Any]) -> str:
+    """What was found, as the tables of the results' page."""
+    lines = [found["machine"] + ".", ""]
+
+    def table(head: list[str], rows: list[list[Any]]) -> None:
+        for row in (head, ["---"] * len(head), *rows):
+            lines.append("| " + " | ".join(map(str, row)) + " |")
+        lines.append("")
+
+    if "equality" in found:
+        table(["recorded beside plain steps", ""], [[*item] for item in found["equality"].items()])
+    if "step" in found:
+        rows = [
+            [name, f"{row['recorded']['ms']:.1f}", f"{row['recorded']['kernels']:.0f}",
+             f"{row['recorded']['kernels_ms']:.1f}", f"{100 * row['share']:.0f} %",
+             f"{row['plain']['ms']:.0f}", row["recorded"]["mib"]]
+            for name, row in found["step"].items()
+        ]  # fmt: skip
+        head = ["step", "ms", "kernels", "their own ms", "share", "plain, ms", "MiB"]
+        table(head, rows)
+    if "paper" in found:
+        rows = [[name, *row.values()] for name, row in found["paper"].items()]
+        table(["paper preset", *next(iter(found["paper"].values()))], rows)
+    for part in ("start", "stall", "predict", "memory", "precision"):
+        if part in found:
+            table([part, ""], [[name, json.dumps(row)] for name, row in found[part].items()])
+    rows = []
+    for name in TASKS:
+        told = found.get("dice", {}).get(name, {})
+        seeds = [each for key, each in told.items() if key.startswith("seed ")]
+        for site in seeds[0]["dice"] if seeds else ():
+            each = [f"{seed['dice'][site]:.3f}" for seed in seeds]
+            mean = statistics.mean(seed["dice"][site] for seed in seeds)
+            rows.append([name, site, told["steps in 30 s"], f"{mean:.3f}", ", ".join(each)])
+    if rows:
+        table(["cohort", "site", "steps in 30 s", "Dice", "seeds"], rows)
+    return "\n".join(lines)
+
+
 def main() -> None:
     global DATA, UNTIL
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--json", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--table", type=Path, default=Path("gpu.md"))
     parser.add_argument("--batch", type=int, nargs=2, help="labelled and unlabelled, for dice")
     parser.add_argument("--until", type=float, default=3600.0, help="seconds for dice")
     args = parser.parse_args()
@@ -466,6 +512,7 @@ def main() -> None:
             traceback.print_exc()
         print(f"[{name}: {time.perf_counter() - begun:.0f} s]", flush=True)
         args.json.write_text(json.dumps(found, indent=1))
+        args.table.write_text(tables(found))
 
 
 if __name__ == "__main__":

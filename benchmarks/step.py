@@ -237,7 +237,7 @@ def main() -> None:
     print(
         f"{device}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"{platform.machine()}; slices {args.rows} x {args.columns}, our patch {patch[0]} x "
-        f"{patch[1]}, batch {settings.labelled_batch} + {settings.unlabelled_batch}, "
+        f"{patch[1]}, batch {sampler.labelled} + {sampler.unlabelled}, "
         f"SAM on every step\n"
     )
     names = ["ours", "bare", *plains]

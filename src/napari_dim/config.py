@@ -71,8 +71,12 @@ class Settings(BaseModel):
         True, "Compute in bfloat16 where the device gains from it", group="run"
     )
 
-    labelled_batch: int = setting(4, "Labelled slices a step", group="data", ge=1, le=256)
-    unlabelled_batch: int = setting(2, "Unlabelled slices a step", group="data", ge=1, le=256)
+    labelled_batch: int = setting(
+        0, "Labelled slices a step; 0: 4, and 8 on a graphics card", group="data", ge=0, le=256
+    )
+    unlabelled_batch: int = setting(
+        0, "Unlabelled slices a step; 0: 2, and 8 on a graphics card", group="data", ge=0, le=256
+    )
     context: int = setting(
         1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
     )
