@@ -7,7 +7,7 @@ import threading
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_dim.gui.jobs import garbage_collection
+from napari_dim.gui import garbage_collection
 
 WAIT = 700
 """Milliseconds after the workspace has opened: the window is drawn first."""

@@ -14,7 +14,6 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
 from napari_dim.gui.jobs.early_import import import_soon
-from napari_dim.gui.logic import slice_actions as slices
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
