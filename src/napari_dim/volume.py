@@ -303,7 +303,8 @@ class Volume:
             numbers = np.linspace(0, slices - 1, wanted).round().astype(int)
             picked = np.stack([self.array[int(n)][::step, ::step] for n in numbers])
         sample = picked.reshape(-1, self.channels).astype(np.float32)
-        sample = np.nan_to_num(sample, posinf=0.0, neginf=0.0)
+        if not np.isfinite(sample).all():
+            sample = np.nan_to_num(sample, posinf=0.0, neginf=0.0)
         low, high = np.percentile(sample, (0.5, 99.5), axis=0)
         flat = high <= low  # mostly background: the limits would wipe the rest out
         low = np.where(flat, sample.min(0), low).astype(np.float32)

@@ -20,6 +20,10 @@ while needed not in sys.modules and time.monotonic() < until:
 import threading
 [t.join() for t in threading.enumerate() if t.name == "import"]
 assert "napari_dim.engine.training.trainer" in sys.modules
+before = set(sys.modules)
+import torch
+torch.optim.AdamW([torch.zeros(1, requires_grad=True)], fused=True).step()
+assert len(set(sys.modules) - before) < 20, "an optimiser still imports much"
 viewer.close()
 print("imported")
 """

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_dim.data.ahead import made_ahead
 from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.resolution import sufficient_side
 from napari_dim.data.slice_store import SliceStore
@@ -88,6 +89,9 @@ class Trainer:
         self.step, self.rate = 0, 1.0
         self.notes: tuple[str, ...] = ()
         self.skipped = 0.0
+        # Each volume is looked through for its intensities: several at a time.
+        for _ in made_ahead(lambda case: case.volume.intensities, cases, available_cpus()):
+            control.check_stop()
         record = record_of(job, device)
         if job.resume is not None:
             self.model = self._resumed(job.resume, channels, record)

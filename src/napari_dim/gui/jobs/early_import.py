@@ -1,4 +1,7 @@
-"""What a training needs is imported before somebody asks for it: torch alone takes seconds."""
+"""What a training needs is imported before somebody asks for it: torch alone takes seconds.
+
+Half of these are `torch._dynamo`, which torch brings in when the first optimiser is made.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,12 @@ def _begin() -> None:
     if _begun:
         return
     _begun = True
-    threading.Thread(target=_import, name="import", daemon=True).start()
+    # No daemon: a process that ends in the middle of loading a library may crash.
+    threading.Thread(target=_import, name="import").start()
 
 
 def _import() -> None:
     with garbage_collection.set_apart(), garbage_collection.loading():
+        import torch._dynamo  # noqa: F401  The first optimiser of a process imports it.
+
         import napari_dim.engine.training.loop  # noqa: F401
