@@ -45,7 +45,7 @@ def views(labelled=2, unlabelled=2, classes=3, rows=48, columns=48, seed=1):
     return Views(x[own[0]], strong[own[0]], index[own[0]], x[own[1]], strong[own[1]])
 
 
-def begun(name, *, seed=0, classes=3, regions=(), width=4, rate=0.03, sharpness=0.0, form=None,
+def begun(name, *, seed=0, classes=3, regions=(), width=4, lr=0.03, sharpness=0.0, form=None,
           network="published-unet", optimiser=None, **options):  # fmt: skip
     """A system over the backbone, with SGD as in the tables."""
     settings = Settings.make(system=name, **options)
@@ -55,8 +55,8 @@ def begun(name, *, seed=0, classes=3, regions=(), width=4, rate=0.03, sharpness=
     system = kind(Plan(targets, 1, network, width), settings.system)
 
     def sgd(parameters):
-        made = torch.optim.SGD(parameters, lr=rate, momentum=0.9)
-        return based(made, rate)
+        made = torch.optim.SGD(parameters, lr=lr, momentum=0.9)
+        return based(made, lr)
 
     def adam(parameters, lr, betas=(0.9, 0.999), weight_decay=0.0):
         return based(torch.optim.Adam(parameters, lr=lr, betas=betas), lr)
