@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io import formats, hash_file, read_volume, write_mask
-from napari_dim.io.formats import READERS, WRITERS, Reader, format_of, known_format, mask_format
+from napari_dim.io import hash_file, read_volume, write_mask
+from napari_dim.io.format_rows import Reader, function_of
+from napari_dim.io.formats import READERS, WRITERS, format_of, known_format, mask_format
 from napari_dim.io.geometry import lay
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.volume import Grid, Place, Volume, file_stem
@@ -21,11 +22,11 @@ from tests.test_volume import ORIENTATIONS, affine_of
 def test_every_function_of_the_table_is_there():
     for one in READERS:
         for function in (one.read, one.parts, one.classes, one.read_mask, one.holds):
-            assert not function or callable(formats._find(function))
+            assert not function or callable(function_of(function))
         assert all(suffix == suffix.lower() for suffix in one.suffixes)
     for two in WRITERS:
         for function in (two.write, two.write_mask, two.source):
-            assert not function or callable(formats._find(function))
+            assert not function or callable(function_of(function))
         assert all(suffix == suffix.lower() for suffix in two.written)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file, prediction_name, read_mask, read_volume, write_mask
-from napari_dim.io.formats import How
+from napari_dim.io.format_rows import How
 from napari_dim.io.nifti import nifti_reader
 from napari_dim.io.nifti.nifti_reader import read_nifti
 from napari_dim.volume import Grid, Volume

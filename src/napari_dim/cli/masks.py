@@ -159,7 +159,7 @@ def predict_all(
 ) -> None:
     """Segment each image and write its mask, whole or not at all, and a summary beside them.
 
-    `form` is the `io.formats.Format.key` of the masks' format; by default their names' ends
+    `form` is the `io.format_rows.Writer.key` of the masks' format; by default their names' ends
     say it. A summary is not put among the labels of an OME-Zarr image.
 
     Raises

@@ -11,7 +11,8 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, write_text_atomically
-from napari_dim.io.formats import How, Kind, Part, format_of, image_format, mask_format, reader_of
+from napari_dim.io.format_rows import How, Kind, Part
+from napari_dim.io.formats import format_of, image_format, mask_format, reader_of
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.glance import Glance
 from napari_dim.io.hashing import hash_file

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.formats import Part
+from napari_dim.io.format_rows import Part
 from napari_dim.io.labels import LabelClass
 
 Winner = Literal["later", "earlier", "smaller"]

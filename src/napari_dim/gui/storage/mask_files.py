@@ -11,7 +11,7 @@ from napari_dim.gui.layers.image_layers import labels_array, layer_source
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.io import LabelClass, prediction_name, write_mask
-from napari_dim.io.formats import Kind
+from napari_dim.io.format_rows import Kind
 from napari_dim.io.labels import as_labels
 from napari_dim.io.zarr.zarr_reader import is_zarr
 
@@ -24,7 +24,7 @@ LABEL_NAMES = (
 def save_labels(layer: Labels, path: Path, form: str = "") -> Path:
     """Write a labels layer with the geometry of its image, whole or not at all.
 
-    `form` is the `io.formats.Format.key` of a format; by default the name's end says it.
+    `form` is the `io.format_rows.Writer.key` of a format; by default the name's end says it.
 
     Raises
     ------

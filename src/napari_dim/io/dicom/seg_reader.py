@@ -23,7 +23,7 @@ from napari_dim.io.dicom.seg_frames import (
     segment_numbers,
     sources_of,
 )
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import FAR, Fit, Laid, OutsideError, fit, overlap
 from napari_dim.io.labels import LabelClass, smallest_type
 from napari_dim.io.overlaps import (

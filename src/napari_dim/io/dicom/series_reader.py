@@ -20,7 +20,7 @@ from napari_dim.io.dicom.headers import read_header
 from napari_dim.io.dicom.placement import Place, place_of
 from napari_dim.io.dicom.stacks import Stack, stacks_of
 from napari_dim.io.finite_values import finite_values
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES

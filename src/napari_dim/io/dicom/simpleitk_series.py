@@ -12,7 +12,7 @@ from typing import Any
 
 from napari_dim.errors import InputError
 from napari_dim.io.dicom.frames import TURNED, turning_sum, value_window
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.itk.itk_reader import ask_child, read_apart, volume_of
 from napari_dim.volume import Volume
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_dim.errors import InputError, without_quotes
 from napari_dim.io.finite_values import finite_values
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.itk.seg_nrrd import Segment, merged, segments_in
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES, sheared

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.errors import one_line
-from napari_dim.io.formats import How
+from napari_dim.io.format_rows import How
 from napari_dim.io.glance import Glance
 from napari_dim.io.nifti.nifti_header import Source, one_volume, open_stream, read_nifti_header
 from napari_dim.io.nifti.nifti_reader import DAMAGED, grid_of

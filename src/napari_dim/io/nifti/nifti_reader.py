@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import Laid, fit, lay_ids
 from napari_dim.io.labels import as_labels
 from napari_dim.io.nifti.nifti_header import (

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.formats import PICTURES, How
+from napari_dim.io.format_rows import How
+from napari_dim.io.formats import PICTURES
 from napari_dim.io.geometry import Laid
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_header import MAX_BYTES

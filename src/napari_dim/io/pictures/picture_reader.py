@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.formats import How
+from napari_dim.io.format_rows import How
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass, as_labels
 from napari_dim.io.pictures.exif_orientation import as_stored, in_words, upright

@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
-from napari_dim.io.formats import How, Part
+from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import Laid, fit, lay
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.zarr.lazy_array import LazyArray, plane_numbers
