@@ -13,10 +13,10 @@ from napari_dim.systems.fda import FDA
 from napari_dim.systems.midss import FixMatch, FixMatchCutMix, MiDSS, UpperBound
 from napari_dim.systems.sifa import SIFA
 from napari_dim.systems.ssnet import SSNet
+from napari_dim.systems.supervised import Supervised
 from napari_dim.systems.system import System
 from napari_dim.systems.uamt import UAMT
 from napari_dim.systems.uda_vae import UDAVAE
-from napari_dim.systems.unet import Supervised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from napari_dim.method.adversary import ImagePool, fools, tells_apart
-from napari_dim.nets.sifa import Decoder, PatchCritic, Segmenter, Translator
+from napari_dim.nets.translation import Decoder, PatchCritic, Segmenter, Translator
 from napari_dim.systems.system import Batch, Course, Pace, Stage, System, cycled
 
 if TYPE_CHECKING:

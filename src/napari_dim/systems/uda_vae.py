@@ -15,7 +15,7 @@ from napari_dim.method.variational import (
     domain_distance,
     information,
 )
-from napari_dim.nets.uda_vae import (
+from napari_dim.nets.variational import (
     LEVELS,
     InformationEstimator,
     Latent,
