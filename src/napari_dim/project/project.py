@@ -1,39 +1,5 @@
 """A project: a folder with the cases, classes and strokes of an annotator.
 
-How to use it::
-
-    from napari_dim.project import Project, recent_projects
-
-    project = Project.create(folder, name="atria")        # or
-    project = Project.open(folder)                        # may come back read-only:
-    if project.holder is not None:                        # somebody else has it
-        print(project.holder)                             # "process 812 on ward-3, since …"
-        if project.holder.stale:                          # ended without closing: ask, then
-            project = Project.open(folder, recover=True)
-    project.notes                                         # what opening had to mend, in words
-
-    case = project.add_case(path, site="north")           # refers to the scan where it lies
-    project.add_case(path, copy=True)                     # or takes a copy into the folder
-    project.add_case(name="phantom")                      # or a scan that is in no file
-    project.cases, project.sites, project.classes         # tuples; change them by
-    project.update_case("la00", site="south")             #   …
-    project.set_classes([ProjectClass(id=1, name="atrium", colour="#e69f00")])
-    project.remove_case("la00")                           # moved to removed/, not deleted
-    project.image_path("la00"), project.locate("la00", path)
-    project.current = "la00"                              # the case that is worked on
-    project.states("la00")                                # a SliceState a slice
-
-Each of these is on the disk when it returns. Strokes go through a thread::
-
-    project.begin("la00", "labels", array, note)          # a layer that is new, or has a new
-                                                          #   shape or type
-    ticket = project.put("la00", "labels", {7: plane}, {"slice": 7})
-    project.acknowledged >= ticket, project.saved         # on the disk, after fsync
-    project.fault                                         # why not: the disk is full, say
-    project.layers("la00")                                # ("labels", "prediction")
-    project.recover("la00", "labels")                     # array, note; None if there is none
-    project.close()                                       # writes what waits; also `with`
-
 The folder::
 
     project.json            cases, sites, classes, current case; `model.Contents`
@@ -75,7 +41,7 @@ _RUN = ".run"  # no case has such a folder
 
 
 class Project:
-    """An open project; see the top of this module. Made by `create` and `open`.
+    """An open project; the package says how it is used. Made by `create` and `open`.
 
     Attributes
     ----------
