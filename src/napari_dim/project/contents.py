@@ -1,7 +1,8 @@
-"""The file ``project.json``: read with its faults, written with the one before kept."""
+"""The file ``project.json``: read with its faults, written with the one before kept; free names."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import write_text_atomically
-from napari_dim.project.model import VERSION, Contents
+from napari_dim.project.model import VERSION, Case, Contents
 from napari_dim.project.paths import inside, read_capped
 
 FILE, PREVIOUS = "project.json", "project.previous.json"
@@ -83,3 +84,18 @@ def _read(path: Path) -> Contents:
             "it was made by a later version of napari-dim", where=path, hint="Update napari-dim"
         )
     return contents
+
+
+def free_name(cases: Sequence[Case], wanted: str) -> str:
+    """A name that no case has: the one that is wanted, or that with a number."""
+    taken = {case.name for case in cases}
+    wanted = wanted[:180] or "case"
+    numbered = (f"{wanted} {n}" for n in range(2, len(taken) + 3))
+    return wanted if wanted not in taken else next(n for n in numbered if n not in taken)
+
+
+def free_folder(root: Path, cases: Sequence[Case], wanted: str) -> str:
+    """A name for the folder of a case in the project at `root`, which nothing has yet."""
+    taken = {case.folder for case in cases}
+    names = (f"{wanted}-{n}" if n else wanted for n in range(len(taken) + 10**6))
+    return next(n for n in names if n not in taken and not (root / "cases" / n).exists())

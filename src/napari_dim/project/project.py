@@ -27,7 +27,7 @@ import numpy as np
 from napari_dim.errors import InputError
 from napari_dim.io.hashing import hash_file
 from napari_dim.project import local, scans
-from napari_dim.project.contents import FILE, PREVIOUS, checked, load, save
+from napari_dim.project.contents import FILE, PREVIOUS, checked, free_folder, free_name, load, save
 from napari_dim.project.doubts import FILE as DOUBTS
 from napari_dim.project.doubts import Doubts, read_doubts, write_doubts
 from napari_dim.project.lock import Holder, Lock
@@ -240,7 +240,7 @@ class Project:
         name = name or self.free_name("" if image is None else file_stem(image))
         if any(case.name == name for case in self.cases):
             raise InputError(f"there is a case {name!r} already", where=self.folder)
-        folder = self._free_folder(slug(name))
+        folder = free_folder(self.folder, self.cases, slug(name))
         if image is not None and copy:
             image = scans.copied(self.folder, Path(image), folder)
         made = checked(
@@ -496,12 +496,4 @@ class Project:
 
     def free_name(self, wanted: str) -> str:
         """A name that no case has: the one that is wanted, or that with a number."""
-        taken = {case.name for case in self.cases}
-        wanted = wanted[:180] or "case"
-        numbered = (f"{wanted} {n}" for n in range(2, len(taken) + 3))
-        return wanted if wanted not in taken else next(n for n in numbered if n not in taken)
-
-    def _free_folder(self, wanted: str) -> str:
-        taken = {case.folder for case in self.cases}
-        names = (f"{wanted}-{n}" if n else wanted for n in range(len(taken) + 10**6))
-        return next(n for n in names if n not in taken and not (self.folder / "cases" / n).exists())
+        return free_name(self.cases, wanted)
