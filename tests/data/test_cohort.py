@@ -168,6 +168,7 @@ def test_windows_paths(write):
         (HEADER + "a.nii.gz,m.nii.gz,1.5,A,train\n", "row 2: '1.5' are no slice numbers"),
         (HEADER + "a.nii.gz,m.nii.gz,²,A,train\n", "no slice numbers"),
         (HEADER + "a.nii.gz,m.nii.gz," + "9" * 30 + ",A,train\n", "no slice numbers"),
+        (HEADER + '"a.nii.gz,,,A,train\n', "row 2: the quotes in this row are not closed"),
         (HEADER + "a.nii.gz,,3,A,train\n", "row 2: slices are listed but no labels file"),
         (HEADER + "a.nii.gz,,all,A,train\n", "row 2: slices are listed but no labels file"),
         (HEADER + "a.nii.gz,m.nii.gz,3,8,A,train\n", "row 2: there are 6 fields for 5 columns"),

@@ -137,10 +137,43 @@ def test_what_a_segment_does_not_name_is_told(tmp_path, image):
     np.testing.assert_array_equal(mask, A)
     assert f"{(B & ~A).sum()} voxels belong to no segment and are left out" in notes
     path = slicer(tmp_path / "n.seg.nrrd", data, [("A", 1, 4)])
-    with pytest.raises(InputError, match="A is in layer 4, the file has 1"):
+    with pytest.raises(InputError, match=r"A is in layer 4 by its header, .* and the file has 1"):
         laid(path, image)
     with pytest.raises(InputError, match="'both' does not say which"):
         laid(path, image, overlaps="both")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_names_with_umlauts_are_kept(tmp_path, image, encoding):
+    """3D Slicer writes UTF-8; pynrrd and ITK keep ASCII alone, so that Wörbel became Wrbel."""
+    path = slicer(tmp_path / "m.seg.nrrd", A.astype(np.uint8), [("Wxxrbel", 1, 0)])
+    data = path.read_bytes().replace(b"Wxxrbel", "Wörbel".encode(encoding))
+    path.write_bytes(data)
+    assert [one.name for one in read_classes(path)] == ["Wörbel"]
+    np.testing.assert_array_equal(laid(path, image)[0], A)
+    back = tmp_path / "back.seg.nrrd"
+    write_mask(back, image.grid.to_array(A.astype(np.uint8)), image, classes=read_classes(path))
+    assert "Wörbel".encode() in back.read_bytes()
+    assert [one.name for one in read_classes(back)] == ["Wörbel"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            b"LabelValue:=1",
+            b"LabelValue:=Hans^M",
+            "value, layer or colour of segment 0 is no number",
+        ),
+        (b"encoding: gzip", b"Hans^M\nencoding: gzip", "its header can't be understood. Save it"),
+    ],
+)
+def test_a_header_that_is_not_understood_says_what_to_do(tmp_path, image, old, new, says):
+    path = slicer(tmp_path / "m.seg.nrrd", A.astype(np.uint8), [("A", 1, 0)])
+    path.write_bytes(path.read_bytes().replace(old, new))
+    with pytest.raises(InputError, match=says) as caught:
+        laid(path, image)
+    assert "Hans" not in str(caught.value)
 
 
 def dicom_seg(path, images, pixels, kind, names, **more):
@@ -211,6 +244,28 @@ def test_fractional_segments_at_half_the_larger_wins(tmp_path, series):
 
 
 @pytest.mark.filterwarnings("ignore")
+def test_a_fractional_segment_below_half_is_told(tmp_path, series):
+    one = np.where(A, 0.3, 0).transpose(TURN).astype(np.float32)
+    path = dicom_seg(tmp_path / "m.dcm", sources(tmp_path / "ct"), one, "FRACTIONAL", ["A"],
+                     max_fractional_value=200)  # fmt: skip
+    mask, notes = laid(path, series)
+    assert not mask.any()
+    assert "A is at most 30% of the maximum, below half of it: no voxel is taken" in notes
+
+
+def test_a_damaged_segmentation_says_so(tmp_path, series):
+    pixels = A.transpose(TURN)
+    path = dicom_seg(tmp_path / "m.dcm", sources(tmp_path / "ct"), pixels, "BINARY", ["A"])
+    data = pydicom.dcmread(path)
+    data.PixelData = data.PixelData[: len(data.PixelData) // 2]
+    data.save_as(tmp_path / "short.dcm")
+    with pytest.raises(InputError, match=r"has too few pixels, or damaged. Copy the file again"):
+        laid(tmp_path / "short.dcm", series)
+    (tmp_path / "cut.dcm").write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(InputError, match=r"describes no segments, or is cut off. Copy the file"):
+        laid(tmp_path / "cut.dcm", series)
+
+
 def test_label_maps(tmp_path, series):
     mask = np.where(B, 2, A).astype(np.uint8)
     path = dicom_seg(tmp_path / "m.dcm", sources(tmp_path / "ct"), mask.transpose(TURN), "LABELMAP",

@@ -70,7 +70,10 @@ class Rows:
             try:
                 record = next(self._reader)
             except csv.Error as error:
-                raise InputError(f"{error}", where=self.where) from error
+                raise InputError(
+                    "the quotes in this row are not closed, or text follows a closed one",
+                    where=self.where, hint='Put a field in quotes as a whole: "3;5"',
+                ) from error  # fmt: skip
             if any(text.strip() for text in record):
                 return record
 

@@ -193,7 +193,10 @@ def load_reference(row: CohortCase) -> tuple[Volume, np.ndarray]:
         If the row names no labels file or a file can't be used.
     """
     if row.labels is None:
-        raise InputError("there is no labels file to compare with", where=row.where)
+        raise InputError(
+            "there is no labels file to compare with", where=row.where,
+            hint="Name its mask in the column labels",
+        )  # fmt: skip
     return _with_mask(row.labels, load_image(row))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_dim.data.cohort import CohortCase
 from napari_dim.errors import InputError
-from napari_dim.io import prediction_name
+from napari_dim.io import hash_file, prediction_name
 from napari_dim.io.formats import known_format, mask_suffixes
 
 SUMMARY = "predictions.json"
@@ -18,26 +18,33 @@ SUMMARY = "predictions.json"
 _LARGEST = 64 * 2**20
 
 
-def predicted_masks(rows: Sequence[CohortCase], folder: Path) -> list[Path]:
+def predicted_masks(
+    rows: Sequence[CohortCase], folder: Path, note: Callable[[str], None] | None = None
+) -> list[Path]:
     """The mask of each case, in any format that can be read; all are there, or it is an error.
 
-    What `SUMMARY` says of a case goes before the names: a folder may hold a mask in two formats.
+    What `SUMMARY` says of a case goes before the names: a folder may hold a mask in two formats,
+    and another cohort's image of the same name has another hash. `note` is called with what was
+    decided.
 
     Raises
     ------
     InputError
-        If there is none, or one that holds no voxels.
+        If there is none, one that holds no voxels, or one that was made of another image.
     """
     told = _told(folder)
-    return [_mask_of(row, folder, told) for row in rows]
+    return [_mask_of(row, folder, told, note) for row in rows]
 
 
-def _mask_of(row: CohortCase, folder: Path, told: Sequence[Mapping[str, Any]]) -> Path:
-    named = [one for one in told if one.get("case", "") == row.name] or [
-        one for one in told if "case" not in one and one.get("image") == row.image.name
-    ]
-    if len(named) == 1:
-        found = folder / Path(str(named[0].get("mask", ""))).name
+def _mask_of(
+    row: CohortCase,
+    folder: Path,
+    told: Sequence[Mapping[str, Any]],
+    note: Callable[[str], None] | None,
+) -> Path:
+    one = _entry_of(row, told, note)
+    if one is not None:
+        found = folder / Path(str(one.get("mask", ""))).name
         if found.exists():
             if known_format(found) is None:
                 raise InputError(
@@ -55,6 +62,41 @@ def _mask_of(row: CohortCase, folder: Path, told: Sequence[Mapping[str, Any]]) -
         f"there is no prediction {usual} in {folder}",
         where=row.where,
         hint="Run predict on this cohort and split first",
+    )
+
+
+def _entry_of(
+    row: CohortCase, told: Sequence[Mapping[str, Any]], note: Callable[[str], None] | None
+) -> Mapping[str, Any] | None:
+    """What the summary says of a case: by its name and its image's hash, or by the hash alone.
+
+    A mask of an image of the same name and another hash is that of another patient. A folder's
+    hash changes with any file that is put into it, so there it is only told.
+    """
+    named = [one for one in told if one.get("case", "") == row.name] or [
+        one for one in told if "case" not in one and one.get("image") == row.image.name
+    ]
+    if not any(one.get("sha256") for one in told):
+        return named[0] if len(named) == 1 else None
+    digest = hash_file(row.image)
+    same = [one for one in named if one.get("sha256", digest) == digest]
+    if len(same) == 1:
+        return same[0]
+    # Called otherwise: predicted alone, or with others of its name.
+    called = [one for one in told if one.get("sha256") == digest]
+    if not same and len(called) == 1 and not row.part:
+        return called[0]
+    if len(named) != 1:
+        return None
+    if row.image.is_dir():
+        if note is not None:
+            note(f"{row.name}: {row.image.name} is not as it was when its mask was predicted")
+        return named[0]
+    raise InputError(
+        f"{Path(str(named[0].get('mask', ''))).name} was predicted from another {row.image.name}, "
+        "or that has changed since",
+        where=row.where,
+        hint=f"Run predict on this cohort, or delete {SUMMARY} to compare them nevertheless",
     )
 
 

@@ -11,7 +11,7 @@ from napari_dim.data.cohort import read_cohort
 from napari_dim.data.working_grid import WorkingGrid, normalised
 from napari_dim.engine.evaluation.cohort_scores import METRICS, evaluate
 from napari_dim.errors import InputError
-from napari_dim.io import prediction_name, read_mask, read_volume, write_mask
+from napari_dim.io import hash_file, prediction_name, read_mask, read_volume, write_mask
 
 HEADER = "image,labels,slices,site,split\n"
 AFFINE = np.diag([0.5, 0.5, 3, 1])
@@ -184,3 +184,65 @@ def test_merges_are_recorded_and_must_name_classes(cohort, tmp_path):
     assert evaluate(cohort, folder)["merged"] == {}
     with pytest.raises(InputError, match=r"no mask holds class 9\. The classes are 1, 2"):
         evaluate(cohort, folder, merges={1: 1, 9: 1})
+
+
+def record(folder, cases):
+    """What predict writes beside the masks: (case, image, mask) of each."""
+    told = [
+        {"case": case, "image": image.name, "sha256": hash_file(image), "mask": mask}
+        for case, image, mask in cases
+    ]
+    (folder / "predictions.json").write_text(json.dumps({"cases": told}))
+
+
+def test_a_mask_of_another_image_of_the_same_name_is_refused(cohort, tmp_path):
+    """Every patient has a T1.nii.gz: the image's hash says whose mask it is."""
+    folder = predict(cohort, tmp_path / "p", lambda _, mask: mask)
+    images = [row.image for row in cohort.split("test")]
+    record(folder, [(f"c{n}", images[n], f"c{n}_dim.nii.gz") for n in (0, 1)]
+           + [("c2", images[0], "c2_dim.nii.gz")])  # fmt: skip
+    with pytest.raises(InputError, match=r"row 4: c2_dim.nii.gz was predicted from another c2.nii"):
+        evaluate(cohort, folder)
+    (folder / "predictions.json").unlink()
+    assert evaluate(cohort, folder)["mean"]["dice"] == 1
+
+
+def test_a_mask_that_was_predicted_under_another_name_is_found(cohort, tmp_path):
+    folder = predict(cohort, tmp_path / "p", lambda _, mask: mask)
+    images = [row.image for row in cohort.split("test")]
+    (folder / "c2_dim.nii.gz").rename(folder / "T1_dim.nii.gz")
+    record(folder, [("c0", images[0], "c0_dim.nii.gz"), ("c1", images[1], "c1_dim.nii.gz"),
+                    ("T1", images[2], "T1_dim.nii.gz")])  # fmt: skip
+    assert evaluate(cohort, folder)["mean"]["dice"] == 1
+
+
+def test_a_folder_that_got_another_file_is_told(cohort, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    mask = np.zeros((20, 24), np.uint8)
+    mask[3:9, 4:12] = 1
+    for name in "ab":
+        Image.fromarray(mask * 90).save(pictures / f"{name}.png")
+    nib.Nifti1Image(np.stack([mask.T, mask.T], -1), np.eye(4)).to_filename(tmp_path / "m.nii.gz")
+    (tmp_path / "cohort.csv").write_text(HEADER + "pictures,m.nii.gz,,A,test\n")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "m.nii.gz").rename(tmp_path / "p" / "pictures_dim.nii.gz")
+    (tmp_path / "m.nii.gz").write_bytes((tmp_path / "p" / "pictures_dim.nii.gz").read_bytes())
+    record(tmp_path / "p", [("pictures", pictures, "pictures_dim.nii.gz")])
+    (pictures / ".DS_Store").write_bytes(b"x")
+    notes: list[str] = []
+    read = read_cohort(tmp_path / "cohort.csv")
+    assert evaluate(read, tmp_path / "p", note=notes.append)["mean"]["dice"] == 1
+    assert any("not as it was when its mask was predicted" in note for note in notes)
+
+
+def test_cases_to_train_on_without_labels_are_left_out_and_told(cohort, tmp_path):
+    text = cohort.path.read_text().replace("m3.nii.gz", "")
+    cohort.path.write_text(text)
+    folder = predict(cohort, tmp_path / "p", lambda _, mask: mask)
+    notes: list[str] = []
+    report = evaluate(read_cohort(cohort.path), folder, split="all", note=notes.append)
+    assert [case["case"] for case in report["cases"]] == ["c0", "c1", "c2"]
+    assert "1 of 4 cases have no labels and are not compared: c3" in notes
+    with pytest.raises(InputError, match=r"row 5: there is no labels file to compare with. Name"):
+        evaluate(read_cohort(cohort.path), folder, split="train")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_dim.data.cohort import Cohort
+from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.data.load import load_reference
 from napari_dim.data.predicted_masks import predicted_masks
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
@@ -46,7 +46,7 @@ def evaluate(
     progress
         Called with (cases done, cases in all).
     note
-        Called with each thing that the readers decided of a case's files.
+        Called with each thing that was decided of a case or its files.
 
     Returns
     -------
@@ -64,8 +64,8 @@ def evaluate(
         If a prediction is missing, unreadable or doesn't fit its image, or a class is merged
         that no mask holds.
     """
-    rows = cohort.split(split)
-    files = predicted_masks(rows, Path(predictions))
+    rows = _compared(cohort.split(split), note)
+    files = predicted_masks(rows, Path(predictions), note)
     # All classes of the split are scored in every case, but a case at a time is in memory:
     # classes that a case has on neither side are filled in at the end.
     scored: list[dict[int, Scores]] = []
@@ -116,6 +116,19 @@ def evaluate(
         "distance_unit": units[0],
         "merged": {str(old): new for old, new in sorted((merges or {}).items())},
     }
+
+
+def _compared(
+    rows: Sequence[CohortCase], note: Callable[[str], None] | None
+) -> Sequence[CohortCase]:
+    """The cases that have a reference; those to train on without labels are left out, told."""
+    left = [row for row in rows if row.split == "train" and row.labels is None]
+    if len(left) == len(rows):
+        load_reference(left[0])  # says what is missing
+    if left and note is not None:
+        names = ", ".join(row.name for row in left[:5]) + (" ..." if len(left) > 5 else "")
+        note(f"{len(left)} of {len(rows)} cases have no labels and are not compared: {names}")
+    return [row for row in rows if row not in left]
 
 
 def _named(scores: Scores) -> dict[str, float | None]:

@@ -61,7 +61,7 @@ def read_dicom_seg(path: Path, like: Placed, wins: Winner = "later") -> Laid:
             notes += _paint_numbers(data, places, painting, ids)
             how = ""
         elif data.SegmentationType == "FRACTIONAL":
-            _paint_fractions(data, places, painting, ids)
+            notes += _paint_fractions(data, places, painting, ids, segments)
             how = "the larger value is kept"
         else:
             _paint(data, places, painting, ids, wins)
@@ -130,18 +130,34 @@ def _paint(
 
 
 def _paint_fractions(
-    data: Any, places: list[_Where | None], painting: Painting, ids: dict[int, int]
-) -> None:
-    """Values up to a maximum: what reaches half of it, the larger over the smaller."""
-    half = float(data.get("MaximumFractionalValue", 255)) / 2
+    data: Any,
+    places: list[_Where | None],
+    painting: Painting,
+    ids: dict[int, int],
+    segments: dict[int, LabelClass],
+) -> tuple[str, ...]:
+    """Values up to a maximum: what reaches half of it, the larger over the smaller.
+
+    A segment that nowhere reaches half is empty, which is told.
+    """
+    maximum = float(data.get("MaximumFractionalValue", 255))
+    half = maximum / 2
+    most_of: dict[int, int] = {}
     best = np.zeros(painting.out.shape, np.uint8)
     numbers = segment_numbers(data)
     for index, frame in _frames(data):
         if (place := places[index]) is not None:
             values, most = _turned(frame, place), best[place[1]]
-            over = values >= most
-            painting.put(place[1], values >= half, ids[_number(numbers[index], ids)], over)
+            over, number = values >= most, _number(numbers[index], ids)
+            painting.put(place[1], values >= half, ids[number], over)
             np.maximum(most, values, out=most)
+            most_of[number] = max(most_of.get(number, 0), int(values.max(initial=0)))
+    return tuple(
+        f"{segments[number].label} is at most {most / maximum:.0%} of the maximum, below half of "
+        "it: no voxel is taken"
+        for number, most in sorted(most_of.items())
+        if 0 < most < half
+    )
 
 
 def _paint_numbers(
@@ -168,7 +184,12 @@ def _frames(data: Any, order: Sequence[int] | None = None) -> Iterator[tuple[int
         yield from ((index, pixels[index]) for index in wanted)
         return
     for index in wanted:
-        yield index, np.asarray(data.get_stored_frame(index + 1))
+        try:
+            frame = np.asarray(data.get_stored_frame(index + 1))
+        except (ValueError, IndexError, EOFError) as error:
+            raise InputError(f"frame {index + 1} of this DICOM-SEG has too few pixels, or damaged",
+                             hint="Copy the file again, or export it anew") from error  # fmt: skip
+        yield index, frame
 
 
 def _turned(frame: np.ndarray, place: _Where) -> np.ndarray:
@@ -241,8 +262,11 @@ def _segmentation(path: Path) -> Any:
     import pydicom
 
     header = pydicom.dcmread(path, stop_before_pixels=True)
-    if getattr(header, "Modality", "") != "SEG" or "SegmentSequence" not in header:
+    if getattr(header, "Modality", "") != "SEG":
         raise InputError("this is not a DICOM-SEG", where=path)
+    if "SegmentSequence" not in header:
+        raise InputError("this DICOM-SEG describes no segments, or is cut off", where=path,
+                         hint="Copy the file again, or export it anew")  # fmt: skip
     if header.get("SegmentationType") not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise InputError(f"a SEG of type {header.get('SegmentationType')} can't be read")
     try:

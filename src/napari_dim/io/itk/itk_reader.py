@@ -184,7 +184,9 @@ def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[s
             hint="It is probably damaged: copy it again",
         ) from error  # fmt: skip
     if "failed" in told:  # its own words, which may quote a header
-        told["refused"] = without_quotes(str(told.pop("failed")))
+        words = without_quotes(str(told.pop("failed"))).removeprefix("Reason: ")
+        told["refused"] = f"SimpleITK can't read this: {words}"
+        told["hint"] = "It is probably cut off or damaged: copy it again"
     return told
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.volume import Placed, Volume
+
+_LINE = 4096
+"""Bytes that a line of a header has at most."""
 
 _TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -60,11 +64,37 @@ def _write(path: Path, data: np.ndarray, volume: Placed, more: dict[str, Any]) -
         else:
             header["spacings"] = np.concatenate([[np.nan], header["spacings"]])
     try:
-        with atomic_path(path) as temporary:
-            nrrd.write(str(temporary), data, {**header, **more}, compression_level=6)
+        with atomic_path(path) as temporary, _Utf8Header(temporary, more) as file:
+            nrrd.write(cast(Any, file), data, {**header, **file.fields}, compression_level=6)
     except nrrd.NRRDError as error:
         raise InputError(f"this can't be written as NRRD: {error}", where=path) from error
     return path
+
+
+class _Utf8Header(io.FileIO):
+    """A file whose header keeps texts beyond ASCII, as 3D Slicer writes them; pynrrd refuses those.
+
+    `fields` are what pynrrd is to write: such texts are exchanged in the lines that name them.
+    """
+
+    def __init__(self, path: Path, fields: Mapping[str, str]) -> None:
+        super().__init__(path, "wb")
+        self.fields = {
+            name: text if text.isascii() else f"napari-dim text {number}"
+            for number, (name, text) in enumerate(fields.items())
+        }
+        self._lines = {
+            f"{name}:={self.fields[name]}\n".encode(): f"{name}:={text}\n".encode()
+            for name, text in fields.items()
+        }
+
+    def write(self, data: Any) -> int:
+        """As any file, all of it."""
+        whole = memoryview(self._lines.get(bytes(data), data) if len(data) < _LINE else data)
+        rest = whole.cast("B")
+        while len(rest):
+            rest = rest[super().write(rest) or 0 :]
+        return len(data)
 
 
 def _segments(labels: np.ndarray, volume: Placed, classes: Sequence[LabelClass]) -> dict[str, str]:

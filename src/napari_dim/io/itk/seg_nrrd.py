@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,10 +40,14 @@ def segments_in(path: Path) -> list[Segment]:
     import nrrd
 
     try:
-        header = nrrd.read_header(str(path))
-    except Exception as error:
-        # Damaged headers end in many types; the user needs one.
-        raise InputError(f"this is not a usable NRRD file: {error}", where=path) from error
+        with path.open("rb") as file:
+            header = nrrd.read_header(_text(file))
+    except (Exception, StopIteration) as error:
+        # Damaged headers end in many types, whose words may quote the header; the user needs one.
+        raise InputError(
+            "this is not a usable NRRD file: its header can't be understood", where=path,
+            hint="Save it again with the program that made it",
+        ) from error  # fmt: skip
     numbers = sorted({int(found[1] or found[2]) for key in header if (found := _NUMBER.match(key))})
     described = [_described(header, number, path) for number in numbers]
     values = [value for _, value, _, _ in described]
@@ -52,6 +56,15 @@ def segments_in(path: Path) -> list[Segment]:
         Segment(layer, value, LabelClass(value if own else place, name, colour))
         for place, (layer, value, name, colour) in enumerate(described, start=1)
     ]
+
+
+def _text(lines: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a header; 3D Slicer writes names as UTF-8, of which pynrrd keeps ASCII alone."""
+    for line in lines:
+        try:
+            yield line.decode()
+        except UnicodeDecodeError:
+            yield line.decode("latin-1")
 
 
 def segments_of(path: Path) -> list[LabelClass]:
@@ -79,9 +92,10 @@ def merged(
     for one in segments:
         if one.layer >= layers.shape[3]:
             raise InputError(
-                f"{one.item.label} is in layer {one.layer}, the file has {layers.shape[3]}",
-                where=path,
-            )
+                f"{one.item.label} is in layer {one.layer} by its header, counted from 0, and the "
+                f"file has {layers.shape[3]}",
+                where=path, hint="Save the segmentation again in 3D Slicer",
+            )  # fmt: skip
     inside = [(layers[..., one.layer] == one.value) for one in segments]
     out = np.zeros(layers.shape[:3], smallest_type(max(one.item.id for one in segments)))
     painting = Painting(out)
@@ -104,7 +118,10 @@ def _described(header: Mapping[str, Any], number: int, path: Path) -> tuple[int,
         layer = int(header.get(f"{start}Layer", 0 if f"{start}LabelValue" in header else number))
         colour = [float(part) for part in str(header.get(f"{start}Color", "")).split()[:3]]
     except ValueError as error:
-        raise InputError(f"segment {number} is badly described", where=path) from error
+        raise InputError(
+            f"value, layer or colour of segment {number} is no number in its header", where=path,
+            hint="Save the segmentation again in 3D Slicer",
+        ) from error  # fmt: skip
     if value < 0 or layer < 0:
         raise InputError(f"segment {number} has the value {value} in layer {layer}", where=path)
     text = "".join(f"{round(255 * min(max(part, 0.0), 1.0)):02X}" for part in colour)

@@ -82,7 +82,10 @@ def read_nifti_mask(path: Path, like: Placed) -> Laid:
     with one_line(path, "NIfTI file", known=DAMAGED):
         source = read_nifti_header(path)
         if len(source.shape) > 3:
-            raise InputError("a mask has one volume, this file several", where=path)
+            raise InputError(
+                f"a mask has one volume, this file {source.shape[3]}", where=path,
+                hint="Save one volume whose values are the class numbers",
+            )  # fmt: skip
         grid, _ = grid_of(source, path, 0)
         found = fit(grid, like.grid)  # before any voxel is read
         return lay_ids(_read_labels(source, path), found, like.grid)
