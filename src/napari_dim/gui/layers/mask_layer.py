@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ class MaskLayer(ScanMask):
         self._layer = weakref.ref(layer)
         self._data = layer.data
         self._waiting: set[int] = set()
+        self._noticed: set[int] = set()
         self._through = False
         super().__init__(labels_array(layer), layer.metadata.get(STATES))
         self.leave(layer.metadata.get(LEFT, ()))
@@ -150,6 +151,14 @@ class MaskLayer(ScanMask):
         self._catch_up()
         return super().redo()
 
+    def notice(self, numbers: Iterable[int]) -> None:
+        """Look at slices that were written into, once a stroke that goes on is done.
+
+        A stroke is one act however long the mouse is down.
+        """
+        self._noticed |= set(numbers)
+        self._catch_up()
+
     def make_room(self, dtype: np.dtype[Any]) -> None:
         """Let the array hold larger ids."""
         wanted = np.promote_types(self._data.dtype, dtype)
@@ -165,8 +174,12 @@ class MaskLayer(ScanMask):
         if waiting:
             self.look(waiting, through=self._through)
         layer = self._layer()
-        if layer is not None:
-            forget_undo(layer)
+        if layer is None:
+            return
+        forget_undo(layer)
+        if self._noticed and not stroke_goes_on(layer):
+            noticed, self._noticed = self._noticed, set()
+            self.look(noticed)
 
     def _on_paint(self, event: Any) -> None:
         # napari sends this before it has written what `data_setitem` was given.
@@ -186,7 +199,7 @@ class MaskLayer(ScanMask):
         if layer.data is self._data:
             return
         self._data = layer.data
-        self._waiting = set()
+        self._waiting, self._noticed = set(), set()
         planes = labels_array(layer)
         if planes.shape == self.planes.shape:
             self.rebind(planes)

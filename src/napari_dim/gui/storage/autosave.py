@@ -263,7 +263,7 @@ class Autosave:
             planes = {} if whole is not None else kept.watch.changed(seconds)
             mask = session.known_mask(layer)
             if mask is not None and planes:
-                mask.look(planes)  # written into by something that told nobody
+                mask.notice(planes)  # written into by something that told nobody
             if kept.project is None:
                 if not self._begin(session, layer, kept, whole, planes):
                     return

@@ -1,0 +1,65 @@
+"""Strokes as a hand draws them: slowly, with rests, while the window does other things."""
+
+from __future__ import annotations
+
+import numpy as np
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.states import SliceState
+from tests.hands.hand import LEFT, Hand
+
+DOWN, MOVE, UP = (
+    QEvent.Type.MouseButtonPress,
+    QEvent.Type.MouseMove,
+    QEvent.Type.MouseButtonRelease,
+)
+
+
+def mouse(hand: Hand, kind: QEvent.Type, place: QPoint) -> None:
+    """The left button over the canvas; QTest's moves don't hold it down while one rests."""
+    here, none = QPointF(place), Qt.KeyboardModifier.NoModifier
+    away = QPointF(hand.canvas.mapToGlobal(place))
+    button = Qt.MouseButton.NoButton if kind == MOVE else LEFT
+    held = Qt.MouseButton.NoButton if kind == UP else LEFT
+    QApplication.sendEvent(hand.canvas, QMouseEvent(kind, here, away, button, held, none))
+
+
+def test_a_stroke_with_rests_is_one_step(hand, workspace, open_ball):
+    open_ball()
+    session = workspace.session
+    slices.go_to(session, 1)
+    layer = session.labels
+    layer.mode, layer.brush_size = "paint", 1
+    places = [hand.at(row, 3, layer) for row in (2, 5, 8, 11)]
+    mouse(hand, DOWN, places[0])
+    for place in places:
+        mouse(hand, MOVE, place)
+        hand.rest(0.8)  # time in which what changed is looked for and saved
+    mouse(hand, UP, places[-1])
+    hand.rest()
+    drawn = layer.data[1].copy()
+    assert np.count_nonzero(drawn[:, 3]) >= 4  # more than the first dab
+    assert session.mask.states[1] == SliceState.PAINTED
+    hand.press("Ctrl-Z")
+    assert not layer.data[1].any()
+    hand.press("Ctrl-Shift-Z")
+    np.testing.assert_array_equal(layer.data[1], drawn)
+
+
+def test_a_slice_written_into_during_a_stroke_is_found_after_it(hand, workspace, open_ball):
+    open_ball()
+    session = workspace.session
+    slices.go_to(session, 1)
+    layer = session.labels
+    layer.mode, layer.brush_size = "paint", 1
+    start, end = hand.at(2, 3, layer), hand.at(6, 3, layer)
+    mouse(hand, DOWN, start)
+    layer.data[0, 4, 4] = 1  # by something that tells nobody
+    hand.rest(1.5)
+    mouse(hand, MOVE, end)
+    mouse(hand, UP, end)
+    hand.rest()
+    assert session.mask.states[0] == session.mask.states[1] == SliceState.PAINTED
