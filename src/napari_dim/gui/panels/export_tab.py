@@ -160,9 +160,22 @@ class ExportTab(QWidget):
         return Job(labels, mask, recipe_of(self.session, labels, what.states), path, form)
 
     def export_all(self, folder: Path) -> None:
-        """Write the masks of all open scans into a folder, in the background."""
+        """Write the masks of all open scans into a folder, in the background.
+
+        Asks first where masks are empty, or files would be replaced.
+        """
         from napari.utils.notifications import show_warning
 
+        jobs = self._jobs(folder)
+        if not self._agreed(jobs):
+            return
+        try:
+            Exporting.start(self.session, jobs)
+        except InputError as error:
+            show_warning(str(error))
+
+    def _jobs(self, folder: Path) -> list[Job]:
+        """The masks of all open scans as they are now, each with a name of its own."""
         jobs = []
         taken: set[str] = set()
         for image in self._open():
@@ -177,14 +190,7 @@ class ExportTab(QWidget):
             path = folder / f"{name}{mask_format(Path('mask'), self.form).written[0]}"
             recipe = recipe_of(self.session, known.layer, what.states)
             jobs.append(Job(known.layer, mask, recipe, path, self.form))
-        empty = [job.path.name for job in jobs if not job.mask.any()]
-        if empty:
-            self.session.say(f"Empty: {', '.join(empty)}")
-            show_warning(f"These masks hold nothing: {', '.join(empty)}")
-        try:
-            Exporting.start(self.session, jobs)
-        except InputError as error:
-            show_warning(str(error))
+        return jobs
 
     def _target(self) -> Layer | None:
         """The layer in whose place the mask lies."""
@@ -284,24 +290,35 @@ class ExportTab(QWidget):
         )
         if path:
             named = path.lower().endswith(chosen.written) or Path(path).parent.name == "labels"
-            self._begin(Path(path if named else f"{path}{chosen.written[0]}"))
+            # The dialog has asked about the name that was typed, not about a longer one.
+            self._begin(Path(path if named else f"{path}{chosen.written[0]}"), seen=bool(named))
 
-    def _begin(self, path: Path) -> None:
+    def _begin(self, path: Path, *, seen: bool = False) -> None:
         """Write the mask in the background; an empty one only if it is meant."""
         from napari.utils.notifications import show_warning
 
         try:
             job = self._job(path, self.form)
-            if not job.mask.any() and not self._ask_empty():
+            if not self._agreed([job], seen=seen):
                 return
             Exporting.start(self.session, [job])
         except InputError as error:
             show_warning(str(error))
 
-    def _ask_empty(self) -> bool:
+    def _agreed(self, jobs: list[Job], *, seen: bool = False) -> bool:
+        """Whether empty masks and replaced files are meant; `seen` if the latter was asked."""
+        empty = [job.path.name for job in jobs if not job.mask.any()]
+        there = [] if seen else [job.path.name for job in jobs if job.path.exists()]
+        if not empty and not there:
+            return True
+        text = []
+        if empty:
+            text.append(f"Empty, every voxel is background: {', '.join(empty)}.")
+        if there:
+            text.append(f"There already, and replaced: {', '.join(there)}.")
         answer = QMessageBox.question(
             self,
-            "Export an empty mask?",
-            "The mask holds nothing: every voxel is background. Export it all the same?",
+            "Export an empty mask?" if empty else "Replace files?",
+            "\n\n".join([*text, "Export all the same?"]),
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
