@@ -14,6 +14,7 @@ from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_dim.gui.layers.image_layers import PLACE
 from napari_dim.gui.layers.layer_classes import classes_of
+from napari_dim.gui.layers.locked_layer import lock
 from napari_dim.gui.layers.mask_layer import MaskLayer
 
 _FLAG = "napari_dim_answer"
@@ -40,7 +41,7 @@ def answer_layer(mask: MaskLayer, name: str) -> Labels:
         **place,
     )
     made.contour = 2
-    made.editable = False
+    lock(made, "it shows what the model said last; draw in the mask itself")
     return made
 
 

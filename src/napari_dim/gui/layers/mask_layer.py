@@ -10,7 +10,9 @@ import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QTimer
 
+from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import labels_array
+from napari_dim.gui.layers.locked_layer import why_locked
 from napari_dim.gui.layers.napari_compat import (
     forget_undo,
     lead_undo,
@@ -130,12 +132,24 @@ class MaskLayer(ScanMask):
         *,
         checked: bool = False,
     ) -> Act:
-        """Change some slices as one act, as `ScanMask.act`."""
+        """Change some slices as one act, as `ScanMask.act`.
+
+        Raises
+        ------
+        InputError
+            If the layer can only be looked at.
+        """
+        self._refuse_locked()
         self._catch_up()
         for plane in (planes or {}).values():
             if plane.size and int(plane.max()) > np.iinfo(self.planes.dtype).max:
                 self.make_room(plane.dtype)
         return super().act(title, states, planes, checked=checked)
+
+    def relabel(self, title: str, ids: Mapping[int, int]) -> Act | None:
+        """Give classes other ids, as `ScanMask.relabel`; errors as in `act`."""
+        self._refuse_locked()
+        return super().relabel(title, ids)
 
     def undo(self) -> Act | None:
         """Take back the last act; nothing in the middle of a stroke."""
@@ -167,6 +181,10 @@ class MaskLayer(ScanMask):
             self._data = np.asarray(layer.data).astype(wanted)
             layer.data = self._data
             self.rebind(labels_array(layer))
+
+    def _refuse_locked(self) -> None:
+        if why := why_locked(self.layer):
+            raise InputError(why, where=self.layer.name)
 
     def _catch_up(self) -> None:
         """Strokes that napari has told of become acts."""

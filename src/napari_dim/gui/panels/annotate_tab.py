@@ -201,6 +201,8 @@ class AnnotateTab(QWidget):
         if self.image.layer is None:
             return
         try:
+            if why := self.session.autosave.refusal(self.image.layer):
+                raise InputError(why)
             layer = add_layer(self.session.viewer, new_labels(self.image.layer))
         except InputError as error:
             from napari.utils.notifications import show_warning
@@ -213,10 +215,16 @@ class AnnotateTab(QWidget):
 
     def _on_relabelled(self, old: int, new: int) -> None:
         mask = self.session.mask
-        if mask is not None:
+        if mask is None:
+            return
+        try:
             mask.relabel(
                 f"class {old} becomes {new}" if new else f"class {old} is erased", {old: new}
             )
+        except InputError as error:  # a layer that can only be looked at
+            from napari.utils.notifications import show_warning
+
+            show_warning(str(error))
 
     def _on_class(self, class_id: int) -> None:
         layer = self.labels.layer

@@ -165,6 +165,14 @@ class Autosave:
         """The project or recovery folder that a scan is kept in, and the name of its case."""
         return self._cases.get(image)
 
+    def refusal(self, image: Layer) -> str:
+        """Why nothing can be drawn on a scan: its project can only be looked at; "" if it can."""
+        project, _ = self._cases.get(image, (None, ""))
+        if project is None or not project.read_only:
+            return ""
+        holder = project.holder or "its folder can't be written to"
+        return f"the project can only be looked at: {holder}"
+
     def layers_of(self, case: str) -> list[Layer]:
         """The open layers of a case of the open project: its labels, its scan."""
         kept = [

@@ -18,8 +18,10 @@ from napari_dim.gui.layers.image_layers import (
     layer_volume,
     new_labels,
 )
+from napari_dim.gui.layers.locked_layer import lock
 from napari_dim.gui.storage.last_model import doubts_back
 from napari_dim.gui.storage.layer_notes import labels_from, take_over
+from napari_dim.io.hashing import hash_ahead
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
 from napari_dim.states import LABELLED
@@ -67,6 +69,10 @@ def open_case(session: Session, project: Project, name: str) -> str:
         session.show_case(image, shown)
         session.case_wanted.emit(image)
         doubts_back(session, project, name, image)
+    if project.read_only and image is not None:
+        for labels in session.layers(Labels):
+            if session.owner_of(labels) is image:
+                lock(labels, session.autosave.refusal(image))
     first = mask or next(iter(kept), None)
     if shown is not None:
         session.viewer.layers.selection.active = shown
@@ -147,6 +153,7 @@ def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
     case, path = project.case(name), project.image_path(name)
     if path is None:
         return []
+    hash_ahead(path)  # for the record of a mask, which is not to wait for it
     volume = read_volume(path, slice_axis=case.slice_axis, part=case.part)
     images = [add_layer(session.viewer, how) for how in image_tuples(volume, name)]
     for image in images:

@@ -253,7 +253,7 @@ def _begin(session: Session, project: Project) -> str:
     session.autosave.use(project)
     said = [f"Opened the project “{project.name}” of {len(project.cases)} scans", *project.notes]
     if project.read_only and project.holder is not None:
-        said.append(f"It can only be looked at: {project.holder} has it")
+        said.append(f"It can only be looked at: {project.holder} has it. Strokes are refused")
     if project.cases:
         name = project.current or project.cases[0].name
         try:
