@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.panels.export_tab import OPEN
 from napari_dim.gui.storage import open_cases as cases
 from napari_dim.project import Note, Project
@@ -70,3 +71,11 @@ def test_exporting_all_asks_about_empty_masks_and_files_that_are_there(
         export.export_all(tmp_path)
     wait_idle(qtbot, workspace.session)
     assert written.read_bytes() != first
+
+
+def test_labels_of_naparis_own_get_the_colours_of_the_table(workspace, open_ball):
+    _, labels, _ = open_ball()
+    assert workspace.session.mask.layer is labels
+    (shown,) = classes_of(labels)
+    seen = "#" + "".join(f"{round(255 * part):02x}" for part in labels.get_color(shown.id)[:3])
+    assert seen.lower() == shown.colour.lower()

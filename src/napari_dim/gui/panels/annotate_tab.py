@@ -284,7 +284,12 @@ class AnnotateTab(QWidget):
         states = mask.states
         searched = searched_in(mask.layer)
         self.searched.setVisible(bool(searched))
-        self.searched.setText(f"{len(searched)} older slices are complete, too")
+        one = len(searched) == 1
+        self.searched.setText(
+            "1 older slice is complete, too"
+            if one
+            else f"{len(searched)} older slices are complete, too"
+        )
         if number >= len(states):
             return
         self.classes.notice(mask.planes[number])

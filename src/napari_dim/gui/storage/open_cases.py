@@ -213,7 +213,7 @@ def _words(layer: Labels, found: Recovered) -> str:
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
     text = f"“{layer.name}” with {painted} painted slice{'' if painted == 1 else 's'}"
     if found.note.states:
-        text += f", {labelled} of them labelled" if labelled != painted else ""
+        text += f", {labelled} labelled" if labelled != painted else ""  # empty ones, too
     if found.damaged:
         text += " (the end of its journal was torn: what came last may be missing)"
     return text

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dim.gui.layers.image_layers import class_colours
 from napari_dim.gui.layers.layer_classes import (
     KEY,
     ClassInfo,
@@ -84,8 +85,9 @@ class ClassTable(QWidget):
         self._layer = layer
         self.setEnabled(layer is not None)
         classes = [] if layer is None else classes_of(layer)
-        if layer is not None:  # From now on nobody needs to look for them.
-            layer.metadata.setdefault(KEY, tuple(classes))
+        if layer is not None and KEY not in layer.metadata:
+            layer.metadata[KEY] = tuple(classes)  # From now on nobody needs to look for them.
+            layer.colormap = class_colours()  # napari's own would not be the table's
         self._fill(classes)
 
     def notice(self, plane: np.ndarray) -> None:
