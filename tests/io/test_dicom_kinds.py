@@ -413,3 +413,15 @@ def read_part_of(folder: Path, file: Path) -> str:
         except InputError:
             return part.key
     raise AssertionError(f"{file} was not read again")
+
+
+def test_words_of_a_decoder_quote_no_header(tmp_path):
+    """What pydicom says of pixels names the value of the header that it can't use."""
+    folder = write_series(tmp_path / "ct", np.zeros((8, 8, 3), np.int16), np.eye(4))
+    for path in folder.iterdir():
+        data = pydicom.dcmread(path)
+        data.PhotometricInterpretation = "HANSMEIER"
+        data.save_as(path)
+    with pytest.raises(InputError, match="pixels can't be read") as caught:
+        read_volume(folder)
+    assert "HANSMEIER" not in str(caught.value)

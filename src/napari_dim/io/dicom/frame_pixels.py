@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, without_quotes
 from napari_dim.io.dicom.decode_apart import decode_apart, decoders, planes_apart
 from napari_dim.io.dicom.frames import Frame, value_ends
 
@@ -86,7 +86,7 @@ def _reason(error: Exception) -> str:
     if len(lines) > 1:
         lines = lines[1:]
     text = re.sub(r"\b(\w+): \1: ", r"\1: ", "; ".join(lines))  # decoders name themselves, too
-    return text[:300] or type(error).__name__
+    return without_quotes(text[:300]) if text else type(error).__name__
 
 
 def _might_help(file: Any) -> str:
