@@ -140,6 +140,8 @@ def _segments(path: Path) -> list[Segment]:
 def _hint(told: dict[str, Any]) -> str:
     if "hint" in told:
         return str(told["hint"])
+    if "damaged" in told:
+        return "It is probably cut off or damaged: copy it again"
     if "volumes" in told:
         last = told["volumes"] - 1
         return f"Choose one of its volumes, 0 to {last}: --volume, or the column part of a cohort"
@@ -185,8 +187,7 @@ def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[s
         ) from error  # fmt: skip
     if "failed" in told:  # its own words, which may quote a header
         words = without_quotes(str(told.pop("failed"))).removeprefix("Reason: ")
-        told["refused"] = f"SimpleITK can't read this: {words}"
-        told["hint"] = "It is probably cut off or damaged: copy it again"
+        told |= {"refused": f"SimpleITK can't read this: {words}", "damaged": True}
     return told
 
 
