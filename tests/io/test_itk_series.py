@@ -7,7 +7,15 @@ import pytest
 
 from napari_dim.cli import main
 from napari_dim.errors import InputError
-from napari_dim.io import formats, list_parts, read_classes, read_mask, read_volume, write_mask
+from napari_dim.io import (
+    format_rows,
+    formats,
+    list_parts,
+    read_classes,
+    read_mask,
+    read_volume,
+    write_mask,
+)
 from tests.dicoms import CANARY, uid, write_enhanced, write_series
 from tests.io.test_dicom import AFFINE, check, right_handed
 from tests.io.test_nifti import ramp
@@ -105,7 +113,8 @@ def test_without_pydicom_simpleitk_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "find_spec", lambda n: None if n == "pydicom" else there(n))
     check(read_volume(folder), ramp(), AFFINE)
     np.testing.assert_array_equal(read_mask(folder, read_volume(folder)), read_volume(folder).array)
-    monkeypatch.setattr(formats, "find_spec", lambda n: None)
+    for room in (formats, format_rows):
+        monkeypatch.setattr(room, "find_spec", lambda n: None)
     with pytest.raises(InputError, match=r"need the package pydicom.*napari-dim\[dicom\]"):
         read_volume(folder)
 
