@@ -147,7 +147,7 @@ def _gadgets() -> dict[str, Callable[[Path, Path, Path], None]]:
         known["settings"]["network"] = "../../../../tmp/evil:Network"
 
     def module(known: dict[str, Any]) -> None:
-        known["settings"]["method"] = {"__reduce__": ["os.system", "touch trace"]}
+        known["settings"]["system"] = {"__reduce__": ["os.system", "touch trace"]}
 
     def no_numbers(run: Path, file: Path, trace: Path) -> None:
         data = bytearray(file.read_bytes())

@@ -21,7 +21,7 @@ QUICK, FULL = 4, 200
 LIMIT = 3600
 
 SHAPE = (5, 12, 14)
-MOST = {"png": 65535, "tiff": 2**32 - 1}
+MOST = {"png": 65535, "pngs": 65535, "tiff": 2**32 - 1}
 """The largest id that a format holds, where there is one."""
 
 
@@ -41,11 +41,11 @@ def run(count: int) -> str:
             for form in WRITERS:
                 if not form.write_mask:
                     continue
-                volume = flat if form.key == "png" else scan
+                volume = flat if form.key in ("png", "pngs") else scan
                 mask = np.where(
                     rng.random(volume.grid.shape) < 0.5, 0, rng.choice(ids, volume.grid.shape)
                 )
-                path = folder / f"mask{form.written[0]}"
+                path = folder / f"mask{number}{form.written[0]}"
                 if ids.max() > MOST.get(form.key, 2**64):
                     _refused(path, mask, volume, form.key)
                     refused += 1
@@ -68,7 +68,7 @@ def _exact(path: Path, mask: np.ndarray, volume: Volume, key: str) -> None:
         # No ids in the file: one file for each, named after it.
         made = write_surfaces(path, mask, volume, smooth=key == "stl-smooth")
         present = [int(i) for i in np.unique(mask) if i]
-        names = {p.stem.removeprefix("mask_class-") for p in made} if len(made) > 1 else set()
+        names = {p.stem.split("_class-")[-1] for p in made} if len(made) > 1 else set()
         assert len(made) == len(present)
         assert not names or names == {str(i) for i in present}, (names, present)
         return

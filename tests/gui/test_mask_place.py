@@ -51,7 +51,7 @@ def test_a_mask_of_another_order_is_laid_onto_its_scan(workspace, add, codes, tm
     mask = add("b_mask", *turned(BALL, codes))
     session = workspace.session
     assert session.labels is mask
-    case = case_of(Part(image, session.annotation))
+    case = case_of(Part(image, session.mask))
     assert np.flatnonzero(case.states).tolist() == [1, 2, 3, 4, 5]
     np.testing.assert_array_equal(case.volume.grid.to_file(case.mask), BALL)
     centre = mask.data_to_world(np.argwhere(mask.data).mean(0))
@@ -82,7 +82,7 @@ def test_a_cropped_mask_is_padded_to_its_scan(workspace, add):
     mask = add("c_mask", BALL[4:22, 9:28, 1:7], PLACE @ first)
     assert workspace.session.labels is mask
     assert mask.data.shape == image.data.shape
-    case = case_of(Part(image, workspace.session.annotation))
+    case = case_of(Part(image, workspace.session.mask))
     np.testing.assert_array_equal(case.volume.grid.to_file(case.mask), BALL)
 
 

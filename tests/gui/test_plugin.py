@@ -9,7 +9,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QWidget
 
 import napari_dim
-from napari_dim.config import Settings
+from napari_dim.config import Settings, setting_field
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.preferences import preferences
@@ -82,7 +82,7 @@ def test_form_gives_valid_settings_and_the_fields_help(qtbot):
     changed = Settings.make(**form.values())
     assert (changed.system.divergence, changed.seed) == ("pearson", 11)
     for name in ADVANCED:
-        assert Settings.model_fields[name].description in form._editors[name].toolTip()
+        assert setting_field(name).description in form._editors[name].toolTip()
 
 
 def test_preferences_have_the_settings_defaults(viewer):

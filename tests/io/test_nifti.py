@@ -341,7 +341,7 @@ def test_masks_stored_as_floats_or_scaled_are_read_as_ids(tmp_path):
         (ramp(), np.diag([-1.0, 1, 3, 1]), r"3 mm to the left\): 90 of its .* lie outside"),
         (ramp(dtype=np.float32) / 2, None, "whole class numbers, this one holds 0.5"),
         (ramp() - 1, None, "negative"),
-        (np.full((4, 5, 6), np.nan, np.float32), None, "whole class numbers"),
+        (np.full((4, 5, 6), np.nan, np.float32), None, "NaN, which is no class number"),
         (ramp((4, 5, 6, 2)), None, "one volume"),
     ],
 )

@@ -202,7 +202,7 @@ def phantom_sample() -> list[LayerTuple]:
         layers += [(data, {**how, "visible": row is first}, kind) for data, how, kind in made]
     case = load_case(first)
     assert case.mask is not None
-    layers.append(labels_tuple(case.mask, Source.of(case.volume), f"{first.name} (labels)"))
+    layers.append(labels_tuple(case.mask, Source.of(case.volume), f"{first.name} (mask)"))
     return layers
 
 

@@ -284,7 +284,7 @@ def _take_labels(project: Project, name: str, row: CohortCase) -> None:
         "labels",
         np.ascontiguousarray(case.mask),
         Note(
-            name=f"{name} (labels)",
+            name=f"{name} (mask)",
             states="".join(str(int(state)) for state in case.states),
             marks=dict.fromkeys(empty, int(SliceState.PAINTED)),
         ),

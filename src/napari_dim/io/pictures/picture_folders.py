@@ -23,7 +23,7 @@ from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.mask_numbers import told_of_numbers
 from napari_dim.io.pictures.picture_pixels import reading
 from napari_dim.io.pictures.picture_reader import picture_ids, read_picture
-from napari_dim.io.pictures.picture_writer import write_picture_mask
+from napari_dim.io.pictures.picture_writer import png_labels, write_picture_mask
 from napari_dim.volume import Grid, Place, Placed, Volume
 
 _MOST_NOTES = 3
@@ -106,6 +106,7 @@ def write_folder_mask(
     """
     path = Path(path)
     check_pictures(path, volume)
+    png_labels(mask, path)  # before the first file: all of them are written, or none
     names = mask_names(volume)
     try:
         path.mkdir(exist_ok=True)

@@ -27,18 +27,30 @@ def write_picture_mask(
     The pixels are the ids. Up to 255, the palette shows each in the colour of its class; PNG
     has no palette beyond that.
     """
-    labels = as_labels(mask[0], where=path)
+    labels = png_labels(mask[0], path)
+    picture = Image.fromarray(np.ascontiguousarray(labels))
+    if labels.dtype == np.uint8:
+        picture.putpalette(_palette(labels[None], classes).tobytes())
+    _save_png(path, picture, volume)
+    return path
+
+
+def png_labels(mask: np.ndarray, path: Path) -> np.ndarray:
+    """Class ids of the smallest type that holds them, if PNG has it.
+
+    Raises
+    ------
+    InputError
+        If it has not.
+    """
+    labels = as_labels(mask, where=path)
     if labels.dtype.itemsize > 2:
         raise InputError(
             f"a PNG holds class numbers up to 65535, the mask has {labels.max()}",
             where=path,
             hint="Renumber the classes, or save it as .tif",
         )
-    picture = Image.fromarray(np.ascontiguousarray(labels))
-    if labels.dtype == np.uint8:
-        picture.putpalette(_palette(labels[None], classes).tobytes())
-    _save_png(path, picture, volume)
-    return path
+    return labels
 
 
 def write_tiff_mask(
