@@ -59,7 +59,8 @@ def test_the_same_events_and_the_same_weights(tmp_path):
     masks = [[e.mask for e in events if isinstance(e, Preview)][-1] for events in (here, apart)]
     assert np.array_equal(*masks)
     assert not trainings()
-    assert not [t for t in threading.enumerate() if "training" in t.name]
+    left = [t.name for t in threading.enumerate() if "training" in t.name]
+    assert not [name for name in left if not name.startswith("pytest_timeout")]
 
 
 def test_control_reaches_the_child():
