@@ -126,7 +126,7 @@ def test_background_only_slices_count(viewer, workspace, panel, open_ball, qtbot
     open_ball()
     annotate = workspace.annotate
     viewer.dims.set_point(0, 0)
-    assert "Slice 0" in annotate.state.text()
+    assert "Slice 0" in annotate.state.whole
     annotate.confirm.click()
     panel._say_plan()
     assert "background only: 1 (0)" in panel.plan_text.text()

@@ -78,7 +78,7 @@ def test_deleted_labels_are_told_and_come_back(viewer, workspace, panel, running
     qtbot.waitUntil(lambda: "the mask comes back" in session.message, timeout=20_000)
     back = workspace.header.back
     assert back.isVisible()
-    assert "mine" in back.text()
+    assert "mine" in workspace.header.state.text
     back.click()
     assert labels in viewer.layers
     assert session.labels is labels

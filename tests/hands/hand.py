@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,6 +147,36 @@ class Hand:
         for event in (enter, move, drop):
             QApplication.sendEvent(handle, event)
         self.rest()
+
+    def press_close_button(self) -> None:
+        """Ask the window to close as a window manager does for the cross in its frame (X11)."""
+        x11 = ctypes.CDLL("libX11.so.6")
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        x11.XInternAtom.restype = ctypes.c_ulong
+        display = ctypes.c_void_p(x11.XOpenDisplay(None))
+        window = int(self.window.winId())
+
+        class Message(ctypes.Structure):
+            _fields_ = [
+                ("type", ctypes.c_int),
+                ("serial", ctypes.c_ulong),
+                ("send_event", ctypes.c_int),
+                ("display", ctypes.c_void_p),
+                ("window", ctypes.c_ulong),
+                ("message_type", ctypes.c_ulong),
+                ("format", ctypes.c_int),
+                ("data", ctypes.c_long * 5),
+                ("rest", ctypes.c_long * 12),
+            ]
+
+        protocols = x11.XInternAtom(display, b"WM_PROTOCOLS", False)
+        delete = x11.XInternAtom(display, b"WM_DELETE_WINDOW", False)
+        message = Message(33, 0, 1, display, window, protocols, 32)
+        message.data[0] = delete
+        x11.XSendEvent(display, ctypes.c_ulong(window), False, 0, ctypes.byref(message))
+        x11.XFlush(display)
+        self.rest(0.2)
+        x11.XCloseDisplay(display)
 
     @contextmanager
     def answering(self, *answers: Answer) -> Iterator[list[str]]:

@@ -21,11 +21,11 @@ def dicom(tmp_path):
 
 
 def test_drops_and_naparis_menu_open_scans_without_a_question(
-    hand, viewer, workspace, nifti, dicom, notes
+    hand, viewer, workspace, nifti, dicom
 ):
     remembered = get_settings().plugins.extension2reader
     assert remembered["*.nii.gz"] == remembered["*.dcm"] == PLUGIN
-    assert [text for text in notes if "Preferences" in text], "it must be said"
+    assert "Preferences" in workspace.header.state.text, "it must be said"
     with hand.answering():
         hand.drop(nifti)
     assert workspace.session.image.name == "scan"

@@ -102,6 +102,10 @@ class Session:
         The labels that a person deleted last; napari itself can't bring them back.
     joined
         Labelled slices of the scan that the last training learnt from in the end.
+    fitted
+        Corners of the scan that the camera was fitted to last.
+    doubts
+        Layers that show how unsure the model is, by the image layer they belong to.
     sites
         Scanner or centre of each scan, where the user has said.
     """
@@ -135,6 +139,8 @@ class Session:
         self.labels: Labels | None = None
         self.outlined = True
         self.suggestions: list[Suggested] = []
+        self.fitted: object = None
+        self.doubts: weakref.WeakKeyDictionary[Layer, Layer] = weakref.WeakKeyDictionary()
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
         self._pairs: weakref.WeakKeyDictionary[Layer, weakref.ref[Labels]] = (
             weakref.WeakKeyDictionary()
@@ -204,8 +210,12 @@ class Session:
         return [
             layer
             for layer in reversed(self.viewer.layers)
-            if isinstance(layer, kind) and not is_answer(layer)
+            if isinstance(layer, kind) and not is_answer(layer) and self.is_scan(layer)
         ]
+
+    def is_scan(self, layer: Layer) -> bool:
+        """Whether a layer is not an image that we made, as that of uncertainty is."""
+        return all(layer is not ours for ours in self.doubts.values())
 
     def show_case(self, image: Image | None, labels: Labels | None) -> None:
         """Work on this scan and these labels from now on."""

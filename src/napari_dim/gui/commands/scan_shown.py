@@ -6,6 +6,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer
 
 from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.session import Session
 
 
@@ -14,8 +15,9 @@ def show_alone(session: Session, image: Layer) -> None:
     viewer = session.viewer
     belongs: dict[Layer, Layer | None] = {}
     for layer in viewer.layers:
-        if isinstance(layer, Image):
+        if isinstance(layer, Image) and session.is_scan(layer):
             belongs[layer] = layer
+    belongs.update({doubt: owner for owner, doubt in session.doubts.items()})
     for layer in session.layers(Labels):
         belongs.setdefault(layer, session.owner_of(layer))
     same = layer_path(image)
@@ -26,7 +28,9 @@ def show_alone(session: Session, image: Layer) -> None:
             layer.visible = True
         elif same is None or layer_path(owner) != same:  # a channel of this scan stays as it is
             layer.visible = False
-    shown = np.asarray(viewer.camera.center)[-2:]
     low, high = (np.asarray(corner)[-2:] for corner in image.extent.world)
-    if ((shown < low) | (shown > high)).any():
-        viewer.reset_view()
+    seen = viewer.camera.center[-2:]
+    fitted = tuple(map(tuple, (low, high)))
+    if session.fitted != fitted or ((seen < low) | (seen > high)).any():
+        fit_camera(viewer, image)  # another size or place; of the same, the zoom is kept
+    session.fitted = fitted

@@ -93,15 +93,10 @@ def remember_reader() -> list[str]:
     return list(new)
 
 
-def tell_reader() -> None:
-    """As `remember_reader`, and say so, once."""
-    from napari.utils.notifications import show_info
-
+def tell_reader(session: Any) -> None:
+    """As `remember_reader`, and say so, once, where there is room for all of it."""
     if remember_reader():
-        show_info(
-            "napari now opens scans (NIfTI, DICOM, NRRD, MHA) with napari-dim. "
-            "Preferences ▸ Plugins changes that"
-        )
+        session.say("napari now opens medical scans with napari-dim: Preferences ▸ Plugins")
 
 
 def _others_read_folders() -> bool:

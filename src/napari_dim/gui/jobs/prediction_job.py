@@ -13,6 +13,7 @@ from napari_dim.engine.training.events import Failed
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Activity, Session, spare_threads
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.io import read_volume
@@ -165,7 +166,8 @@ class Predicting:
             case _Done():
                 self._over = True
                 session.task = None
-                text = f"Predicted {event.count} of {len(self._order.targets)} scans"
+                whole = counted(len(self._order.targets), "scan")
+                text = f"Predicted {event.count} of {whole}"
                 renew_suggestions(session)
                 session.say(f"Cancelled. {text}" if self._cancelled else text, Activity.IDLE, 1.0)
                 session.slices_changed.emit()

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
+from qtpy.QtWidgets import QMainWindow, QWidget
 
 
 def lead_undo(layer: Labels, undo: Callable[[], object], redo: Callable[[], object]) -> None:
@@ -71,8 +72,29 @@ def painted_slices(atoms: Iterable[Any], count: int, ndim: int = 3) -> set[int]:
     return {number for number in numbers if 0 <= number < count}
 
 
-def run_file_command(name: str) -> None:
-    """Carry out a command of napari's File menu (`napari._app_model`, 0.6.6 to 0.9.2)."""
-    from napari._app_model import get_app_model
+def main_window(viewer: Any) -> QMainWindow:
+    """The window of a viewer (`_qt_window`, 0.6.6 to 0.9.2)."""
+    window: QMainWindow = viewer.window._qt_window
+    return window
 
-    get_app_model().commands.execute_command(f"napari.window.file.{name}")
+
+def canvas_of(viewer: Any) -> QWidget:
+    """The widget that napari draws on and that its keys are for (`_qt_viewer`, 0.6.6 to 0.9.2)."""
+    canvas: QWidget = viewer.window._qt_viewer.canvas.native
+    return canvas
+
+
+def fit_camera(viewer: Any, layer: Layer) -> None:
+    """Show all of a layer's slice, in the middle; napari's own reset fits all layers, hidden ones.
+
+    Does nothing in 3D.
+    """
+    if viewer.dims.ndisplay != 2:
+        return
+    low, high = (np.asarray(corner)[-2:] for corner in layer.extent.world)
+    canvas = canvas_of(viewer)
+    room = np.array([canvas.height(), canvas.width()]) / np.maximum(high - low, 1e-9)
+    middle = np.array(viewer.camera.center, float)
+    middle[-2:] = (low + high) / 2
+    viewer.camera.center = tuple(middle)
+    viewer.camera.zoom = 0.95 * float(room.min())

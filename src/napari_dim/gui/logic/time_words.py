@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Times and numbers as people read them."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def clock(seconds: float) -> str:
     """Minutes and seconds, as on a clock."""
     whole = max(0, round(seconds))
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things: 1 scan, 2 scans."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ from html import escape
 
 import numpy as np
 
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState, guessed
 
@@ -32,7 +33,10 @@ def describe(parts: Sequence[Learnt]) -> str:
         site = part.site or part.name
         labelled[site] += 0 if part.mask is None else len(part.mask.labelled)
         rest[site] += _unlabelled(part)
-    text = f"{'<br>'.join(lines)}<br>It also learns from {sum(rest.values())} unlabelled slices."
+    unlabelled = sum(rest.values())
+    out = sum(_slice_count(part) for part in parts) - unlabelled - sum(labelled.values())
+    text = f"{'<br>'.join(lines)}<br>It also learns from {counted(unlabelled, 'unlabelled slice')}"
+    text += f"; {counted(out, 'slice')} far beyond the labelled ones left out." if out else "."
     if len(rest) > 1:
         rows = "".join(
             f"<tr><td>{escape(site)}&nbsp;</td><td align=right>&nbsp;{labelled[site]}&nbsp;</td>"
@@ -60,6 +64,10 @@ def _slices(part: Learnt, named: bool) -> str:
         if (states == state).any():
             found.append(f"{title}: {listed(np.flatnonzero(states == state))}")
     return (f"{escape(part.name)}: " if named else "") + "; ".join(found)
+
+
+def _slice_count(part: Learnt) -> int:
+    return part.count if part.mask is None else len(part.mask.states)
 
 
 def _unlabelled(part: Learnt) -> int:

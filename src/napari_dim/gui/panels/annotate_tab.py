@@ -27,8 +27,9 @@ from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.class_table import ClassTable
+from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import WORDS
-from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, note, while_alive
+from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.states import SliceState
 
 NO_LABELS = "none yet: press New"
@@ -108,11 +109,11 @@ class AnnotateTab(QWidget):
         self.before.setToolTip("Previous labelled slice  [,]")
         self.after = button_for(session, "labelled ▶", lambda s: slices.step_labelled(s, 1))
         self.after.setToolTip("Next labelled slice  [.]")
-        self.suggest = button_for(session, "★ Next to label", slices.next_suggested)
+        self.suggest = button_for(session, "★ Next", slices.next_suggested)
         self.suggest.setToolTip(
             "Go to the slice whose labels should help most" + key_of(slices.next_suggested)
         )
-        self.state = note()
+        self.state = FixedLines(2)
 
         labels = QHBoxLayout()
         labels.addWidget(self.labels, 1)
@@ -121,8 +122,10 @@ class AnnotateTab(QWidget):
         column = QVBoxLayout(self._box)
         column.setContentsMargins(0, 0, 0, 0)
         form = QFormLayout()
-        captioned(form, "scan", self.image)
-        captioned(form, "slices", self.plane)
+        scan = QHBoxLayout()
+        scan.addWidget(self.image, 1)
+        scan.addWidget(self.plane)
+        captioned(form, "scan", scan)
         captioned(form, "mask", labels)
         column.addLayout(form)
         column.addWidget(self.classes)
@@ -132,13 +135,16 @@ class AnnotateTab(QWidget):
         for place, button in enumerate(
             (
                 self.confirm, self.partial, self.untouched, self.background,
-                self.fill, self.copy, self.before, self.after,
+                self.fill, self.copy,
             )
         ):  # fmt: skip
             grid.addWidget(button, place // 2, place % 2)
-        grid.addWidget(self.suggest, 4, 0, 1, 2)
-        grid.addWidget(self.filled, 5, 0, 1, 2)
         column.addLayout(grid)
+        steps = QHBoxLayout()
+        for button in (self.before, self.suggest, self.after):
+            steps.addWidget(button)
+        column.addLayout(steps)
+        column.addWidget(self.filled)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(6, 6, 6, 6)
         whole.addWidget(self.welcome)
@@ -278,7 +284,7 @@ class AnnotateTab(QWidget):
             button.setEnabled(mask is not None)
         self.searched.setVisible(False)
         if mask is None:
-            self.state.setText("Press New, then paint the structure in a few slices.")
+            self.state.say("Press New, then paint the structure in a few slices.")
             return
         number = slices.current(self.session)
         states = mask.states
@@ -294,6 +300,6 @@ class AnnotateTab(QWidget):
             return
         self.classes.notice(mask.planes[number])
         self.filled.setVisible(bool((states == SliceState.FILLED).any()))
-        self.state.setText(
-            f"Slice {number}: <b>{WORDS[SliceState(int(states[number]))]}</b>. {words(states)}."
+        self.state.say(
+            f"Slice {number}: {WORDS[SliceState(int(states[number]))]}. {words(states)}."
         )

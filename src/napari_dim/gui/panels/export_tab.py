@@ -27,6 +27,7 @@ from napari_dim.gui.widgets.small_widgets import (
     LayerPicker,
     captioned,
     large_button,
+    narrow,
     note,
     while_alive,
 )
@@ -48,15 +49,15 @@ class ExportTab(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.scope = QComboBox()
+        self.scope = narrow(QComboBox())
         self.scope.addItems([HERE, OPEN])
         self.scope.setToolTip("One mask, or one of each open scan, into a folder")
-        self.include = QComboBox()
+        self.include = narrow(QComboBox())
         self.include.addItems([SHOWN, LABELLED_ONLY, LAYER])
         self.include.setToolTip("Which slices the mask holds")
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The layer to write")
-        self.format = QComboBox()
+        self.format = narrow(QComboBox())
         for one in WRITERS:
             if one.write_mask:
                 self.format.addItem(one.name, one.key)

@@ -11,10 +11,11 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
+from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Activity, Session
-from napari_dim.gui.widgets.small_widgets import StateLine, while_alive
+from napari_dim.gui.widgets.small_widgets import while_alive
 
 DOTS = {
     Activity.IDLE: "#999999",
@@ -44,7 +45,8 @@ class Header(QWidget):
         self.memory.setToolTip("Memory that napari uses, of what the machine has")
         self.saved = QLabel()
         self.saved.setToolTip("“saved”: every stroke is on the disk, a crash can't take it away")
-        self.state = StateLine(session)
+        self.state = MessageLine(session)
+        self.back = self.state.back
         self.solid = QPushButton("3D")
         self.solid.setCheckable(True)
         self.solid.setToolTip(
@@ -52,9 +54,6 @@ class Header(QWidget):
             "once more goes back"
         )
         self.solid.clicked.connect(self._on_solid)
-        self.back = QPushButton()
-        self.back.setToolTip("These labels were deleted from the layer list; put them back")
-        self.back.clicked.connect(self._on_back)
         self.project = ProjectButton(session)
         row = QHBoxLayout()
         row.addWidget(self.project)
@@ -72,7 +71,6 @@ class Header(QWidget):
         column.addLayout(row)
         column.addLayout(below)
         column.addWidget(self.state)
-        column.addWidget(self.back)
         self._tick = QTimer(self, interval=MEMORY_EVERY)
         self._tick.timeout.connect(self._say_memory)
         self._tick.start()
@@ -101,11 +99,6 @@ class Header(QWidget):
         self.notes.setText(f"{len(notes)} note{'s' if len(notes) > 1 else ''}")
         self.notes.setToolTip("\n".join(("Decided when this scan was read:", *notes)))
         self._show_solid()
-        deleted = self.session.deleted
-        there = deleted is not None and deleted not in self.session.viewer.layers
-        self.back.setVisible(there)
-        if there and deleted is not None:
-            self.back.setText(f"Bring back “{deleted.name}”")
         activity = self.session.activity
         where = device_title(self.session.device or preferences().device)
         self.dot.setText(
@@ -139,10 +132,6 @@ class Header(QWidget):
     def _on_solid(self) -> None:
         do(self.session, solid.toggle)
         self._show_solid()
-
-    def _on_back(self) -> None:
-        do(self.session, lambda session: session.bring_back())
-        self.refresh()
 
     def _on_case(self) -> None:
         """Another scan: the surface of the last one is not left behind."""

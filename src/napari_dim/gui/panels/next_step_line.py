@@ -11,8 +11,9 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 from napari_dim.gui.preferences import hide_hints, preferences
 from napari_dim.gui.session import Activity, Session
 from napari_dim.gui.storage.last_model import known_cases
+from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.loss_curves import stopped_paying
-from napari_dim.gui.widgets.small_widgets import note, while_alive
+from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.states import LABELLED
 
 ANNOTATE, TRAIN, REVIEW, EXPORT = range(4)
@@ -89,7 +90,7 @@ class Guide(QWidget):
         self._session = session
         self._step: Step | None = None
         self._hidden = not preferences().hints
-        self.label = note()
+        self.label = FixedLines(2)
         self.go = QPushButton("Show")
         self.go.setToolTip("Open the tab where this is done")
         self.go.clicked.connect(self._on_go)
@@ -124,7 +125,7 @@ class Guide(QWidget):
         self._step = next_step(self._session)
         self.setVisible(self._step is not None and not self._hidden)
         if self._step is not None:
-            self.label.setText(f"<b>Next:</b> {self._step.text}")
+            self.label.say(f"Next: {self._step.text}")
 
     def _on_change(self, event: object = None) -> None:
         if not self._soon.isActive():

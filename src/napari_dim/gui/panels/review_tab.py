@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -108,7 +108,7 @@ class ReviewTab(QWidget):
         )
         self.doubt = QPushButton("Show uncertainty")
         self.doubt.setToolTip("Add an image layer that is bright where the model is unsure")
-        self.doubt.clicked.connect(lambda: do(self.session, show_doubt))
+        self.doubt.clicked.connect(lambda: do(self.session, toggle_doubt))
         self.score = ScoreCurve(session)
         self.compare = CompareBox(session)
         self.predict = PredictPanel(session)
@@ -189,6 +189,8 @@ class ReviewTab(QWidget):
         self.counts.setText(f"{words(mask.states)}.")
         self.surer.setEnabled(answer.confidence is not None)
         self.doubt.setEnabled(answer.confidence is not None)
+        shows = doubt_of(session) is not None
+        self.doubt.setText("Hide uncertainty" if shows else "Show uncertainty")
         known = classes_of(mask.layer)
         titles = [f"{info.id}: {info.name}" for info in known]
         if [self.classes.itemText(i) for i in range(self.classes.count())] != titles:
@@ -228,8 +230,23 @@ def _sure(parent: QWidget, count: int) -> bool:
     return bool(answer == QMessageBox.StandardButton.Yes)
 
 
+def doubt_of(session: Session) -> Layer | None:
+    """The layer that shows how unsure the model is of the scan that is worked on."""
+    layer = None if session.image is None else session.doubts.get(session.image)
+    return layer if layer in session.viewer.layers else None
+
+
+def toggle_doubt(session: Session) -> str:
+    """Show how unsure the model is, as an image layer over the scan, or take it away."""
+    shown = doubt_of(session)
+    if shown is not None:
+        session.viewer.layers.remove(shown)
+        return ""
+    return show_doubt(session)
+
+
 def show_doubt(session: Session) -> str:
-    """Show how unsure the model is, as an image layer over the scan; once more renews it."""
+    """Show how unsure the model is, as an image layer over the scan, in place of an older one."""
     answer, image = session.answer, session.image
     if answer is None or image is None or answer.confidence is None:
         raise InputError("the model has not said how sure it is", hint="Train first")
@@ -244,12 +261,13 @@ def show_doubt(session: Session) -> str:
     # Pixel centres of the coarser grid lie between those of the scan.
     place["translate"] = np.asarray(image.translate) + step * (shape - 1) / 2
     data = doubt[0] if image.ndim == 2 else doubt
-    layer = next((x for x in session.viewer.layers if x.name == name), None)
-    if layer is not None:
-        session.viewer.layers.remove(layer)
+    older = doubt_of(session)
+    if older is not None:
+        session.viewer.layers.remove(older)
     made = Image(
         data, name=name, colormap="inferno", opacity=0.5, blending="additive",
         contrast_limits=(0, 0.5), **place,
     )  # fmt: skip
+    session.doubts[image] = made
     add_layer(session.viewer, made, below=session.labels)
     return "Bright: where the model is unsure"

@@ -52,9 +52,9 @@ class Welcome(QWidget):
         self.labelled = QPushButton("Phantom with some labels")
         self.labelled.setToolTip("Four made-up scans, five slices labelled: go straight to Train")
         self.labelled.clicked.connect(self._on_labelled)
-        steps = "".join(f"<li><b>{tab}</b>: {what}</li>" for tab, what in HOW)
+        steps = "<br>".join(f"{n}. <b>{tab}</b>: {what}" for n, (tab, what) in enumerate(HOW, 1))
         how = note(
-            f"<b>How it goes</b><ol style='margin-left:-24px'>{steps}</ol>Everything stays on "
+            f"<b>How it goes</b><p>{steps}</p>Everything stays on "
             "this computer. The line above the tabs always says what to do next, and every "
             "button what it does when the mouse rests on it."
         )

@@ -5,24 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 import napari.viewer
-from qtpy.QtCore import QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+import numpy as np
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QFont, QFontMetrics, QShowEvent
+from qtpy.QtWidgets import QAbstractItemView, QTabWidget, QToolButton, QVBoxLayout, QWidget
 
+from napari_dim.errors import InputError
 from napari_dim.gui import keys
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
 from napari_dim.gui.jobs.early_import import import_soon
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.napari_compat import canvas_of, main_window
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
+from napari_dim.gui.panels.close_question import CloseQuestion
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
 from napari_dim.gui.panels.next_step_line import Guide
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
+from napari_dim.gui.widgets.key_passing import KeyPassing
 from napari_dim.gui.widgets.slice_strip import Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
+from napari_dim.states import LABELLED
+
+WIDE = 46
+"""Letters that a line of the workspace holds at least."""
 
 
 class Workspace(QWidget):
@@ -64,14 +74,19 @@ class Workspace(QWidget):
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
         self.setAcceptDrops(True)
-        QTimer.singleShot(0, tell_reader)
+        self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
+        self.question = CloseQuestion(session, main_window(session.viewer))
+        QTimer.singleShot(0, lambda: tell_reader(session))
+        self._font_soon = QTimer(self, singleShot=True, interval=0)
+        self._font_soon.timeout.connect(self._follow_font)
         self._soon = QTimer(self, singleShot=True, interval=150)
         self._soon.timeout.connect(self._show_slices)
         session.panel_opened()
         import_soon(self)
         viewer = session.viewer
         keys.bind(viewer, session)
-        self.destroyed.connect(lambda *_: _closed(session))
+        question = self.question
+        self.destroyed.connect(lambda *_: _closed(session, question))
         while_alive(self, session.case_changed, self._show_slices)
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
@@ -87,6 +102,29 @@ class Workspace(QWidget):
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         event.acceptProposedAction()
         open_paths(self.session.viewer, paths)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Give lists, tables and the strip the window's font, which napari's style doesn't."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._font_soon.start()
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """As above, once the style is there."""
+        super().showEvent(event)
+        self._font_soon.start()
+
+    def _follow_font(self) -> None:
+        label = self.header.case
+        label.ensurePolished()
+        font = QFont(label.font())
+        font.setBold(False)
+        kinds = (QAbstractItemView, QToolButton, SliceStrip)
+        for widget in (w for kind in kinds for w in self.findChildren(kind)):
+            if widget.font().pointSizeF() != font.pointSizeF():
+                widget.setFont(font)
+        # Wide enough for every tab in this font, so that the dock does not grow while one works.
+        self.tabs.setMinimumWidth(WIDE * QFontMetrics(font).averageCharWidth())
 
     def _open_tab(self, place: int) -> None:
         self.tabs.setCurrentIndex(place)
@@ -108,13 +146,25 @@ def strip_of(session: Any) -> Slices:
     """What the strip shows of the scan that is worked on."""
     mask = session.mask
     if mask is None:
-        return Slices()
-    suggested = {s.number: s.reason for s in session.suggested_here}
+        count = slice_count(session.image)
+        return Slices(np.zeros(count, np.uint8), np.zeros(count), np.full(count, np.nan))
+    suggested = {
+        s.number: s.reason for s in session.suggested_here if mask.states[s.number] not in LABELLED
+    }
     return Slices(mask.states, mask.areas.astype(float), mask.answer.entropy, suggested)
 
 
-def _closed(session: Any) -> None:
+def slice_count(image: Any) -> int:
+    """How many slices a scan has; 0 without one, or where it can't be cut into slices."""
+    try:
+        return 0 if image is None else int(layer_source(image).grid.shape[0])
+    except InputError:
+        return 0
+
+
+def _closed(session: Any, question: CloseQuestion) -> None:
     session.panel_closed()
+    question.forget()
     try:
         keys.unbind(session.viewer)
     except RuntimeError:  # The viewer went first.

@@ -13,6 +13,7 @@ from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.mask_files import LABEL_NAMES
@@ -49,7 +50,8 @@ def from_layers(session: Session, folder: Path) -> str:
     names = add_open_layers(session, project, _one_a_scan(images))
     if session.image is not None:
         project.current = session.autosave.case_of(session.image) or names[0]
-    return f"Made the project “{project.name}” of {len(names)} scans; it saves by itself"
+    scans = counted(len(names), "scan")
+    return f"Made the project “{project.name}” of {scans}; it saves by itself"
 
 
 def from_cohort(session: Session, folder: Path, cohort: Path, each: Each = lambda _: None) -> str:
@@ -251,7 +253,8 @@ def _begin(session: Session, project: Project) -> str:
     if before is not None:
         close_project(session)
     session.autosave.use(project)
-    said = [f"Opened the project “{project.name}” of {len(project.cases)} scans", *project.notes]
+    scans = counted(len(project.cases), "scan")
+    said = [f"Opened the project “{project.name}” of {scans}", *project.notes]
     if project.read_only and project.holder is not None:
         said.append(f"It can only be looked at: {project.holder} has it. Strokes are refused")
     if project.cases:

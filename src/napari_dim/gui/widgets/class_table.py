@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtGui import QColor
+from qtpy.QtCore import QEvent, QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QColorDialog,
     QComboBox,
@@ -14,6 +14,8 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QMessageBox,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
@@ -31,6 +33,15 @@ from napari_dim.gui.layers.layer_classes import (
 )
 from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.gui.layers.searched_classes import renumbered
+
+
+class _Swatch(QStyledItemDelegate):
+    """Paints the colour of a class, on the selected row as well."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        super().paint(painter, option, index)
+        colour = index.data(Qt.ItemDataRole.BackgroundRole)
+        painter.fillRect(option.rect.adjusted(3, 3, -3, -3), colour)
 
 
 class ClassTable(QWidget):
@@ -57,26 +68,34 @@ class ClassTable(QWidget):
         self.table.setColumnWidth(2, 56)
         self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self.table.setEditTriggers(
+            QTableWidget.EditTrigger.DoubleClicked | QTableWidget.EditTrigger.EditKeyPressed
+        )
+        self.table.setItemDelegateForColumn(0, _Swatch(self.table))
         self.table.setToolTip(
             "Click a class to paint it; double-click its colour, name or id to change it"
         )
         self.table.itemChanged.connect(self._on_item)
         self.table.itemSelectionChanged.connect(self._on_selected)
         self.table.cellDoubleClicked.connect(self._on_double)
-        self.add = QPushButton("Add class")
+        self.add = QPushButton("+")
+        self.add.setToolTip("Add a class")
         self.add.clicked.connect(self._on_add)
-        self.remove = QPushButton("Remove class")
+        self.remove = QPushButton("−")
         self.remove.setToolTip(
             "Remove the class; what is painted of it is erased or becomes another class, as you say"
         )
         self.remove.clicked.connect(self._on_remove)
-        row = QHBoxLayout()
-        row.addWidget(self.add)
-        row.addWidget(self.remove)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.table)
-        column.addLayout(row)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(2)
+        for button in (self.add, self.remove):
+            button.setFixedWidth(28)
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.table, 1)
+        row.addLayout(buttons)
 
     def show_layer(self, layer: Labels | None) -> None:
         """Show the classes of another layer."""
@@ -130,11 +149,24 @@ class ClassTable(QWidget):
             number = QTableWidgetItem(str(info.id))
             number.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(row, 2, number)
-        height = self.table.horizontalHeader().sizeHint().height()
-        shown = min(max(len(classes), 1), 5)
-        self.table.setFixedHeight(height + shown * max(self.table.rowHeight(0), 24) + 6)
+        self._fit()
         self._filling = False
         self.remove.setEnabled(len(classes) > 1)
+
+    def _fit(self) -> None:
+        """As high as the classes are in the window's font, five at most."""
+        row = self.table.fontMetrics().height() + 10
+        self.table.verticalHeader().setDefaultSectionSize(row)
+        self.table.setColumnWidth(0, row)
+        self.table.setColumnWidth(2, self.table.fontMetrics().horizontalAdvance("00000") + 12)
+        height = self.table.horizontalHeader().sizeHint().height()
+        self.table.setFixedHeight(height + min(max(self.table.rowCount(), 2), 5) * row + 6)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Grow with the font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
 
     def _on_item(self, item: QTableWidgetItem) -> None:
         if self._filling or self._layer is None:

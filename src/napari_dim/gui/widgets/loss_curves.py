@@ -115,7 +115,8 @@ class LossCurves(QWidget):
             words = _legend({"with your slices": YOURS, "with the masks before": BEFORE})
             last = live[-1]
             self._said.setText(
-                f"Dice {words}<br>now {_number(last.yours)} and {_number(last.before)}"
+                f"Dice {words}<br>with yours now: {_number(last.yours)}; "
+                f"with the masks before: {_number(last.before)}"
             )
 
     def _on_step(self, event: StepDone) -> None:

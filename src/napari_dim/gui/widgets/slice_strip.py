@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from qtpy.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from napari_dim.states import LABELLED, SliceState
+from napari_dim.states import FREE, SliceState
 
 # Okabe and Ito's colours, which colour-blind people can tell apart; the letters say the same.
 COLOURS = {
@@ -45,9 +46,9 @@ WORDS = {
 DOUBT = "#D55E00"
 STAR = "#F0E442"
 STAR_EDGE = "#7A6A00"
-LETTER_WIDTH = 10
-"""Least width of a cell, in pixels, that has room for its letter."""
 LEAST_BAR = 3
+FAINT = 0.22
+"""How much of the text's colour the ground of a cell has: seen on dark and light windows."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,12 @@ class SliceStrip(QWidget):
         return "\n".join(lines)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """As wide as there is room for."""
-        return QSize(300, 62)
+        """As wide as there is room for; as high as its letters and numbers need."""
+        return QSize(300, 46 + 2 * self._line)
+
+    @property
+    def _line(self) -> int:
+        return int(self.fontMetrics().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         """Draw the cells; of slices that share a pixel, the one that matters most."""
@@ -129,25 +134,30 @@ class SliceStrip(QWidget):
             return
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width = self.width() / count
-        letters = width >= LETTER_WIDTH
-        top, bottom = 13.0, self.height() - (14.0 if letters else 3.0)
+        width, line = self.width() / count, self._line
+        letters = width >= self.fontMetrics().horizontalAdvance("m") + 2
+        top, bottom = 13.0, self.height() - line - (line if letters else 2.0)
         largest = max(float(slices.areas.max()), 1.0)
         text = self.palette().color(QPalette.ColorRole.WindowText)
+        faint = QColor(text)
+        faint.setAlphaF(FAINT)
         step = max(1, int(np.ceil(1 / width)))
         for first in range(0, count, step):
             group = np.arange(first, min(first + step, count))
             state = SliceState(int(max(slices.states[group], key=_weight)))
             share = float(slices.areas[group].max()) / largest
-            least = LEAST_BAR if state not in LABELLED else 9
+            least = LEAST_BAR if state in FREE else 9
             height = least + (bottom - top - least) * share
             left, wide = first * width, max(step * width - (1 if width > 3 else 0), 1.0)
-            bar = QRectF(left, bottom - height, wide, height)
-            painter.fillRect(bar, QColor(COLOURS[state]))
+            painter.fillRect(QRectF(left, top, wide, bottom - top), faint)
+            if state != SliceState.UNTOUCHED:
+                bar = QRectF(left, bottom - height, wide, height)
+                painter.fillRect(bar, QColor(COLOURS[state]))
             if letters:
                 painter.setPen(text)
-                place = QRectF(left, bottom, wide, 14)
+                place = QRectF(left, bottom, wide, line)
                 painter.drawText(place, Qt.AlignmentFlag.AlignCenter, LETTERS[state])
+        self._draw_numbers(painter, width, text)
         self._draw_doubt(painter, width, top, bottom)
         painter.setPen(QPen(QColor(STAR_EDGE), 0.8))  # seen on a light window, too
         painter.setBrush(QColor(STAR))
@@ -158,6 +168,35 @@ class SliceStrip(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(text, 1.6))
         painter.drawRect(QRectF(middle - half, top - 1, 2 * half, bottom - top + 2))
+
+    def _draw_numbers(self, painter: QPainter, width: float, text: QColor) -> None:
+        """Numbers of slices as on a ruler, and that of the slice on the screen in bold."""
+        count, line = len(self._slices.states), self._line
+        metrics = self.fontMetrics()
+        room = metrics.horizontalAdvance(str(count)) + 10
+        every = next(n for n in _ruler() if n * width >= room)
+        top = self.height() - line
+        font, bold = QFont(self.font()), QFont(self.font())
+        bold.setBold(True)
+
+        def draw(number: int, font: QFont) -> QRectF:
+            wide = metrics.horizontalAdvance(str(number)) + 8
+            middle = (number + 0.5) * width
+            left = min(max(middle - wide / 2, 0.0), self.width() - wide)
+            painter.setFont(font)
+            place = QRectF(left, top, wide, line)
+            painter.drawText(place, Qt.AlignmentFlag.AlignCenter, str(number))
+            return place
+
+        painter.setPen(text)
+        here = draw(self._current, bold)
+        faded = QColor(text)
+        faded.setAlphaF(0.65)
+        painter.setPen(faded)
+        for number in range(0, count, every):
+            if abs((number + 0.5) * width - here.center().x()) > room:
+                draw(number, font)
+        painter.setFont(font)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Go to the slice under the mouse."""
@@ -174,6 +213,7 @@ class SliceStrip(QWidget):
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Follow napari's theme."""
         super().changeEvent(event)
+        self.updateGeometry()
         self.update()
 
     def _go(self, event: QMouseEvent) -> None:
@@ -201,6 +241,14 @@ def _weight(state: int) -> int:
         SliceState.ACCEPTED, SliceState.EMPTY, SliceState.CORRECTED, SliceState.PAINTED,
     )  # fmt: skip
     return order.index(SliceState(int(state)))
+
+
+def _ruler() -> Iterator[int]:
+    """Steps between numbers: 1, 2, 5, 10, 20, 50, ..."""
+    unit = 1
+    while True:
+        yield from (unit, 2 * unit, 5 * unit)
+        unit *= 10
 
 
 def _star(centre: QPointF, radius: float) -> QPolygonF:

@@ -20,11 +20,9 @@ from qtpy.QtWidgets import (
     QLabel,
     QLayout,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
-    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
@@ -80,9 +78,7 @@ class LayerPicker(QComboBox):
         super().__init__()
         self._session, self._kind, self._keep, self._none = session, kind, keep, none
         self._shown: list[Layer | None] = []
-        # A long name must not push the panel beyond the screen.
-        self.setMinimumContentsLength(8)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        narrow(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.currentIndexChanged.connect(self._on_index)
         while_alive(self, session.layers_changed, self.refresh)
@@ -164,42 +160,27 @@ class PathPicker(QWidget):
             self.path = Path(chosen)
 
 
-class StateLine(QWidget):
-    """Says what is going on, and how far it is."""
+class _Caption(QLabel):
+    """As wide as the widest caption, in the window's font."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-        self._text = note()
-        self._bar = QProgressBar()
-        self._bar.setRange(0, 1000)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedHeight(6)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self._bar)
-        column.addWidget(self._text)
-        while_alive(self, session.changed, self.refresh)
-        self.refresh()
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """The room of the widest."""
+        metrics = self.fontMetrics()
+        return QSize(metrics.horizontalAdvance("learn from") + 8, metrics.height())
 
-    @property
-    def text(self) -> str:
-        """What it says."""
-        return str(self._text.text())
+    minimumSizeHint = sizeHint  # noqa: N815
 
-    def refresh(self) -> None:
-        """Show the session's message."""
-        self._text.setText(self._session.message)
-        self._text.setVisible(bool(self._session.message))
-        self._bar.setVisible(self._session.busy)
-        self._bar.setValue(int(1000 * self._session.share))
+
+def narrow(box: QComboBox) -> QComboBox:
+    """Let a box be narrower than its longest entry, which must not push the panel wider."""
+    box.setMinimumContentsLength(8)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
 
 
 def captioned(form: QFormLayout, caption: str, inside: QWidget | QLayout) -> None:
     """Add a row; captions are as wide as in the other forms of a panel."""
-    label = QLabel(caption)
-    label.setFixedWidth(74)
-    form.addRow(label, inside)
+    form.addRow(_Caption(caption), inside)
 
 
 def note(text: str = "") -> QLabel:

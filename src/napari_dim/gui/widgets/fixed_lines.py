@@ -1,0 +1,79 @@
+"""Text in a place of a fixed height: what stands below it never moves under the mouse."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QMouseEvent, QResizeEvent
+from qtpy.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+
+
+class FixedLines(QLabel):
+    """So many lines high, whatever it says; what has no room is in its tip, and shown by a click.
+
+    Parameters
+    ----------
+    lines
+        How many; they grow with the font.
+    """
+
+    def __init__(self, lines: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lines = lines
+        self._whole = ""
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    @property
+    def whole(self) -> str:
+        """All that it has to say."""
+        return self._whole
+
+    def say(self, text: str) -> None:
+        """Say something else; line breaks become spaces."""
+        text = " ".join(text.split())
+        if text != self._whole:
+            self._whole = text
+            self._fit()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Its lines, whatever it says."""
+        return QSize(200, self._lines * self.fontMetrics().lineSpacing() + 4)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """As narrow as need be, and as high as always."""
+        return QSize(60, self.sizeHint().height())
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        """Its lines, at any width."""
+        return int(self.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self.updateGeometry()
+            self._fit()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Show all of it."""
+        if self.toolTip():
+            QToolTip.showText(event.globalPosition().toPoint(), self._whole, self)
+
+    def _fit(self) -> None:
+        metrics, width = self.fontMetrics(), max(self.width(), 60)
+        flags = int(Qt.TextFlag.TextWordWrap)
+        room = self.sizeHint().height()
+        shown = self._whole
+        while shown and metrics.boundingRect(0, 0, width, 0, flags, shown).height() > room:
+            shown = shown.rstrip("… ").rpartition(" ")[0] + " …"
+            if " " not in shown.rstrip("… "):
+                break
+        self.setText(shown)
+        self.setToolTip(self._whole if shown != self._whole else "")

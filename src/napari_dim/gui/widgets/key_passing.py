@@ -1,0 +1,59 @@
+"""Keys pressed with a list, table or box in focus do what they do over the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QWidget,
+)
+
+ENDS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
+
+
+class KeyPassing(QObject):
+    """Passes letters, figures and signs on to the canvas; what is typed in stays where it is.
+
+    Parameters
+    ----------
+    panel
+        Whose widgets; those that are made later are not watched.
+    canvas
+        Gives the widget that the keys are for.
+    """
+
+    def __init__(self, panel: QWidget, canvas: Callable[[], QWidget]) -> None:
+        super().__init__(panel)
+        self._canvas = canvas
+        for widget in panel.findChildren(QWidget):
+            if isinstance(widget, QAbstractButton):
+                # A click leaves the keys with the canvas: a space does not press it once more.
+                widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            elif isinstance(widget, QAbstractItemView | QComboBox | QAbstractSpinBox | QLineEdit):
+                widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Pass a key on, or give the keys back to the canvas after something was typed in."""
+        if event.type() not in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            return False
+        assert isinstance(event, QKeyEvent)
+        if isinstance(watched, QAbstractSpinBox | QLineEdit):
+            if event.key() in ENDS and event.type() == QEvent.Type.KeyPress:
+                QTimer.singleShot(0, self._leave)
+            return False
+        if not event.text().strip().isprintable() or not event.text().strip():
+            return False
+        copy = QKeyEvent(event.type(), event.key(), event.modifiers(), event.text())
+        QApplication.sendEvent(self._canvas(), copy)
+        return True
+
+    def _leave(self) -> None:
+        self._canvas().setFocus()

@@ -1,0 +1,138 @@
+"""What was seen in the window: keys in lists, things that move, layers that are ours, closing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QPoint
+from qtpy.QtGui import QGuiApplication
+from qtpy.QtWidgets import QApplication
+
+from napari_dim.gui.commands import slice_commands as slices
+from tests.gui.conftest import TINY, tiny_image, wait_idle
+from tests.hands.hand import push
+
+
+@pytest.fixture
+def session(workspace, open_ball):
+    open_ball()
+    return workspace.session
+
+
+def test_keys_with_a_list_or_table_in_focus_reach_the_canvas(hand, workspace, session):
+    annotate, labels = workspace.annotate, session.labels
+    table = annotate.classes.table
+    names = [info.name for info in annotate.classes.classes]
+    hand.click_item(table, 0, 1)
+    hand.press("1", on=table)
+    assert str(labels.mode) == "erase"
+    hand.press("2", on=table)
+    assert str(labels.mode) == "paint"
+    assert [info.name for info in annotate.classes.classes] == names
+    slices.go_to(session, 0)
+    hand.press(".", on=table)
+    assert slices.current(session) == 3
+    hand.press("N", on=annotate.plane)
+    hand.press(",", on=annotate.image)
+    hand.press(".", on=annotate.plane)
+    assert slices.current(session) == 6
+    # What is typed into a name is text, and Enter gives the keys back.
+    site = workspace.train.site
+    workspace.tabs.setCurrentIndex(1)
+    hand.click(site)
+    hand.type("K1", on=site)
+    assert site.text() == "K1"
+    hand.press("Enter", on=site)
+    assert session.site_of(session.image) == "K1"
+    assert QApplication.focusWidget() is not site
+    workspace.tabs.setCurrentIndex(0)
+    # A clicked button keeps no keys: a space is not a second click.
+    slices.go_to(session, 1)
+    hand.click(annotate.confirm)
+    assert QApplication.focusWidget() is not annotate.confirm
+
+
+def test_buttons_stay_where_they_are(hand, viewer, workspace, session):
+    def places() -> dict[str, QPoint]:
+        origin = QPoint(0, 0)
+        shown = {
+            "tabs": workspace.tabs.tabBar(),
+            "3D": workspace.header.solid,
+            "show": workspace.guide.go,
+            "confirm": workspace.annotate.confirm,
+            "strip": workspace.strip,
+        }
+        return {name: widget.mapTo(hand.window, origin) for name, widget in shown.items()}
+
+    hand.rest(1)
+    before = places()
+    width = workspace.width()
+    for text in ("", "short", "a long sentence that says what was done and why " * 6):
+        session.say(text)
+        hand.rest(0.25)
+        assert places() == before, text[:20]
+    workspace.header.state.label.say("")
+    viewer.add_image(tiny_image(5)[0], name="another scan with quite a long name", scale=(3, 1, 1))
+    hand.rest(0.25)
+    assert workspace.header.state.take.isVisible()
+    assert places() == before
+    assert workspace.width() == width
+    hand.click(workspace.header.state.stay)
+    assert places() == before
+    viewer.layers.remove(session.labels)
+    hand.rest(0.25)
+    assert workspace.header.back.isVisible()
+    assert workspace.tabs.tabBar().mapTo(hand.window, QPoint(0, 0)) == before["tabs"]
+
+
+def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, session, nifti):
+    line, first = workspace.header.state, session.image
+    assert not line.take.isVisible()
+    hand.drop(nifti)
+    second = viewer.layers["scan"]
+    assert session.image is first
+    assert "scan" in line.text
+    hand.click(line.take)
+    assert session.image is second
+    assert not first.visible
+    assert not line.take.isVisible()
+    low, high = (np.asarray(c)[-2:] for c in second.extent.world)
+    middle = np.asarray(viewer.camera.center)[-2:]
+    assert np.allclose(middle, (low + high) / 2, atol=1)
+
+
+def test_uncertainty_is_shown_and_hidden_and_is_no_scan(hand, workspace, session, qtbot):
+    workspace.tabs.setCurrentIndex(1)
+    assert workspace.train.form.values()["max_size"] == TINY["max_size"]
+    hand.click(workspace.train.button)
+    wait_idle(qtbot, session)
+    workspace.tabs.setCurrentIndex(2)
+    review = workspace.review
+    offered = workspace.annotate.image.count()
+    hand.click(review.doubt)
+    assert review.doubt.text() == "Hide uncertainty"
+    assert [layer.name for layer in session.viewer.layers if "uncertainty" in layer.name]
+    assert workspace.annotate.image.count() == offered
+    assert not workspace.header.state.take.isVisible()
+    assert not workspace.train.others.isVisible()
+    hand.click(review.doubt)
+    assert review.doubt.text() == "Show uncertainty"
+    assert not [layer.name for layer in session.viewer.layers if "uncertainty" in layer.name]
+
+
+@pytest.mark.skipif(QGuiApplication.platformName() not in ("", "xcb"), reason="asks X11")
+def test_closing_while_training_asks_once(hand, workspace, session, qtbot):
+    workspace.train.set_budget(600)
+    workspace.tabs.setCurrentIndex(1)
+    hand.click(workspace.train.button)
+    qtbot.waitUntil(lambda: bool(session.history), timeout=60_000)
+    with hand.answering(push("No")) as asked:
+        hand.press_close_button()
+    assert asked == ["Close napari?"]
+    assert hand.window.isVisible()
+    with hand.answering() as asked:
+        hand.click(workspace.train.button)  # stops
+        hand.click(workspace.train.button)
+        wait_idle(qtbot, session)
+    workspace.train.set_budget(600)
+    assert asked == []
