@@ -10,7 +10,7 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
-from qtpy.QtGui import QIcon
+from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
@@ -206,7 +206,10 @@ class Folded(QCollapsible):  # type: ignore[misc]
     """A part that is folded away until its title is clicked."""
 
     def __init__(self, title: str) -> None:
-        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        # To PySide6 an icon without a picture is none, which superqt asks for in vain.
+        empty = QPixmap(1, 1)
+        empty.fill(Qt.GlobalColor.transparent)
+        super().__init__(title, expandedIcon=QIcon(empty), collapsedIcon=QIcon(empty))
         self._title = title
         self.toggleButton().setStyleSheet("text-align: left; padding-left: 6px;")
         self.setDuration(120)
