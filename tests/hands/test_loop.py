@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import nibabel as nib
 import numpy as np
 
@@ -49,10 +51,11 @@ def test_from_a_dropped_file_to_an_exported_mask(hand, workspace, nifti, tmp_pat
     with hand.answering(choose(file)) as asked:
         hand.click(workspace.export.button)
     assert asked == ["Export the mask"]
-    qtbot.waitUntil(file.with_name("out.json").exists, timeout=60_000)
+    record = file.with_name("out.nii.gz.json")
+    qtbot.waitUntil(record.exists, timeout=60_000)
     wait_idle(qtbot, session)
     np.testing.assert_array_equal(read_volume(file).array, shown)
     written = nib.load(file)
     np.testing.assert_allclose(written.affine, nib.load(nifti).affine, atol=1e-5)
     assert written.shape == nib.load(nifti).shape
-    assert file.with_name("out.json").exists()
+    assert "slices" in json.loads(record.read_text("utf8"))
