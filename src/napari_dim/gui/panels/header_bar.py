@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from napari.layers import Layer
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QFont, QFontMetrics, QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
@@ -61,8 +62,10 @@ class Header(QWidget):
         row.addWidget(self.notes)
         row.addWidget(self.solid)
         below = QHBoxLayout()
-        below.addWidget(self.dot)
-        below.addStretch(1)
+        # What these say must not widen the dock: the canvas would move under a stroke.
+        self.dot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.saved.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        below.addWidget(self.dot, 1)
         below.addWidget(self.saved)
         below.addWidget(self.memory)
         column = QVBoxLayout(self)
@@ -155,6 +158,13 @@ class Header(QWidget):
         used, whole = Process().memory_info().rss, virtual_memory().total
         self.memory.setText(f"{used / 2**30:.1f} of {whole / 2**30:.0f} GiB")
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Keep room for the longest that is said of saving, in the font that is now known."""
+        super().showEvent(event)
+        font = QFont(self.saved.font())
+        font.setBold(True)
+        self.saved.setMinimumWidth(QFontMetrics(font).horizontalAdvance("NOT SAVED "))
+
 
 def device_title(name: str) -> str:
     """A device of torch, or a setting, as people call it: GPU 0, GPU, CPU, any device."""
@@ -167,8 +177,6 @@ def device_title(name: str) -> str:
 
 
 def _right() -> object:
-    from qtpy.QtCore import Qt
-
     return Qt.TextElideMode.ElideMiddle
 
 

@@ -31,7 +31,7 @@ from napari_dim.gui.widgets.slice_strip import Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
 from napari_dim.states import LABELLED
 
-WIDE = 46
+WIDE = 49
 """Letters that a line of the workspace holds at least."""
 
 
