@@ -15,6 +15,7 @@ from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
 from napari_dim.io import hash_file, read_classes, read_mask, read_volume
 from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image, wait_idle
+from tests.io.test_dicom_kinds import nibabels_mosaic
 
 
 def choose(export, key):
@@ -88,6 +89,14 @@ def test_a_series_gets_its_segmentation(viewer, workspace, tmp_path):
     back = read_mask(tmp_path / "m.dcm", volume)
     np.testing.assert_array_equal(back, np.asarray(labels.data))
     assert [item.name for item in read_classes(tmp_path / "m.dcm")] == ["ball", "core"]
+
+
+def test_why_a_scan_of_mosaics_gets_no_segmentation(viewer, workspace, tmp_path):
+    nibabels_mosaic(tmp_path / "x")
+    _, _, export = labelled(viewer, workspace, tmp_path / "x")
+    choose(export, "dicom-seg")
+    assert not export.button.isEnabled()
+    assert "unfolded from Siemens mosaics" in export.text.text()
 
 
 @pytest.fixture

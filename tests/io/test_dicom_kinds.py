@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from napari_dim.errors import InputError
-from napari_dim.io import list_parts, read_volume, write_image
+from napari_dim.io import list_parts, read_mask, read_volume, write_image
 from napari_dim.io.dicom import headers
 from tests.dicoms import base, text, uid, write, write_enhanced, write_series
 from tests.io.test_dicom import AFFINE, check
@@ -385,6 +385,64 @@ def test_a_modality_table_of_dark_on_bright(tmp_path):
     one = write_series(tmp_path / "a", bright, AFFINE, **table)
     other = write_series(tmp_path / "b", 255 - bright, AFFINE, **table, **OPPOSITE)
     np.testing.assert_array_equal(read_volume(one).array, read_volume(other).array)
+
+
+CT12 = {"BitsStored": 12, "HighBit": 11}
+HU = {"RescaleSlope": 1, "RescaleIntercept": -1024}
+
+
+@pytest.mark.parametrize(
+    ("stored", "padding", "tags", "wanted"),
+    [
+        # CT: far below air; the same where it needs bits that are not stored.
+        (np.int16, -2000, HU, "lowest"),
+        (np.uint16, 63536, {**HU, **CT12}, "lowest"),
+        # A range, above all that was measured.
+        (np.uint16, 4000, {"PixelPaddingRangeLimit": 4095}, "lowest"),
+        # Low is bright: turned round it would be the brightest.
+        (np.uint16, 0, {**OPPOSITE, **CT12}, "lowest"),
+        (np.int16, -2000, {**OPPOSITE, **HU}, "lowest"),
+        # Below all others already, and zero of pixels with a sign: as nibabel and others see it.
+        (np.uint16, 0, {"Modality": "MR"}, "kept"),
+        (np.uint16, 0, HU, "kept"),
+        (np.int16, 0, {"Modality": "MR"}, "kept"),
+    ],
+)
+@pytest.mark.parametrize("reader", ["", "simpleitk"])
+def test_padding_is_no_tissue(tmp_path, reader, stored, padding, tags, wanted):
+    pixels = ramp().astype(int) + 7
+    if padding == 0 and stored == np.int16:
+        pixels -= 40  # zero is a measurement among others
+    scale = tags.get("RescaleIntercept", 0)
+    real = pixels + scale
+    if "PhotometricInterpretation" in tags:
+        both = -1 if stored == np.int16 else 2 ** tags.get("BitsStored", 16) - 1
+        pixels = both - pixels
+    pixels[0, :, 2:] = padding + (np.arange(4) if "PixelPaddingRangeLimit" in tags else 0)
+    folder = write_series(tmp_path / "x", pixels.astype(stored), AFFINE,
+                          PixelPaddingValue=padding, **tags)  # fmt: skip
+    beyond = padding > 4095
+    if reader and beyond:
+        with pytest.raises(InputError, match=r"padding needs more bits.*by pydicom"):
+            read_volume(folder, part=reader)
+        return
+    volume = read_volume(folder, part=reader)
+    rest = real.copy()
+    rest[0, :, 2:] = real.max()
+    real[0, :, 2:] = rest.min() if wanted == "lowest" else padding + scale
+    check(volume, real, AFFINE)
+    told = [text for text in volume.warnings if "padding" in text]
+    assert len(told) == (wanted == "lowest")
+    if told:
+        assert f"{5 * 4} voxels are padding" in told[0]
+        assert f"given {rest.min():g}, the lowest value" in told[0]
+
+
+def test_labels_of_a_series_keep_a_background_that_is_called_padding(tmp_path):
+    image = read_volume(write_series(tmp_path / "x", ramp(), AFFINE))
+    labels = (ramp() % 3 == 0).astype(np.uint16)
+    made = write_series(tmp_path / "m", labels, AFFINE, PixelPaddingValue=0)
+    np.testing.assert_array_equal(image.grid.to_file(read_mask(made, image)), labels)
 
 
 def test_what_lists_a_folder_also_reads_it(tmp_path, monkeypatch):

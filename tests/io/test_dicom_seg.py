@@ -11,13 +11,15 @@ import numpy as np
 import pydicom
 import pytest
 
+from napari_dim.cli import main
 from napari_dim.errors import InputError
-from napari_dim.io import read_volume
+from napari_dim.io import read_mask, read_volume, write_mask
 from napari_dim.io.dicom.seg_reader import classes_of, open_dicom_seg, read_dicom_seg
 from napari_dim.io.dicom.seg_writer import series_of, write_dicom_seg
 from napari_dim.io.labels import LabelClass
 from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_enhanced, write_series
+from tests.io.test_dicom_kinds import nibabels_mosaic
 from tests.test_volume import ORIENTATIONS, affine_of
 
 CLASSES = (LabelClass(3, "left atrium", "#FF8000"), LabelClass(300, "wall", "#0040C0"))
@@ -147,6 +149,90 @@ def test_a_multi_frame_series(tmp_path):
     np.testing.assert_allclose(*centres, atol=1e-3)
 
 
+def without_preamble(file):
+    data = pydicom.dcmread(file, force=True)
+    data.preamble = None
+    data.save_as(file, enforce_file_format=False)
+
+
+def under_one_uid(file):
+    data = pydicom.dcmread(file)
+    data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    data.save_as(file)
+
+
+@pytest.mark.parametrize(
+    "faults", [(without_preamble,), (under_one_uid,), (under_one_uid, without_preamble)]
+)
+def test_a_series_without_preamble_or_with_one_uid_through_the_command_line(
+    tmp_path, capsys, faults
+):
+    """Through `convert` and `predict`; copies beside the images change nothing."""
+    data = np.random.default_rng(0).integers(0, 900, (32, 28, 5)).astype(np.int16)
+    series = tmp_path / "series"
+    write_series(series, data, affine_of((0, 1, 2), (-1, -1, 1), (0.8, 0.9, 2.5), (10, -15, 5)))
+    for file in series.iterdir():
+        for fault in faults:
+            fault(file)
+    (series / "copy").write_bytes(min(series.iterdir()).read_bytes())
+    volume = read_volume(series)
+    assert len(series_of(volume)) == 5
+    mask = np.zeros(volume.grid.shape, np.uint8)
+    mask[:, 4:20, 5:18] = 1  # on every image
+    mask[2, 8:12, 9:13] = 2
+    write_mask(tmp_path / "m.nii.gz", mask, volume)
+    like = ["--like", str(series)]
+    assert main(["convert", str(tmp_path / "m.nii.gz"), str(tmp_path / "m.dcm"), *like]) == 0
+    np.testing.assert_array_equal(read_dicom_seg(tmp_path / "m.dcm", volume).ids, mask)
+    without_preamble(tmp_path / "m.dcm")  # as other programs store segmentations
+    assert main(["convert", str(tmp_path / "m.dcm"), str(tmp_path / "b.nii.gz"), *like]) == 0
+    np.testing.assert_array_equal(read_mask(tmp_path / "b.nii.gz", volume), mask)
+    alone = np.asarray(open_dicom_seg(tmp_path / "m.dcm").array)
+    assert np.count_nonzero(alone) == np.count_nonzero(mask)
+    table = tmp_path / "c.csv"
+    table.write_text("image,labels,slices,site,split\nseries,m.nii.gz,all,s,train\n")
+    run, out = str(tmp_path / "run"), tmp_path / "out"
+    assert main(["fit", str(table), "--out", run, "--steps", "1"]) == 0
+    how = ["--out", str(out), "--format", "dicom-seg"]
+    assert main(["predict", run, str(series), *how]) == 0
+    assert main(["predict", run, str(series), "--out", str(tmp_path / "n")]) == 0
+    usual = read_mask(next((tmp_path / "n").glob("*.nii.gz")), volume)
+    np.testing.assert_array_equal(read_dicom_seg(next(out.glob("*.dcm")), volume).ids, usual)
+    capsys.readouterr()
+    assert main(["predict", run, str(nibabels_mosaic(tmp_path / "x")), *how[:1], run + "x",
+                 *how[2:]]) == 2  # fmt: skip
+    said = capsys.readouterr()
+    assert "unfolded from Siemens mosaics" in said.err
+    assert "Predicting" not in said.out + said.err  # told before the work
+
+
+def test_one_uid_in_two_series_of_one_place(tmp_path):
+    data = np.zeros((9, 8, 7), np.int16)
+    for number in (1, 2):
+        write_series(tmp_path, data + number, affine_of((0, 1, 2), (-1, -1, 1)), series=number)
+    for file in tmp_path.iterdir():
+        under_one_uid(file)
+    for part in ("1", "2"):
+        volume = read_volume(tmp_path, part=part)
+        images = series_of(volume)
+        assert len(images) == 7
+        assert {image.SeriesInstanceUID for image in images} == {volume.header["series"]}
+
+
+def test_a_scan_of_mosaics_is_refused_with_the_true_reason(tmp_path, capsys):
+    path = nibabels_mosaic(tmp_path / "x")
+    volume = read_volume(path)
+    mask = np.ones(volume.grid.shape, np.uint8)
+    with pytest.raises(InputError, match=r"unfolded from Siemens mosaics.*NIfTI") as caught:
+        write_mask(tmp_path / "m.dcm", mask, volume)
+    assert "did not come" not in str(caught.value)
+    write_mask(tmp_path / "m.nii.gz", mask, volume)
+    files = [str(tmp_path / "m.nii.gz"), str(tmp_path / "m.dcm")]
+    assert main(["convert", *files, "--like", str(path)]) == 2
+    assert "unfolded from Siemens mosaics" in capsys.readouterr().err
+    assert not (tmp_path / "m.dcm").exists()
+
+
 def test_ids_that_no_other_format_would_mind(tmp_path):
     volume = scan(tmp_path / "series")
     mask = np.resize(np.array([0, 1, 4, 255, 300, 70000]), volume.grid.shape)
@@ -185,7 +271,7 @@ def test_what_cannot_be_done_is_said_in_one_line(tmp_path):
         assert not path.exists()
     with pytest.raises(InputError, match="not a DICOM-SEG"):
         read_dicom_seg(next((tmp_path / "series").iterdir()), volume)
-    with pytest.raises(InputError, match="not a usable DICOM-SEG"):
+    with pytest.raises(InputError, match="not a DICOM-SEG"):
         read_dicom_seg(tmp_path / "a.nii", volume)
     missing = tmp_path / "gap"
     data = np.zeros((9, 8, 7), np.int16)

@@ -31,6 +31,7 @@ from napari_dim.gui.widgets.small_widgets import (
     note,
     while_alive,
 )
+from napari_dim.io.dicom.seg_writer import check_source
 from napari_dim.io.formats import WRITERS, mask_format
 from napari_dim.volume import file_stem
 
@@ -206,8 +207,13 @@ class ExportTab(QWidget):
         if layer is None:
             return ""
         source = layer_source(layer)
-        if self.form == "dicom-seg" and not source.header.get("instances"):
-            return "A DICOM-SEG needs a scan that was opened from DICOM. Choose NIfTI or NRRD."
+        if self.form == "dicom-seg":
+            if "series" not in source.header:
+                return "A DICOM-SEG needs a scan that was opened from DICOM. Choose NIfTI or NRRD."
+            try:
+                check_source(source.path, source)
+            except InputError as error:
+                return f"{error.problem[0].upper()}{error.problem[1:]}. Choose NIfTI or NRRD."
         if self.form == "png" and source.grid.shape[0] != 1:
             several = "PNG a picture, or " if source.kind == "picture" else ""
             return f"A PNG holds one slice. Choose {several}TIFF, or NIfTI."

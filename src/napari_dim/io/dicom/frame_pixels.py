@@ -45,10 +45,13 @@ def value_type(frames: Sequence[Frame]) -> np.dtype[Any]:
     return np.dtype(np.float32)
 
 
-def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int, np.ndarray]]:
-    """Each frame's number in `frames` and its pixels, ``(row, column[, channel])`` of `dtype`.
+def decoded(
+    frames: Sequence[Frame], dtype: np.dtype[Any]
+) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+    """Each frame's number in `frames`, its pixels, and which of them are padding, if any may be.
 
-    A file is opened once however many frames of it are wanted.
+    Pixels are ``(row, column[, channel])`` of `dtype`, padding ``(row, column)`` of bool. A file
+    is opened once however many frames of it are wanted.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int
         apart = False
         for place, (file, wanted) in enumerate(files):
             try:
-                data = _opened(file)
+                data = opened(file)
                 if decoders(data):
                     planes = _planes(data, [frame for _, frame in wanted])
                 else:  # the rest of the series at once: a process takes its time to start
@@ -70,7 +73,8 @@ def decoded(frames: Sequence[Frame], dtype: np.dtype[Any]) -> Iterator[tuple[int
                         apart = True
                     planes = planes_apart(Path(folder), place, file)
                 for (number, frame), plane in zip(wanted, planes, strict=True):
-                    yield number, _real(_coloured(plane, data), frame, data, dtype)
+                    plane = _tile(_coloured(plane, data), frame)
+                    yield number, _real(plane, frame, data, dtype), _padded(plane, frame, data)
             except (InputError, MemoryError):
                 raise
             except Exception as error:
@@ -102,7 +106,14 @@ def _might_help(file: Any) -> str:
     return f"Another decoder may manage: {'; '.join(wanted)}" if wanted else ""
 
 
-def _opened(file: Any) -> Any:
+def opened(file: Any) -> Any:
+    """The data set of a file whose pixels can be decoded.
+
+    Raises
+    ------
+    InputError
+        If it holds none, or they need a decoder that is not there.
+    """
     import pydicom
     from pydicom.pixels import get_decoder
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -150,7 +161,8 @@ def _plane(data: Any, frame: Frame) -> np.ndarray:
 
     said = []
     # pydicom takes the stored bits for the lowest, and would cut off what stands above.
-    how = {"correct_unused_bits": False} if frame.shift else {}
+    # Padding, too, may need more bits than are stored.
+    how = {"correct_unused_bits": False} if frame.shift or _beyond(frame) else {}
     for name in decoders(data):
         try:
             plane: np.ndarray = next(
@@ -173,13 +185,35 @@ def _coloured(plane: np.ndarray, data: Any) -> np.ndarray:
     return (colors >> 8).astype(np.uint8) if colors.dtype.itemsize > 1 else colors
 
 
+def _tile(plane: np.ndarray, frame: Frame) -> np.ndarray:
+    if frame.tile is None:
+        return plane
+    (top, left), (rows, columns) = frame.tile, frame.shape
+    return plane[top : top + rows, left : left + columns]
+
+
+def _padded(plane: np.ndarray, frame: Frame, data: Any) -> np.ndarray | None:
+    """Which pixels of a plane, as it is stored, are padding; None if none can be."""
+    if frame.padding is None or plane.dtype.kind not in "iu":
+        return None
+    stored = plane if _beyond(frame) else _clean(plane, frame, data)
+    low, high = frame.padding
+    padded: np.ndarray = (stored >= low) & (stored <= high)
+    return padded
+
+
+def _beyond(frame: Frame) -> bool:
+    """Whether padding is a value that the stored bits can't hold."""
+    if frame.padding is None:
+        return False
+    low, high = value_ends(frame.bits)
+    return not low <= frame.padding[0] <= frame.padding[1] <= high
+
+
 def _real(plane: np.ndarray, frame: Frame, data: Any, dtype: np.dtype[Any]) -> np.ndarray:
     """The real values: the bits that count, low made dark, then slope and intercept."""
     from pydicom.pixels import apply_modality_lut
 
-    if frame.tile is not None:
-        (top, left), (rows, columns) = frame.tile, frame.shape
-        plane = plane[top : top + rows, left : left + columns]
     if frame.color:
         return plane.astype(dtype, copy=False)
     whole = plane.dtype.kind in "iu"

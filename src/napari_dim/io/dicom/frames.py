@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.errors import InputError
+from napari_dim.io.dicom.padding import padding_of
 from napari_dim.io.dicom.splitters import SPLITTERS, Value, comparable
 
 TURNED = (
@@ -37,6 +38,8 @@ class Frame:
         Allocated and stored bits of a pixel, and whether it has a sign.
     shift
         Bits below the lowest that counts.
+    padding
+        Least and largest stored value that stand for no measurement.
     window
         Lowest and highest value shown, of the values as they are read.
     splits
@@ -61,6 +64,7 @@ class Frame:
     inverted: bool
     bits: tuple[int, int, bool]
     shift: int
+    padding: tuple[int, int] | None
     position: tuple[float, ...] | None
     orientation: tuple[float, ...] | None
     spacing: tuple[float, float] | None
@@ -128,6 +132,7 @@ def frames_in(path: Path, header: Any) -> list[Frame]:
                 inverted=inverted,
                 bits=bits,
                 shift=_shift(bits, header.get("HighBit")),
+                padding=None if color else padding_of(header, bits),
                 position=position,
                 orientation=orientation,
                 spacing=groups.spacing(),

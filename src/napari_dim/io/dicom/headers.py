@@ -24,6 +24,7 @@ _TAGS = (
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ImageType",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing",
     "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
+    "PixelPaddingValue", "PixelPaddingRangeLimit",
     "RescaleSlope", "RescaleIntercept", "DoseGridScaling", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction",
     "GridFrameOffsetVector", "DetectorInformationSequence",

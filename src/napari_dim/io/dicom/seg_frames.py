@@ -18,6 +18,9 @@ MISSING: Foreseen = {
         'Install them with: pip install "napari-dim[dicom]"',
     )
 }
+NO_SOURCES = "no_sources"
+"""Key of a volume's header: why no segmentation can refer to the images it was read from."""
+
 NEARLY_EVEN = 0.1
 """How far beside its slice a frame of the image's own series may lie: see `stacks`."""
 

@@ -15,6 +15,8 @@ import nibabel as nib
 import numpy as np
 
 from napari_dim.errors import InputError, one_line
+from napari_dim.io.dicom.folder_walk import starts_like_dicom
+from napari_dim.io.dicom.frame_pixels import opened
 from napari_dim.io.dicom.seg_frames import (
     MISSING,
     NEARLY_EVEN,
@@ -261,7 +263,9 @@ def _segmentation(path: Path) -> Any:
     import highdicom as hd
     import pydicom
 
-    header = pydicom.dcmread(path, stop_before_pixels=True)
+    if not starts_like_dicom(path):
+        raise InputError("this is not a DICOM-SEG", where=path)
+    header = pydicom.dcmread(path, stop_before_pixels=True, force=True)
     if getattr(header, "Modality", "") != "SEG":
         raise InputError("this is not a DICOM-SEG", where=path)
     if "SegmentSequence" not in header:
@@ -270,10 +274,12 @@ def _segmentation(path: Path) -> Any:
     if header.get("SegmentationType") not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise InputError(f"a SEG of type {header.get('SegmentationType')} can't be read")
     try:
-        return hd.seg.segread(path, lazy_frame_retrieval=True)
+        if header.preamble is not None:
+            return hd.seg.segread(path, lazy_frame_retrieval=True)
+        return hd.seg.Segmentation.from_dataset(opened(path), copy=False)
     except (AttributeError, TypeError, ValueError):
         # It asks for more than is needed: what it writes for a radiograph, it does not read.
-        return pydicom.dcmread(path)
+        return opened(path)
 
 
 def _segments(data: Any) -> dict[int, LabelClass]:

@@ -16,7 +16,13 @@ import numpy as np
 from napari_dim import __version__
 from napari_dim.errors import InputError, one_line
 from napari_dim.io.atomic import atomic_path
-from napari_dim.io.dicom.seg_frames import MISSING, NEARLY_EVEN, SCHEME, frame_grids
+from napari_dim.io.dicom.seg_frames import (
+    MISSING,
+    NEARLY_EVEN,
+    NO_SOURCES,
+    SCHEME,
+    frame_grids,
+)
 from napari_dim.io.geometry import fit
 from napari_dim.io.labels import LabelClass, as_labels, classes_in, smallest_type
 from napari_dim.volume import Grid, Placed
@@ -80,8 +86,9 @@ def series_of(volume: Placed) -> list[Any]:
 
     uids = check_source(volume.path, volume)
     assert volume.path is not None
-    files = find_instances(volume.path, uids)
-    images = [pydicom.dcmread(file, stop_before_pixels=True) for file in files.values()]
+    files = find_instances(volume.path, uids, str(volume.header.get("series", "")))
+    # Files without a preamble are read, too: their images are segmented like others.
+    images = [pydicom.dcmread(file, stop_before_pixels=True, force=True) for file in files]
     for image in images:
         for name in _MAY_BE_EMPTY:
             if name not in image:  # anonymisers leave out what should be there, if empty
@@ -98,9 +105,16 @@ def check_source(path: Path | None, volume: Placed) -> set[str]:
         If there can't be one.
     """
     uids = {uid for uid, _ in volume.header.get("instances", ()) if uid}
-    if volume.path is None or not uids:
+    if volume.path is None or "series" not in volume.header:
         raise InputError(
             "the scan did not come from DICOM: there is no series that a DICOM-SEG could refer to",
+            where=volume.path,
+            hint="Save it as NIfTI",
+        )
+    if not uids:
+        reason = volume.header.get(NO_SOURCES, "its images have no UID")
+        raise InputError(
+            f"a DICOM-SEG can't refer to the images of this scan: {reason}",
             where=volume.path,
             hint="Save it as NIfTI",
         )

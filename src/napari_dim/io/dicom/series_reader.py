@@ -17,7 +17,9 @@ from napari_dim.io.dicom.folder_walk import dicom_files
 from napari_dim.io.dicom.frame_pixels import decoded, value_type
 from napari_dim.io.dicom.frames import TURNED, Frame
 from napari_dim.io.dicom.headers import read_header
+from napari_dim.io.dicom.padding import Padding
 from napari_dim.io.dicom.placement import Place, place_of
+from napari_dim.io.dicom.seg_frames import NO_SOURCES
 from napari_dim.io.dicom.stacks import Stack, stacks_of
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.format_rows import How, Part
@@ -26,6 +28,8 @@ from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES
 from napari_dim.io.overlaps import winner
 from napari_dim.volume import Grid, Placed, Volume
+
+UNFOLDED = "the slices are unfolded from Siemens mosaics"
 
 
 def read_dicom(path: Path, how: How) -> Volume:
@@ -51,9 +55,8 @@ def read_dicom(path: Path, how: How) -> Volume:
                 f"there are also {'; '.join(_named(stacks, one) for one in others[:6])}"
                 + ("; …" if len(others) > 6 else "")
             )
-        array, odd = _voxels(stack, place)
-        if odd:
-            warnings.append(f"{odd} voxels are not finite numbers; they show as the lowest value")
+        array, told = _voxels(stack, place)
+        warnings += told
         return _volume(path, stack, place, array, how.slice_axis, tuple(warnings))
 
 
@@ -93,8 +96,10 @@ def list_dicom(path: Path) -> tuple[Part, ...]:
         )
 
 
-def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
-    """The files of the given SOP instances, for whoever needs more of them than geometry.
+def find_instances(path: Path, uids: set[str], series: str = "") -> list[Path]:
+    """The files of the given SOP instances of a series, for whoever needs more than geometry.
+
+    Some programs give all slices one UID: a file is a copy only if it has the same place, too.
 
     Raises
     ------
@@ -102,18 +107,23 @@ def find_instances(path: Path, uids: set[str]) -> dict[str, Path]:
         If one of them is no longer there.
     """
     with one_line(path, "DICOM file"):
-        found: dict[str, Path] = {}
-        for file in dicom_files(path):
+        found: dict[tuple[object, ...], Path] = {}
+        # The given file first: of copies it is the one that was read.
+        for file in sorted(dicom_files(path), key=lambda one: one != path):
             header = read_header(file)
-            if header is not None and header.uid in uids:
-                found.setdefault(header.uid, file)
-            if len(found) == len(uids):
-                return found
-        raise InputError(
-            f"{len(uids) - len(found)} of the {len(uids)} source images are no longer there",
-            where=path,
-            hint="Put the series back where it was read from",
-        )
+            if header is None or header.uid not in uids or not header.frames:
+                continue
+            if not series or header.frames[0].series == series:
+                places = tuple(frame.position for frame in header.frames)
+                found.setdefault((header.uid, places), file)
+        missing = uids - {str(uid) for uid, _ in found}
+        if missing:
+            raise InputError(
+                f"{len(missing)} of the {len(uids)} source images are no longer there",
+                where=path,
+                hint="Put the series back where it was read from",
+            )
+        return list(found.values())
 
 
 def _stacks(path: Path) -> tuple[list[Stack], list[str]]:
@@ -186,7 +196,7 @@ def _decided(stack: Stack) -> list[str]:
         _, stored, _ = first.bits
         told.append(f"the values stand in bits {first.shift} to {first.shift + stored - 1}")
     if first.tile is not None:
-        told.append("the slices are unfolded from Siemens mosaics")
+        told.append(UNFOLDED)
     return told
 
 
@@ -208,8 +218,8 @@ def _size(stack: Stack) -> str:
     return f"{first.modality} {len(stack.frames)} x {rows} x {columns}{label}"
 
 
-def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, int]:
-    """(column, row, slice[, channel]); and how many values were not finite."""
+def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, list[str]]:
+    """(column, row, slice[, channel]); and what was decided of padding and odd values."""
     first = stack.first
     dtype = value_type(stack.frames)
     shape = (place.count, *first.shape) + ((3,) if first.color else ())
@@ -217,7 +227,8 @@ def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, int]:
         raise InputError("the image is larger than what can be read")
     planes = np.zeros(shape, dtype)
     filled = np.zeros(place.count, dtype=bool)
-    for position, plane in decoded(stack.frames, dtype):
+    padding = Padding()
+    for position, plane, padded in decoded(stack.frames, dtype):
         if plane.shape != shape[1:]:
             raise InputError(
                 f"the pixels are {plane.shape}, the header says {shape[1:]}",
@@ -225,12 +236,16 @@ def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, int]:
             )
         planes[place.index[position]] = plane
         filled[place.index[position]] = True
+        padding.meet(place.index[position], plane, padded)
+    told = [text for text in [padding.fill(planes, first.modality)] if text]
     planes, odd = finite_values(planes)
+    if odd:
+        told.append(f"{odd} voxels are not finite numbers; they show as the lowest value")
     if not filled.all():
         planes[~filled] = planes[filled].min()
     if dtype == np.int32 and planes.min() >= -(2**15) and planes.max() < 2**15:
         planes = planes.astype(np.int16)  # Headers claim more bits than scanners use.
-    return np.swapaxes(planes, 0, 2), odd
+    return np.swapaxes(planes, 0, 2), told
 
 
 def _volume(
@@ -264,5 +279,7 @@ def _volume(
         "sop_class": first.sop_class,
         "instances": tuple(instances),
     }
+    if first.tile is not None:
+        header[NO_SOURCES] = UNFOLDED
     kind: Any = "picture" if flat else "volume"
     return Volume(grid.to_array(array), grid, path, kind, header, warnings)

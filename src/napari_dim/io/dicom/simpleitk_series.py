@@ -10,8 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from napari_dim.errors import InputError
-from napari_dim.io.dicom.frames import TURNED, turning_sum, value_window
+from napari_dim.io.dicom.frames import TURNED, turning_sum, value_ends, value_window
+from napari_dim.io.dicom.padding import Padding, padding_of
+from napari_dim.io.dicom.seg_frames import NO_SOURCES
 from napari_dim.io.format_rows import How, Part
 from napari_dim.io.itk.itk_reader import ask_child, read_apart, volume_of
 from napari_dim.volume import Volume
@@ -31,9 +35,10 @@ def read_series(path: Path, how: How) -> Volume:
     the largest. Of a file the series in its folder that it belongs to.
     """
     array, told = read_apart(path, _CHILD, how.part.strip() or "-", _size(path))
+    padded = _fill_padding(path, array, told["tags"])
     # The slices that were taken are what a reader knows; a thin one is no reason to turn.
     volume = volume_of(path, array, told, 2 if how.slice_axis is None else how.slice_axis)
-    warnings = list(volume.warnings)
+    warnings = [*volume.warnings, *padded]
     if told["off"] > _TOLD:
         warnings.append(f"slices lie up to {told['off']:.3g} slices beside their even places")
     if told["alone"]:
@@ -76,7 +81,43 @@ def _header(told: dict[str, Any]) -> dict[str, Any]:
     header["window"] = _window(tags)
     if told["uids"]:
         header["instances"] = tuple((uid, 0) for uid in told["uids"])
+    if told["frames"]:
+        header[NO_SOURCES] = "SimpleITK does not say which of its frames a slice is"
     return header
+
+
+def _fill_padding(path: Path, array: np.ndarray, tags: dict[str, str]) -> list[str]:
+    """Padding made the lowest value, in place: its values are those that all others became."""
+    if not tags["padding"] or array.ndim > 3:
+        return []
+    named = {"PixelPaddingValue": tags["padding"], "PixelPaddingRangeLimit": tags["limit"]}
+    found = padding_of(named, _bits(tags))
+    if found is None:
+        return []
+    low, high = value_ends(_bits(tags))
+    if found[1] > high or found[0] < low:
+        raise InputError(
+            "padding needs more bits than are stored, and SimpleITK makes tissue of it",
+            where=path, hint="Read it by pydicom",
+        )  # fmt: skip
+    ends = [float(tags["slope"] or 1) * end + float(tags["inter"] or 0) for end in found]
+    if tags["photometric"] == "MONOCHROME1":
+        ends = [_turn(tags) - end for end in ends]
+    padding = Padding()
+    planes = np.moveaxis(array[..., None] if array.ndim < 3 else array, 2, 0)
+    for number, plane in enumerate(planes):
+        padding.meet(number, plane, (plane >= min(ends)) & (plane <= max(ends)))
+    told = padding.fill(planes, tags["modality"])
+    return [told] if told else []
+
+
+def _bits(tags: dict[str, str]) -> tuple[int, int, bool]:
+    return int(tags["allocated"]), int(tags["stored"]), tags["signed"] == "1"
+
+
+def _turn(tags: dict[str, str]) -> float:
+    scaling = float(tags["slope"] or 1), float(tags["inter"] or 0)
+    return turning_sum(_bits(tags), scaling)
 
 
 def _window(tags: dict[str, str]) -> tuple[float, float] | None:
@@ -89,6 +130,5 @@ def _window(tags: dict[str, str]) -> tuple[float, float] | None:
     low, high = value_window(centre, width, tags["curve"])
     if tags["photometric"] != "MONOCHROME1":
         return low, high
-    bits = int(tags["allocated"]), int(tags["stored"]), tags["signed"] == "1"
-    turn = turning_sum(bits, (float(tags["slope"] or 1), float(tags["inter"] or 0)))
+    turn = _turn(tags)
     return turn - high, turn - low

@@ -26,7 +26,7 @@ TAGS = {
     "sop_class": "0008|0016", "modality": "0008|0060", "photometric": "0028|0004",
     "centre": "0028|1050", "width": "0028|1051", "curve": "0028|1056",
     "allocated": "0028|0100", "stored": "0028|0101", "high": "0028|0102", "signed": "0028|0103",
-    "slope": "0028|1053", "inter": "0028|1052",
+    "slope": "0028|1053", "inter": "0028|1052", "padding": "0028|0120", "limit": "0028|0121",
 }  # fmt: skip
 BETTER = "Read it by pydicom"
 FAR = 0.1
