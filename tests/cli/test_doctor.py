@@ -11,7 +11,7 @@ import pytest
 from napari_dim import __version__
 from napari_dim.cli import system
 from napari_dim.cli.doctor import examine, report_lines
-from napari_dim.io import formats
+from napari_dim.io import format_rows
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux's libraries")
 
@@ -79,8 +79,8 @@ def test_missing_readers_and_qt_are_named_without_a_screen(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     gone = {"pydicom", "highdicom", "zarr"}
-    there = formats.find_spec
-    monkeypatch.setattr(formats, "find_spec", lambda name: None if name in gone else there(name))
+    there = format_rows.find_spec
+    monkeypatch.setattr(format_rows, "find_spec", lambda n: None if n in gone else there(n))
     monkeypatch.setattr(
         import_module("napari_dim.cli.doctor"),
         "_version",
