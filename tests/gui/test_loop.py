@@ -152,7 +152,7 @@ def test_unlabelled_images_of_another_site_join(viewer, panel, open_ball, qtbot)
     wait_idle(qtbot, panel.session)
     assert any("3 labelled and 18 unlabelled" in line for line in text)
     assert panel.session.mask_of(other).answer.said.all()  # segmented at the end
-    assert panel.session.message == "Predicted 1 of 1 scans"
+    assert panel.session.message == "Predicted 1 of 1 scan"
 
 
 def test_nothing_painted_is_told_once(viewer, panel, open_ball, qtbot, notes):

@@ -220,7 +220,8 @@ def test_the_strip_is_readable_for_few_and_many_slices(workspace, count, qtbot):
     strip.show()
     strip.resize(300, 62)
     image = strip.grab().toImage()
-    seen = {image.pixelColor(x, 40).name().upper() for x in range(image.width())}
+    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
+    seen = {image.pixelColor(x, y).name().upper() for x, y in places}
     wanted = {COLOURS[D]} if count > 300 else set(COLOURS.values())
     assert {c.upper() for c in wanted} <= seen
     assert strip.slice_at(0) == 0
