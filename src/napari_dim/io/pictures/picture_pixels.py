@@ -180,7 +180,8 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 def full_pages(file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     """The pages of a TIFF without smaller copies of others; all where there are only such."""
-    pages = [page.aspage() for page in file.pages]
+    # By number: over a page that names itself as the next, tifffile goes round for ever.
+    pages = [file.pages[number].aspage() for number in range(len(file.pages))]
     return [page for page in pages if not page.is_reduced] or pages
 
 
