@@ -36,6 +36,24 @@ def test_grey_pages_are_slices(tmp_path):
         read_mask(tmp_path / "two.tif", volume)
 
 
+def test_pages_that_go_round_in_a_circle_are_read_once(tmp_path):
+    """The last page names itself, or the first, as the next."""
+    for name, target in (("itself", 1), ("first", 0)):
+        path = tmp_path / f"{name}.tif"
+        pages = np.arange(2 * 6 * 5, dtype=np.uint8).reshape(2, 6, 5)
+        tifffile.imwrite(path, pages, photometric="minisblack", metadata=None)
+        with tifffile.TiffFile(path) as file:
+            offsets = [page.offset for page in file.pages]
+            last = file.pages[1]
+        data = bytearray(path.read_bytes())
+        end = offsets[1] + 2 + 12 * len(last.tags)
+        assert data[end : end + 4] == bytes(4)
+        data[end : end + 4] = struct.pack("<I", offsets[target])
+        path.write_bytes(bytes(data))
+        volume = read_volume(path)
+        np.testing.assert_array_equal(np.asarray(volume.array), pages)
+
+
 def test_imagej_says_how_large_a_voxel_is(tmp_path):
     tifffile.imwrite(tmp_path / "s.tif", STACK, imagej=True, resolution=(4.0, 2.0),
                      metadata={"spacing": 3.0, "unit": "um", "axes": "ZYX"})  # fmt: skip
