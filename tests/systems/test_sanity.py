@@ -302,7 +302,7 @@ def test_uda_vae_at_its_means():
 
 def test_information_of_pairs_exceeds_that_of_shuffled_ones():
     from napari_dim.method.variational import information
-    from napari_dim.nets.variational import InformationEstimator
+    from napari_dim.nets.variational_networks import InformationEstimator
 
     torch.manual_seed(0)
     estimator = InformationEstimator(1, 1)

@@ -15,7 +15,7 @@ from napari_dim.method.variational import (
     domain_distance,
     information,
 )
-from napari_dim.nets.variational import (
+from napari_dim.nets.variational_networks import (
     LEVELS,
     InformationEstimator,
     Latent,
