@@ -65,8 +65,8 @@ class Settings(BaseModel):
     seed: int = setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
     device: Device = setting("auto", "Where to train", group="run")
     threads: int = setting(
-        0, "CPU threads for training; 0: as many as other programs leave cores", group="run",
-        ge=0, le=1024,
+        0, "CPU threads for training; 0: as many as other programs leave cores, and at most "
+        "OMP_NUM_THREADS", group="run", ge=0, le=1024,
     )  # fmt: skip
     mixed_precision: bool = setting(
         True, "Compute in bfloat16 where the device gains from it", group="run"

@@ -11,8 +11,15 @@ import torch
 
 
 def use_threads(threads: int) -> None:
-    """Give torch this many CPU threads in this process; 0 gives it all that there are."""
-    torch.set_num_threads(threads or available_cpus())
+    """Give torch this many CPU threads in this process; 0 gives it all that it may have."""
+    torch.set_num_threads(threads or usable_threads())
+
+
+def usable_threads() -> int:
+    """CPU threads for torch: one a CPU, or fewer where ``OMP_NUM_THREADS`` asks for fewer."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    most = available_cpus()
+    return min(most, int(wanted)) if wanted.isdecimal() and int(wanted) else most
 
 
 def available_cpus() -> int:

@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 
+from napari_dim.engine import precision
 from napari_dim.engine.training import thread_count
 from napari_dim.engine.training.thread_count import ThreadCount, usage
 
@@ -27,6 +28,19 @@ def same_threads():
 def test_the_cores_that_others_leave(others, own, expected):
     told = [(0.0, 5.0, 1.0), (1.0, 5.0 + others + own, 1.0 + own)]
     assert ThreadCount(2, iter(told).__next__).left() == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("1", 1), ("3,2", 3), ("99", 4), ("0", 4), ("all", 4), ("", 4)]
+)
+def test_who_starts_us_may_ask_for_fewer(monkeypatch, asked, expected):
+    monkeypatch.setattr(precision, "available_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert precision.usable_threads() == expected
+    precision.use_threads(0)
+    assert torch.get_num_threads() == expected
+    precision.use_threads(2)
+    assert torch.get_num_threads() == 2
 
 
 def test_one_look_alone_changes_nothing(monkeypatch):

@@ -19,7 +19,7 @@ from napari_dim.engine.device import memory_for_slices, pick_device, release_mem
 from napari_dim.engine.inference.components import MOST_CASES, MOST_SLICES, single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
-from napari_dim.engine.precision import available_cpus, use_threads
+from napari_dim.engine.precision import available_cpus, usable_threads, use_threads
 from napari_dim.engine.training.assembly import begin, sampler_of, set_rates
 from napari_dim.engine.training.checkpoint import (
     Checkpoint,
@@ -84,7 +84,7 @@ class Trainer:
         use_threads(settings.threads)
         # Other threads give other roundings: a number of steps is to be made the same again.
         free = device.type == "cpu" and not settings.threads and settings.steps is None
-        self._thread_count = ThreadCount(available_cpus()) if free else None
+        self._thread_count = ThreadCount(usable_threads()) if free else None
         control.check_stop()
         self.step, self.rate = 0, 1.0
         self.notes: tuple[str, ...] = ()
