@@ -19,6 +19,8 @@ from tests.dicoms import base, text, uid, write, write_enhanced, write_series
 from tests.io.test_dicom import AFFINE, check
 from tests.io.test_nifti import ramp
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 
 def write_images(folder: Path, count: int, *, start: int = 0, **tags) -> Path:
     """`count` images at each place in one series, the n-th `ramp() + n`.

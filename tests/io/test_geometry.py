@@ -12,6 +12,8 @@ from napari_dim.volume import Grid, Volume
 from tests.dicoms import write_series
 from tests.test_volume import ORIENTATIONS
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 SHAPE = (32, 30, 12)
 PLACE = np.array([[1.0, 0, 0, -16], [0, 1, 0, -16], [0, 0, 3, -18], [0, 0, 0, 1]])
 TILTED = nib.affines.from_matvec(

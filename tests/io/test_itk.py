@@ -12,6 +12,8 @@ import pytest
 from napari_dim.errors import InputError
 from napari_dim.io import list_parts, read_mask, read_volume
 from napari_dim.io.itk import itk_reader
+from tests.dicoms import write_series
+from tests.io.test_dicom import AFFINE, check
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of
 
@@ -47,6 +49,7 @@ def special(tmp_path_factory):
     return folder
 
 
+@pytest.mark.usefixtures("one_child")
 def test_the_same_place_and_voxels_as_nifti(tmp_path):
     names = []
     for number, (axes, signs) in enumerate(ORIENTATIONS[::16]):
@@ -65,6 +68,7 @@ def test_the_same_place_and_voxels_as_nifti(tmp_path):
     np.testing.assert_array_equal(mask, read_volume(names[0]).array)
 
 
+@pytest.mark.usefixtures("one_child")
 def test_series_channels_and_flat_images(special):
     with pytest.raises(InputError, match=r"series of 3 volumes.*0 to 2"):
         read_volume(special / "series.nrrd")
@@ -89,6 +93,7 @@ def ramp_itk():
     return (np.arange(120) % 120).reshape(6, 5, 4).T
 
 
+@pytest.mark.usefixtures("one_child")
 def test_a_file_without_a_space_is_told(special, tmp_path):
     text = (special / "nan.nrrd").read_bytes()
     start, voxels = text.split(b"\n\n", 1)
@@ -132,3 +137,11 @@ def test_simpleitk_never_enters_this_process(special):
         [sys.executable, "-c", code, str(special / "vector.mha")],
         check=True, timeout=120, env=dict(os.environ),
     )  # fmt: skip
+
+
+def test_a_series_by_simpleitk_is_read_in_a_process_of_its_own(tmp_path):
+    """The other tests of series share one, see `tests/one_child.py`."""
+    folder = write_series(tmp_path / "x", ramp(), AFFINE)
+    check(read_volume(folder, part="simpleitk"), ramp(), AFFINE)
+    (tmp_path / "SimpleITK.py").write_text("raise SystemExit(3)")  # beside, and not taken
+    check(read_volume(min(folder.iterdir()), part="simpleitk"), ramp(), AFFINE)

@@ -21,6 +21,8 @@ from tests.io.test_dicom import AFFINE, check, right_handed
 from tests.io.test_nifti import ramp
 from tests.test_volume import ORIENTATIONS, affine_of
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 
 @pytest.mark.parametrize("number", range(0, 48, 7))
 def test_the_same_volume_as_by_pydicom(tmp_path, number):

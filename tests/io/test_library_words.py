@@ -30,7 +30,11 @@ from napari_dim.io import (lay_mask, list_parts, read_classes, read_volume, writ
                            write_mask)
 from napari_dim.io.formats import READERS, WRITERS, reader_of
 from napari_dim.io.labels import LabelClass
+from napari_dim.io.itk import itk_reader
+from tests.one_child import served
 
+serving = served()
+itk_reader.run_child = serving.__enter__()
 out, readers, writers = Path(sys.argv[1]), set(), set()
 def tried(call, *args, **how):
     try:
@@ -66,6 +70,7 @@ print("READERS", sorted(readers))
 print("WRITERS", sorted(writers))
 print("MISSED", [one.name for one in READERS if one.name not in readers]
       + [one.name for one in WRITERS if one.name not in writers])
+serving.__exit__(None, None, None)
 """
 
 

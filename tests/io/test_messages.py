@@ -11,6 +11,8 @@ import zarr
 from napari_dim.errors import InputError
 from napari_dim.io import glance, lay_mask, list_parts, read_volume
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 
 def refusal(path, function=read_volume):
     with pytest.raises(InputError) as caught:

@@ -15,6 +15,8 @@ from napari_dim.errors import InputError
 from napari_dim.io import lay_mask, prediction_name, read_volume, write_image, write_mask
 from napari_dim.volume import Grid, Volume
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 RNG = np.random.default_rng(1)
 GREY = RNG.integers(0, 256, (6, 9), dtype=np.uint8)
 RGB = RNG.integers(0, 256, (6, 9, 3), dtype=np.uint8)

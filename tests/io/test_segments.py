@@ -13,6 +13,8 @@ from napari_dim.io import lay_mask, list_parts, read_classes, read_volume, write
 from tests.dicoms import base, text, write, write_series
 from tests.io.test_geometry import BALL, PLACE, SHAPE, save
 
+pytestmark = pytest.mark.usefixtures("one_child")
+
 LPS = np.diag([-1.0, -1, 1, 1]) @ PLACE
 A = BALL > 0
 i, j, k = np.indices(SHAPE)

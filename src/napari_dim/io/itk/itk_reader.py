@@ -169,26 +169,40 @@ def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[s
     command = [sys.executable, "-P", str(child), str(path.resolve()), out, part, str(MAX_BYTES)]
     patience = _START + size / _BYTES_A_SECOND
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=patience, stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )  # fmt: skip
+        code, said = run_child(command, patience)
     except subprocess.TimeoutExpired as error:
         raise InputError(f"reading took longer than {patience:.0f} s", where=path) from error
     except OSError as error:
         raise InputError(f"the reader can't be started: {error.strerror}", where=path) from error
     try:
-        told: dict[str, Any] = json.loads(done.stdout.decode().splitlines()[-1])
+        told: dict[str, Any] = json.loads(said.decode().splitlines()[-1])
     except (ValueError, IndexError) as error:
         raise InputError(
-            f"SimpleITK gave up on this file (exit code {done.returncode})", where=path,
+            f"SimpleITK gave up on this file (exit code {code})", where=path,
             hint="It is probably damaged: copy it again",
         ) from error  # fmt: skip
     if "failed" in told:  # its own words, which may quote a header
         words = without_quotes(str(told.pop("failed"))).removeprefix("Reason: ")
         told |= {"refused": f"SimpleITK can't read this: {words}", "damaged": True}
     return told
+
+
+def run_child(command: list[str], patience: float) -> tuple[int, bytes]:
+    """Run a child program to its end; its exit code, and what it printed.
+
+    Raises
+    ------
+    TimeoutExpired
+        If it takes longer than `patience`, in seconds.
+    OSError
+        If it can't be started.
+    """
+    done = subprocess.run(
+        command, capture_output=True, timeout=patience, stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )  # fmt: skip
+    return done.returncode, done.stdout
 
 
 def volume_of(
