@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from napari_dim.gui.session import Activity
+from napari_dim.gui.work import Activity
 from tests.gui.conftest import wait_idle
 
 

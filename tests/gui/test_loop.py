@@ -11,7 +11,7 @@ import pytest
 from napari.utils import progress
 
 from napari_dim.gui.layers.image_layers import labels_array
-from napari_dim.gui.session import Activity
+from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image, wait_idle
 

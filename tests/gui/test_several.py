@@ -139,7 +139,7 @@ def test_a_mask_made_for_a_prediction_has_the_classes_of_the_first(viewer, works
     assert session.mask is not None
     other = viewer.add_image(tiny_image(3)[0], name="second", scale=(3, 1, 1))
     session.mask_for(other).take(np.arange(12), reference)
-    made = session.labels_of(other)
+    made = session.scans.labels_of(other)
     assert made in viewer.layers
     assert [info.name for info in classes_of(made)] == ["ball"]
     annotate.image.pick(other)

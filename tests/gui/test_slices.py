@@ -169,7 +169,7 @@ def test_the_machines_newest_is_taken_over_and_stands_beside_on_request(session,
     beside = next(layer for layer in viewer.layers if "newest" in layer.name)
     np.testing.assert_array_equal(beside.data, session.answer.mask)
     assert not beside.editable
-    assert beside not in session.layers(Labels)
+    assert beside not in session.scans.layers(Labels)
     slices.take_newest(session)
     assert states(session)[5] == M
     np.testing.assert_array_equal(session.labels.data[5], beside.data[5])

@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Labels
 
 from napari_dim.gui.layers.image_layers import labels_array
-from napari_dim.gui.session import Activity
+from napari_dim.gui.work import Activity
 from tests.gui.conftest import tiny_image, wait_idle
 
 

@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
-from napari_dim.engine.training.events import Failed, StepDone
-from napari_dim.errors import InputError
-from napari_dim.gui.background_task import Job, Task
+from napari_dim.engine.training.events import StepDone
 from napari_dim.gui.layers.answer_layer import is_answer
-from napari_dim.gui.layers.image_layers import (
-    add_layer,
-    current_slice,
-    go_to_slice,
-    new_labels,
-)
+from napari_dim.gui.layers.image_layers import add_layer, current_slice, go_to_slice, new_labels
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.machine_outlines import show_outline
 from napari_dim.gui.layers.mask_layer import MaskLayer
-from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, why_not
+from napari_dim.gui.layers.mask_place import fits
+from napari_dim.gui.layers.open_scans import OpenScans
 from napari_dim.gui.layers.solid_surfaces import Solid
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.work import Work
 
 if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model
-
-
-class Activity(Enum):
-    """What the session is busy with."""
-
-    IDLE = "idle"
-    TRAINING = "training"
-    STOPPING = "stopping"
-    PREDICTING = "predicting"
-    EXPORTING = "exporting"
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ class Suggested:
     reason: str
 
 
-class Session:
+class Session(Work):
     """State that the panels of one viewer share.
 
     Attributes
@@ -82,8 +65,8 @@ class Session:
         What else is to be told while the training runs.
     device
         Where the training runs or ran last.
-    message
-        What is going on or why nothing does, for the annotator.
+    scans
+        The open scans, and which layer holds the mask of which.
     image, labels
         The scan that is worked on, and the layer of its mask.
     autosave
@@ -104,13 +87,10 @@ class Session:
         Labelled slices of the scan that the last training learnt from in the end.
     fitted
         Corners of the scan that the camera was fitted to last.
-    doubts
-        Layers that show how unsure the model is, by the image layer they belong to.
     sites
         Scanner or centre of each scan, where the user has said.
     """
 
-    changed = Signal()
     case_changed = Signal()
     slices_changed = Signal()
     stepped = Signal(StepDone)
@@ -120,12 +100,10 @@ class Session:
     case_wanted = Signal(object)
 
     def __init__(self, viewer: Any) -> None:
-        self._viewer = weakref.ref(viewer)
-        self.activity = Activity.IDLE
-        self.message = ""
+        super().__init__()
+        self.scans = OpenScans(viewer)
         self.device = ""
         self.note = ""
-        self.share = 0.0
         self.joined = 0
         self.pending: int | None = None
         self.solid: Solid | None = None
@@ -140,14 +118,7 @@ class Session:
         self.outlined = True
         self.suggestions: list[Suggested] = []
         self.fitted: object = None
-        self.doubts: weakref.WeakKeyDictionary[Layer, Layer] = weakref.WeakKeyDictionary()
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
-        self._pairs: weakref.WeakKeyDictionary[Layer, weakref.ref[Labels]] = (
-            weakref.WeakKeyDictionary()
-        )
-        self._masks: weakref.WeakKeyDictionary[Layer, MaskLayer] = weakref.WeakKeyDictionary()
-        self.task: Task | None = None
-        self.training: Any = None
         self.autosave: Any = None
         self._panels = 0
         events = viewer.layers.events
@@ -156,7 +127,8 @@ class Session:
         events.reordered.connect(self._on_layers)
         viewer.dims.events.point.connect(self._outline)
         self.slices_changed.connect(self._outline)
-        self._told: weakref.WeakSet[Labels] = weakref.WeakSet()
+        self.scans.changed.connect(self._on_slices)
+        self.scans.moved.connect(self._on_moved)
         for layer in viewer.layers:
             self._greet(layer)
 
@@ -169,139 +141,26 @@ class Session:
         RuntimeError
             If it is gone.
         """
-        viewer = self._viewer()
-        if viewer is None:
-            raise RuntimeError("the viewer is gone")
-        return viewer
-
-    @property
-    def busy(self) -> bool:
-        """Whether background work runs."""
-        return self.activity is not Activity.IDLE
-
-    def require_idle(self) -> None:
-        """Refuse a second piece of background work.
-
-        Raises
-        ------
-        InputError
-            If one is going on.
-        """
-        if self.busy:
-            raise InputError(
-                "the last piece of work is still going on", hint="Wait for it, or stop it first"
-            )
-
-    def begin(self, title: str, job: Job, message: str, activity: Activity) -> None:
-        """Start a piece of background work.
-
-        Raises
-        ------
-        InputError
-            If another one is going on.
-        """
-        self.require_idle()
-        self.task = Task(title, job)
-        self.say(message, activity, 0.0)
-        self.task.start()
-
-    def layers(self, kind: type[Image] | type[Labels]) -> list[Any]:
-        """The open layers of a kind, topmost first."""
-        return [
-            layer
-            for layer in reversed(self.viewer.layers)
-            if isinstance(layer, kind) and not is_answer(layer) and self.is_scan(layer)
-        ]
-
-    def is_scan(self, layer: Layer) -> bool:
-        """Whether a layer is not an image that we made, as that of uncertainty is."""
-        return all(layer is not ours for ours in self.doubts.values())
+        return self.scans.viewer
 
     def show_case(self, image: Image | None, labels: Labels | None) -> None:
         """Work on this scan and these labels from now on."""
         if image is self.image and labels is self.labels:
             return
         if image is not None and labels is not None and not fits(labels, image):
-            labels = self._laid(labels, image)
+            labels = self.scans.laid(labels, image)
         self.image, self.labels = image, labels
         if image is not None and labels is not None and fits(labels, image):
-            self.pair(image, labels)
+            self.scans.pair(image, labels)
         for layer in [layer for layer in self.viewer.layers if is_answer(layer)]:
             self.viewer.layers.remove(layer)  # it belongs to another scan
         self.case_changed.emit()
         self.slices_changed.emit()
 
-    def _laid(self, labels: Labels, image: Layer) -> Labels | None:
-        """The labels, laid onto the scan, which is told; None if they can't be."""
-        from napari.utils.notifications import show_info, show_warning
-
-        try:
-            notes = lay_onto(labels, image)
-        except InputError as error:
-            show_warning(str(error))
-            return None
-        if notes:
-            show_info("\n".join(f"{labels.name}: {note}" for note in notes))
-        return labels
-
     def open_case(self, image: Layer) -> None:
         """Ask the window to work on another open scan."""
         if image is not self.image:
             self.case_wanted.emit(image)
-
-    def pair(self, image: Layer, labels: Labels) -> None:
-        """Remember that the mask of a scan is in a layer; what the machine said goes with it."""
-        before = self.mask_of(image)
-        self._pairs[image] = weakref.ref(labels)
-        if before is not None and before.layer is not labels and before.answer.said.any():
-            self.mask_in(labels).hear(before.answer)
-
-    def labels_of(self, image: Layer) -> Labels | None:
-        """The layer that a scan was labelled in last, if it is still open."""
-        pair = self._pairs.get(image)
-        labels = None if pair is None else pair()
-        return labels if labels is not None and labels in self.viewer.layers else None
-
-    def owner_of(self, labels: Layer) -> Layer | None:
-        """The open scan that a layer was labelled for last, if it is known."""
-        for image, pair in self._pairs.items():
-            if pair() is labels and image in self.viewer.layers:
-                return image
-        return None
-
-    def guess_labels(self, image: Layer) -> Labels | None:
-        """Labels to work on with a scan: its own, else a fitting layer that is nobody's.
-
-        Of several, one that lies on no other scan, then the one whose name begins most like
-        the scan's. One that lies elsewhere is left alone, and told once.
-        """
-        own = self.labels_of(image)
-        if own is not None:
-            return own
-        free = [
-            layer
-            for layer in self.layers(Labels)
-            if self.owner_of(layer) in (None, image)
-            and (fits(layer, image) or self._might_fit(layer, image))
-        ]
-        return max(free, key=lambda layer: _alike(layer.name, image.name), default=None)
-
-    def _might_fit(self, labels: Labels, image: Layer) -> bool:
-        """Whether labels that lie on no other open scan can be laid onto this one."""
-        others = [other for other in self.layers(Image) if other is not image]
-        if any(fits(labels, other) for other in others):
-            return False
-        reason = why_not(labels, image)
-        if not reason:
-            return True
-        if from_file(labels) and labels not in self._told and all(
-            why_not(labels, other) for other in others
-        ):  # fmt: skip
-            from napari.utils.notifications import show_warning
-
-            self._told.add(labels)
-            show_warning(f"{labels.name} is not taken as the labels of {image.name}: {reason}")
-        return False
 
     def site_of(self, image: Layer) -> str:
         """What the user calls the scanner or centre of a scan; empty where nobody said."""
@@ -323,7 +182,7 @@ class Session:
     @property
     def mask(self) -> MaskLayer | None:
         """The mask of the scan that is worked on."""
-        return None if self.labels is None else self.mask_in(self.labels)
+        return None if self.labels is None else self.scans.mask_in(self.labels)
 
     @property
     def answer(self) -> Answer | None:
@@ -331,25 +190,12 @@ class Session:
         mask = self.mask
         return mask.answer if mask is not None and mask.answer.said.any() else None
 
-    def mask_in(self, labels: Labels) -> MaskLayer:
-        """The mask in a labels layer; from now on its strokes are acts that can be undone."""
-        if labels not in self._masks:
-            mask = MaskLayer(labels)
-            mask.changed.connect(self._on_slices)
-            mask.moved.connect(self._on_moved)
-            self._masks[labels] = mask
-        return self._masks[labels]
-
-    def known_mask(self, labels: Layer) -> MaskLayer | None:
-        """The mask in a labels layer, if it is one."""
-        return self._masks.get(labels)
-
     def mask_of(self, image: Layer) -> MaskLayer | None:
         """The mask of an open scan, if its layer is open."""
-        labels = self.labels if image is self.image else self.labels_of(image)
+        labels = self.labels if image is self.image else self.scans.labels_of(image)
         if labels is None or labels not in self.viewer.layers or not fits(labels, image):
             return None
-        return self.mask_in(labels)
+        return self.scans.mask_in(labels)
 
     def mask_for(self, image: Layer) -> MaskLayer:
         """The mask of an open scan; an empty one is made where there is none.
@@ -362,27 +208,28 @@ class Session:
         mask = self.mask_of(image)
         if mask is not None:
             return mask
-        labels = self.guess_labels(image)
+        labels = self.scans.guess_labels(image)
         if labels is not None and not fits(labels, image):
-            labels = self._laid(labels, image)
+            labels = self.scans.laid(labels, image)
         if labels is None:
             labels = new_labels(image)
-            named = next(iter(self._masks), None)
-            if named is not None:  # as in the scan that the model learnt from
+            if (
+                named := self.scans.any_labels
+            ) is not None:  # as in the scan that the model learnt from
                 set_classes(labels, classes_of(named))
             labels.visible = image.visible
             add_layer(self.viewer, labels)
-        self.pair(image, labels)
+        self.scans.pair(image, labels)
         if image is self.image:
             self.case_wanted.emit(image)
             if self.labels is not labels:
                 self.show_case(self.image, labels)
-        return self.mask_in(labels)
+        return self.scans.mask_in(labels)
 
     @property
     def masks(self) -> list[tuple[Image, MaskLayer]]:
         """The open scans that have a mask, topmost first, with it."""
-        found = ((image, self.mask_of(image)) for image in self.layers(Image))
+        found = ((image, self.mask_of(image)) for image in self.scans.layers(Image))
         return [(image, mask) for image, mask in found if mask is not None]
 
     @property
@@ -394,31 +241,6 @@ class Session:
             for score in mask.scores
         ]
 
-    def say(
-        self, message: str, activity: Activity | None = None, share: float | None = None
-    ) -> None:
-        """Say what is going on, and perhaps change what the session is busy with."""
-        self.message = message
-        self.activity = activity or self.activity
-        self.share = self.share if share is None else share
-        if self.task is not None and share is not None:
-            self.task.show(share)
-        self.changed.emit()
-
-    def fail(self, failed: Failed) -> None:
-        """Tell the user once that something could not be done."""
-        from napari.utils.notifications import show_error, show_warning
-
-        text = f"{failed.problem}. {failed.hint}" if failed.hint else failed.problem
-        if failed.details:
-            import logging
-
-            logging.getLogger("napari_dim").error("%s\n%s", failed.problem, failed.details)
-        self.say(text, Activity.IDLE)
-        if failed.stopped:
-            return  # The user's own wish needs no alarm.
-        (show_warning if failed.bad_input else show_error)(text)
-
     def panel_opened(self) -> None:
         """Count a panel that shows this session."""
         self._panels += 1
@@ -428,10 +250,7 @@ class Session:
         self._panels -= 1
         if self._panels <= 0:
             self.autosave.flush()
-        if self._panels <= 0 and self.task is not None:
-            self.task.abandon()
-            self.task = self.training = None
-            self.activity = Activity.IDLE
+            self.end()
 
     def outline(self, wanted: bool) -> None:
         """Show the machine's slices as outlines, or as areas like a person's."""
@@ -465,7 +284,7 @@ class Session:
 
     def _on_removed(self, event: Any) -> None:
         layer = event.value
-        mask = self._masks.get(layer)
+        mask = self.scans.known_mask(layer)
         if mask is not None and (mask.areas.any() or mask.states.any()):
             self.deleted = layer
         self.layers_changed.emit()
@@ -477,25 +296,10 @@ class Session:
             return ""
         if layer not in self.viewer.layers:
             self.viewer.add_layer(layer)
-        owner = self.owner_of(layer)
+        owner = self.scans.owner_of(layer)
         if owner is not None and self.image is owner:
             self.case_wanted.emit(owner)
         return f"“{layer.name}” is back"
 
     def _on_layers(self, event: Any = None) -> None:
         self.layers_changed.emit()
-
-
-def _alike(a: str, b: str) -> int:
-    """How many letters two names begin with alike."""
-    pairs = enumerate(zip(a, b, strict=False))
-    return next((n for n, (x, y) in pairs if x != y), min(len(a), len(b)))
-
-
-def spare_threads() -> int:
-    """CPU threads for background work: one core stays free for the window."""
-    try:
-        cores = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS, Windows
-        cores = os.cpu_count() or 1
-    return max(1, cores - 1)

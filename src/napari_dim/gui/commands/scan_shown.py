@@ -15,11 +15,11 @@ def show_alone(session: Session, image: Layer) -> None:
     viewer = session.viewer
     belongs: dict[Layer, Layer | None] = {}
     for layer in viewer.layers:
-        if isinstance(layer, Image) and session.is_scan(layer):
+        if isinstance(layer, Image) and session.scans.is_scan(layer):
             belongs[layer] = layer
-    belongs.update({doubt: owner for owner, doubt in session.doubts.items()})
-    for layer in session.layers(Labels):
-        belongs.setdefault(layer, session.owner_of(layer))
+    belongs.update({doubt: owner for owner, doubt in session.scans.doubts.items()})
+    for layer in session.scans.layers(Labels):
+        belongs.setdefault(layer, session.scans.owner_of(layer))
     same = layer_path(image)
     for layer, owner in belongs.items():
         if owner is None or layer not in viewer.layers:

@@ -158,8 +158,8 @@ def _write_record(data: Any, layer: Any, written: Path) -> None:
     if viewer is None:
         return
     session = session_of(viewer)
-    own = next((one for one in session.layers(type(layer)) if one.data is data), None)
-    mask = None if own is None else session.known_mask(own)
+    own = next((one for one in session.scans.layers(type(layer)) if one.data is data), None)
+    mask = None if own is None else session.scans.known_mask(own)
     write_record(session, own or layer, written, None if mask is None else mask.states)
 
 

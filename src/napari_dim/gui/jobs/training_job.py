@@ -40,8 +40,9 @@ from napari_dim.gui.layers.image_layers import (
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.logic.time_words import clock, left
-from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import Home, doubts_of
+from napari_dim.gui.work import Activity
 from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
 

@@ -19,7 +19,7 @@ from napari_dim.gui.layers.image_layers import layer_volume
 from napari_dim.gui.layers.layer_classes import KEY as CLASSES
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.searched_classes import searched_of
-from napari_dim.gui.session import spare_threads
+from napari_dim.gui.work import spare_threads
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 

@@ -169,7 +169,7 @@ class AnnotateTab(QWidget):
         self._box.setVisible(there)
         if there and not self.image.layer.visible and self.labels.layer is None:
             # Several scans opened at once, some hidden: work on the one that is seen.
-            seen = next((x for x in self.session.layers(Image) if x.visible), None)
+            seen = next((x for x in self.session.scans.layers(Image) if x.visible), None)
             if seen is not None:
                 self.image.pick(seen)
                 self.session.viewer.reset_view()
@@ -183,7 +183,7 @@ class AnnotateTab(QWidget):
         image = self.image.layer
         self.labels.blockSignals(True)
         self.labels.refresh()
-        self.labels.pick(None if image is None else self.session.guess_labels(image))
+        self.labels.pick(None if image is None else self.session.scans.guess_labels(image))
         self.labels.blockSignals(False)
         self._on_labels()
 

@@ -230,7 +230,7 @@ class ExportTab(QWidget):
     def _open(self) -> list[Image]:
         """The open scans that have a mask."""
         found = []
-        for image in reversed(self.session.layers(Image)):
+        for image in reversed(self.session.scans.layers(Image)):
             try:
                 contents(self.session.mask_of(image), self._include())
             except InputError:

@@ -15,8 +15,9 @@ from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
-from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import while_alive
+from napari_dim.gui.work import Activity
 
 DOTS = {
     Activity.IDLE: "#999999",

@@ -104,7 +104,7 @@ class MessageLine(QWidget):
         layer = event.value
         if self._known is None or not isinstance(layer, Image) or not layer.visible:
             return
-        if not self.session.is_scan(layer):
+        if not self.session.scans.is_scan(layer):
             return
         if self._offered() is None:  # of several channels or scans, the first
             self._new = weakref.ref(layer)

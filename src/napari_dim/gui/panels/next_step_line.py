@@ -9,11 +9,12 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
 from napari_dim.gui.preferences import hide_hints, preferences
-from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import known_cases
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.loss_curves import stopped_paying
 from napari_dim.gui.widgets.small_widgets import while_alive
+from napari_dim.gui.work import Activity
 from napari_dim.states import LABELLED
 
 ANNOTATE, TRAIN, REVIEW, EXPORT = range(4)

@@ -63,7 +63,7 @@ class OtherImages(QWidget):
     def show_for(self, image: Layer | None) -> None:
         """Offer the open images that have as many channels as `image`."""
         offered = [] if image is None else [
-            layer for layer in self._session.layers(Image)
+            layer for layer in self._session.scans.layers(Image)
             if layer is not image and channels_of(layer) == channels_of(image) is not None
         ]  # fmt: skip
         for layer in [layer for layer in self._rows if layer not in offered]:

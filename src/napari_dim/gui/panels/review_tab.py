@@ -232,7 +232,7 @@ def _sure(parent: QWidget, count: int) -> bool:
 
 def doubt_of(session: Session) -> Layer | None:
     """The layer that shows how unsure the model is of the scan that is worked on."""
-    layer = None if session.image is None else session.doubts.get(session.image)
+    layer = None if session.image is None else session.scans.doubts.get(session.image)
     return layer if layer in session.viewer.layers else None
 
 
@@ -268,6 +268,6 @@ def show_doubt(session: Session) -> str:
         data, name=name, colormap="inferno", opacity=0.5, blending="additive",
         contrast_limits=(0, 0.5), **place,
     )  # fmt: skip
-    session.doubts[image] = made
+    session.scans.doubts[image] = made
     add_layer(session.viewer, made, below=session.labels)
     return "Bright: where the model is unsure"

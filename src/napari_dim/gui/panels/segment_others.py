@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, order_for_files, order_for_layer
 from napari_dim.gui.preferences import preferences
-from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import (
     LayerPicker,
     PathPicker,
@@ -30,6 +30,7 @@ from napari_dim.gui.widgets.small_widgets import (
     note,
     while_alive,
 )
+from napari_dim.gui.work import Activity
 
 if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model

@@ -111,7 +111,7 @@ def _same(one: Grid | None, other: Grid) -> bool:
 
 
 def _labelled(session: Session, layer: Labels) -> bool:
-    mask = session.known_mask(layer)
+    mask = session.scans.known_mask(layer)
     return bool(labels_array(layer).any()) or (mask is not None and bool(mask.states.any()))
 
 

@@ -34,7 +34,7 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.logic.training_sources import Learnt, describe
 from napari_dim.gui.panels.other_scans import OtherImages
 from napari_dim.gui.preferences import preferences
-from napari_dim.gui.session import Activity, Session
+from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import known_cases, start_of
 from napari_dim.gui.widgets.loss_curves import LossCurves
 from napari_dim.gui.widgets.settings_form import SettingsForm
@@ -46,6 +46,7 @@ from napari_dim.gui.widgets.small_widgets import (
     note,
     while_alive,
 )
+from napari_dim.gui.work import Activity
 
 BUDGETS = (
     ("1 minute", 60.0),

@@ -269,7 +269,7 @@ class Autosave:
         try:
             whole = kept.watch.reshaped()
             planes = {} if whole is not None else kept.watch.changed(seconds)
-            mask = session.known_mask(layer)
+            mask = session.scans.known_mask(layer)
             if mask is not None and planes:
                 mask.notice(planes)  # written into by something that told nobody
             if kept.project is None:
@@ -295,7 +295,7 @@ class Autosave:
         project, case = (None, "") if image is None else self._cases.get(image, (None, ""))
         if project is not None and project.read_only:
             project = None
-        known = session.known_mask(layer)
+        known = session.scans.known_mask(layer)
         # Marks that voxels alone don't tell.
         marks = (SliceState.EMPTY, SliceState.PARTIAL)
         marked = known is not None and bool(np.isin(known.states, marks).any())

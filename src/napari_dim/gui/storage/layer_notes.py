@@ -34,18 +34,18 @@ def case_of(session: Session, layer: Layer) -> Image | None:
     """The open scan that a labels layer belongs to."""
     if layer is session.labels and session.image is not None:
         return session.image if fits(layer, session.image) else None
-    owner = session.owner_of(layer)
+    owner = session.scans.owner_of(layer)
     if isinstance(owner, Image):
         return owner
     source = layer.metadata.get(KEY)
-    on_it = [image for image in session.layers(Image) if fits(layer, image)]
+    on_it = [image for image in session.scans.layers(Image) if fits(layer, image)]
     same = [i for i in on_it if source is not None and i.metadata.get(KEY) is source]
     return next(iter(same or on_it), None)
 
 
 def note_of(session: Session, layer: Labels) -> Note:
     """What is known of a layer."""
-    mask, known = session.known_mask(layer), layer.metadata
+    mask, known = session.scans.known_mask(layer), layer.metadata
     fields: dict[str, Any] = {
         "name": layer.name[:1000],
         "role": "labels" if mask is None else "mask",

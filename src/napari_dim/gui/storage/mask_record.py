@@ -72,7 +72,7 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
     """How a mask came about: versions, model, settings, seed, states of its slices."""
     from napari_dim import __version__
 
-    mask = session.known_mask(layer) or session.mask
+    mask = session.scans.known_mask(layer) or session.mask
     model = None if mask is None else mask.answer.model
     run = None if mask is None else mask.answer.run
     source = layer_source(layer)

@@ -63,15 +63,15 @@ def open_case(session: Session, project: Project, name: str) -> str:
         session.sites[image] = project.case(name).site
         if older and (mask is None or mask[1].note.role != "mask"):
             said += _taken_over(session, image, shown, older)
-            shown = session.labels_of(image) or shown
+            shown = session.scans.labels_of(image) or shown
         if shown is not None:
-            session.pair(image, shown)
+            session.scans.pair(image, shown)
         session.show_case(image, shown)
         session.case_wanted.emit(image)
         doubts_back(session, project, name, image)
     if project.read_only and image is not None:
-        for labels in session.layers(Labels):
-            if session.owner_of(labels) is image:
+        for labels in session.scans.layers(Labels):
+            if session.scans.owner_of(labels) is image:
                 lock(labels, session.autosave.refusal(image))
     first = mask or next(iter(kept), None)
     if shown is not None:
@@ -187,13 +187,13 @@ def _taken_over(
             said.append(f"“{made.name}” does not lie on the scan: it is a layer of its own")
             continue
         if labels is not None:
-            session.pair(image, labels)
+            session.scans.pair(image, labels)
         else:
             labels = labels_from(np.zeros_like(found.array), found.note, image)
             labels.name = new_labels(image).name
             session.viewer.add_layer(labels)
-            session.pair(image, labels)
-        said.append(take_over(session.mask_in(labels), found.array, found.note))
+            session.scans.pair(image, labels)
+        said.append(take_over(session.scans.mask_in(labels), found.array, found.note))
     return said
 
 

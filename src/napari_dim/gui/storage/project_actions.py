@@ -42,7 +42,7 @@ def from_layers(session: Session, folder: Path) -> str:
     InputError
         If no scan is open, or the folder can't be used.
     """
-    images = list(reversed(session.layers(Image)))
+    images = list(reversed(session.scans.layers(Image)))
     if not images:
         raise InputError("no scan is open", hint="Open one first")
     project = Project.create(folder)
@@ -175,7 +175,7 @@ def next_case(session: Session) -> str:
 
 def mark_exported(session: Session, labels: Labels) -> None:
     """Remember in the project that the mask of a scan was exported today."""
-    project, image = current_project(session), session.owner_of(labels)
+    project, image = current_project(session), session.scans.owner_of(labels)
     case = "" if image is None else session.autosave.case_of(image)
     if case and project is not None and not project.read_only:
         project.update_case(case, exported=f"{date.today()}")
@@ -203,7 +203,7 @@ def add_layers(session: Session) -> str:
         If there are none.
     """
     project = _project(session)
-    images = [i for i in reversed(session.layers(Image)) if not session.autosave.case_of(i)]
+    images = [i for i in reversed(session.scans.layers(Image)) if not session.autosave.case_of(i)]
     if not images:
         raise InputError("all open scans are in the project already")
     return f"Added {', '.join(add_open_layers(session, project, _one_a_scan(images)))}"

@@ -98,7 +98,7 @@ class LayerPicker(QComboBox):
     def refresh(self) -> None:
         """Read the open layers anew; the choice stays if its layer is still open."""
         before = self.layer
-        offered = [layer for layer in self._session.layers(self._kind) if self._keep(layer)]
+        offered = [layer for layer in self._session.scans.layers(self._kind) if self._keep(layer)]
         self._shown = [*offered, None] if self._none else offered
         self.blockSignals(True)
         self.clear()
