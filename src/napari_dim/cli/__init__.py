@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from napari_dim import __version__
+from napari_dim.cli.compare import compare
 from napari_dim.cli.console import BAD_INPUT, DONE, FAILED, Failure, messages, output
 from napari_dim.cli.convert import convert
 from napari_dim.cli.demo import demo
@@ -33,7 +34,7 @@ app = typer.Typer(
 _TYPER_INTERRUPTED = 130
 """What typer makes of Ctrl-C."""
 
-for _command in (demo, fit, predict, evaluate, convert, info, doctor):
+for _command in (demo, fit, predict, evaluate, compare, convert, info, doctor):
     app.command()(_command)
 
 

@@ -62,8 +62,8 @@ def is_run(folder: Path) -> bool:
 
 
 @contextmanager
-def held(run: Path) -> Iterator[None]:
-    """Hold a run's folder, which need not exist: no other fit on this machine writes into it.
+def held(run: Path, command: str = "fit") -> Iterator[None]:
+    """Hold a run's folder, which need not exist: no other command on this machine writes into it.
 
     Raises
     ------
@@ -78,7 +78,9 @@ def held(run: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(
-            "another fit is writing this run", where=run, hint="Wait for it, or give another folder"
+            f"another {command} is writing this run",
+            where=run,
+            hint="Wait for it, or give another folder",
         ) from error
     try:
         yield
