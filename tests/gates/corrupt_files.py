@@ -49,7 +49,7 @@ def run(count: int) -> str:
     return (
         f"{count:,} mutants of {len({r['seed'] for r in results})} files: 0 crashes, 0 hangs, "
         f"0 other exceptions; {kinds['refused']:,} refused in one line, "
-        f"{kinds['opened']:,} opened; 99th percentile {late * 1000:.0f} ms, "
+        f"{kinds['opened']:,} opened; 99th percentile of processor time {late * 1000:.0f} ms, "
         f"slowest {seconds[-1]:.2f} s"
     )
 
@@ -105,7 +105,7 @@ def _open(first: int, last: int, report: Path) -> None:
             entry = {"number": number, "seed": seed.name}
             out.write(json.dumps(entry) + "\n")
             place = _write(number, seed, Path(folder))
-            start = time.monotonic()
+            start = time.process_time()  # what else runs here says nothing about a file
             line = ""
             try:
                 seed.open(place)
@@ -116,7 +116,7 @@ def _open(first: int, last: int, report: Path) -> None:
                     end = "not one line"
             except BaseException as error:
                 line, end = str(error), type(error).__name__
-            seconds = time.monotonic() - start
+            seconds = time.process_time() - start
             out.write(json.dumps({**entry, "end": end, "line": line, "seconds": seconds}) + "\n")
 
 

@@ -17,7 +17,7 @@ from napari_dim.cli.system import has_display
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent.parent
-QUICK_LIMIT = 180
+QUICK_LIMIT = 420
 FULL_LIMIT = 3600
 """Seconds that a gate may take, unless it says otherwise (``LIMIT``)."""
 FILES = "NAPARI_DIM_GATE_FILES"

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from napari.qt.threading import WorkerBase
+from npe2 import PluginManifest
 from qtpy.QtCore import QEvent
 
 from napari_dim.gui.controller import _SESSIONS
@@ -107,6 +108,18 @@ def notes(monkeypatch):
 def engine_loaded():
     """Import the engine before any window waits for it: on a busy machine that takes long."""
     import napari_dim.engine.training.loop  # noqa: F401
+
+    gc.collect()
+    gc.freeze()  # every test collects what it left; what is imported need not be looked through
+
+
+@pytest.fixture(scope="session", autouse=True)
+def manifests_read_once():
+    """Each viewer looks for the plugins installed, and reads their manifests; once is enough."""
+    found = list(PluginManifest.discover())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "discover", lambda paths=(): iter(found))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from qtpy.QtCore import QCoreApplication, Qt
 
 from tests.gui.conftest import (  # noqa: F401
     engine_loaded,
+    manifests_read_once,
     nifti,
     notes,
     nothing_left,

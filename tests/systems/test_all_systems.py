@@ -25,7 +25,7 @@ from tests.systems.small import begun, views, weights
 
 ALL = sorted(SYSTEMS)
 QUICK = {"caussl": {"inner_every": 2, "inner_steps": 2}, "uamt": {"passes": 2},
-         "ssnet": {"pixels": 64, "memory": 4}, "uda-vae": {"rate": 1e-3}}  # fmt: skip
+         "ssnet": {"pixels": 64, "memory": 4}, "uda-vae": {"rate": 3e-3}}  # fmt: skip
 SMALL = {
     "width": 4, "device": "cpu", "threads": 1, "budget": None, "min_size": 48, "context": 0,
     "labelled_batch": 2, "unlabelled_batch": 2, "network": "published-unet", "seed": 3,
