@@ -81,6 +81,14 @@ class Settings(BaseModel):
     context: int = setting(
         1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
     )
+    context_reach: float = setting(
+        0.0, "No neighbours are shown where slices mostly lie farther apart; 0: however far",
+        group="data", unit="pixels of the working grid", ge=0, le=100,
+    )  # fmt: skip
+    context_drop: float = setting(
+        0.0, "Chance that a slice is shown without its neighbours in training, itself in their "
+        "place", group="data", ge=0, le=1,
+    )  # fmt: skip
     min_size: int = setting(
         96, "Smaller slices than this are enlarged", group="data", unit="pixels", ge=16, le=1024
     )
@@ -109,6 +117,12 @@ class Settings(BaseModel):
 
     network: Network = setting("resunet", "Which network", group="network")
     width: int = setting(16, "Channels of the network's first level", group="network", ge=4, le=256)
+
+    local_contrast: float = setting(
+        0.0, "The network also sees each pixel against its surroundings, so far around it: for "
+        "scans with much air or very bright parts; 0: the image alone", group="network",
+        unit="pixels of the working grid", ge=0, le=256,
+    )  # fmt: skip
 
     optimiser: Optimiser = setting("adamw", "Base optimiser", group="optimiser")
     learning_rate: float = setting(2e-3, "Learning rate", group="optimiser", gt=0, le=1)
@@ -161,6 +175,10 @@ class Settings(BaseModel):
     strong_range: tuple[float, float] = setting(
         (0.5, 1.5), "Range of the published strong view's factors (prostate there: 0.1 to 2)",
         group="views",
+    )  # fmt: skip
+    random_contrast: float = setting(
+        0.0, "Share of the slices whose strong view is in a random contrast: for scans of other "
+        "sequences or scanners than the labelled ones", group="views", ge=0, le=1,
     )  # fmt: skip
     border: Literal["edge", "dark"] = setting(
         "edge", "What lies beyond a moved slice: its edge again, or the darkest value, labelled "

@@ -43,6 +43,10 @@ class DimOptions(Options):
         0.1, "An unlabelled term runs only once its weight (λ, λ²) has reached this",
         group="method", ge=0, le=1,
     )  # fmt: skip
+    least_steps: int = setting(
+        0, "Unlabelled terms run only in a training that will hold this many steps, by its pace "
+        "so far; 0: in any", group="method", ge=0, le=10**6,
+    )  # fmt: skip
     divergence: Divergence = setting(
         "js", "f-divergence that aligns labelled and unlabelled slices",
         group="method", symbol="D_f",

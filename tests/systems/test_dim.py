@@ -102,6 +102,15 @@ def test_terms_run_once_their_weight_counts():
     assert set(every) == {"supervised", "inner", "outer", "symmetric", "align", "total"}
 
 
+def test_a_short_training_learns_from_labels_alone():
+    """By its pace so far: 60 steps at t / T = 0.6 are a training of 100."""
+    dim = method(least_weight=0.05, least_steps=100)
+    assert dim.stage(0.6, 60).unlabelled
+    assert not dim.stage(0.6, 59).unlabelled
+    assert "inner" not in dim.step(views(), 1.0, 99)
+    assert method(least_weight=0.05).stage(1.0, 0).unlabelled  # off unless asked
+
+
 @pytest.mark.parametrize("regions", [(), [(1, 2), (2,)]])
 def test_total_is_the_weighted_sum_of_its_parts(regions):
     dim = method(classes=3, regions=regions, align_weight=2.0)

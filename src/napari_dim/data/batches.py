@@ -15,6 +15,7 @@ from napari_dim.data.augment import (
     published_strong_view,
     strong_view,
 )
+from napari_dim.data.random_contrast import random_contrast
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream
 
@@ -79,6 +80,10 @@ class Sampler:
         Range of the published strong view's factors; None for ours.
     dark
         Whether what lies beyond a slice is dark and background, not its edge again.
+    contrast
+        Share of the slices whose strong view is in a random contrast.
+    without
+        Chance that a slice stands in its neighbours' place, too.
     """
 
     store: SliceStore
@@ -92,6 +97,8 @@ class Sampler:
     stream: Stream | None = None
     factors: tuple[float, float] | None = None
     dark: bool = False
+    contrast: float = 0.0
+    without: float = 0.0
 
     def draw(self, *, with_unlabelled: bool, with_strong: bool = True) -> Views:
         """One batch; without unlabelled slices where there are none or none are wanted.
@@ -117,7 +124,9 @@ class Sampler:
             )
             chosen.append((others, others.unlabelled[drawn]))
         return Drawn(
-            torch.cat([source.with_context(index, self.context) for source, index in chosen]),
+            self._alone(
+                torch.cat([source.with_context(index, self.context) for source, index in chosen])
+            ),
             torch.cat([source.sizes[index] for source, index in chosen]),
             torch.cat([source.case[index] for source, index in chosen]),
             store.labels[pick],
@@ -149,7 +158,18 @@ class Sampler:
         other_strong = strong[count - first :] if with_strong else None
         return Views(weak[:count], labelled_strong, index, weak[count:], other_strong, scans)
 
+    def _alone(self, images: Tensor) -> Tensor:
+        """Slices with their neighbours as channels, some without them."""
+        if self.without <= 0 or not self.context:
+            return images
+        shown = 2 * self.context + 1
+        own = images.chunk(shown, 1)[self.context].repeat(1, shown, 1, 1)
+        draw = torch.rand(len(images), generator=self.generator, device=images.device)
+        return torch.where((draw < self.without)[:, None, None, None], own, images)
+
     def _strong(self, weak: Tensor) -> Tensor:
+        shown = 2 * self.context + 1
+        weak = random_contrast(weak, self.contrast, self.generator, neighbours=shown)
         if self.factors is not None:
             return published_strong_view(weak, self.factors, self.generator)
         return strong_view(weak, self.strength, self.generator)

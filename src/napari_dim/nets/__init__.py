@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from napari_dim.nets.dropout import replace_dropout, seed_dropout
+from napari_dim.nets.local_contrast import with_local_contrast
 from napari_dim.nets.published_unet import PublishedUNet
 from napari_dim.nets.unet import paper_unet, residual_unet
 
@@ -15,7 +16,13 @@ __all__ = ["PublishedUNet", "build", "last_map", "seed_dropout"]
 
 
 def build(
-    name: str, *, channels_in: int, channels_out: int, width: int, dropout: bool = False
+    name: str,
+    *,
+    channels_in: int,
+    channels_out: int,
+    width: int,
+    dropout: bool = False,
+    local_contrast: float = 0.0,
 ) -> nn.Module:
     """A network that maps ``(batch, channels_in, row, column)`` to as large logits.
 
@@ -31,7 +38,16 @@ def build(
     dropout
         Whether it drops channels of its maps in training, for systems that ask it several
         times: more the deeper.
+    local_contrast
+        Reach in pixels of the surroundings that a pixel is also shown against
+        (`nets.local_contrast`); 0: the image alone.
     """
+    if local_contrast > 0:
+        network = build(
+            name, channels_in=2 * channels_in, channels_out=channels_out, width=width,
+            dropout=dropout,
+        )  # fmt: skip
+        return with_local_contrast(network, local_contrast)
     if name == "published-unet":
         return PublishedUNet(channels_in, channels_out, width, dropout=dropout)
     makers: dict[str, Any] = {"resunet": residual_unet, "unet": paper_unet}

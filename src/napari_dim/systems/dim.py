@@ -82,7 +82,15 @@ class DiM(SingleLoss):
     def stage(self, progress: float, step: int) -> Stage:  # noqa: D102
         weight, least = self._weight(progress), self.options.least_weight
         part = SYMMETRIC if self.options.symmetric and weight**2 >= least else DIRECT
-        return Stage(weight >= least, part, self.course.climbs(progress, step))
+        runs = weight >= least and self._worth_it(progress, step)
+        return Stage(runs, part, self.course.climbs(progress, step))
+
+    def _worth_it(self, progress: float, step: int) -> bool:
+        """Whether the budget will hold enough steps for the unlabelled terms.
+
+        They make a step dearer and begin as guesses: a short training learns more from labels.
+        """
+        return self.course.experienced or step >= self.options.least_steps * progress
 
     def pace(self, progress: float, step: int) -> Pace:  # noqa: D102
         decay = self.options.teacher_decay

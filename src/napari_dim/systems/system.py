@@ -65,12 +65,15 @@ class Plan:
         Channels that the networks see: an image's, for a slice and its neighbours.
     network, width
         The backbone's name, and the channels of its first level.
+    local_contrast
+        As in `nets.build`.
     """
 
     targets: Targets
     channels: int
     network: str
     width: int
+    local_contrast: float = 0.0
 
     def backbone(self, **changes: Any) -> nn.Module:
         """A network from slices to logits; `changes` as in `nets.build`."""
@@ -80,6 +83,7 @@ class Plan:
                 "channels_in": self.channels,
                 "channels_out": self.targets.channels,
                 "width": self.width,
+                "local_contrast": self.local_contrast,
                 **changes,
             },
         )

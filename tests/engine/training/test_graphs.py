@@ -69,7 +69,13 @@ def state(steps):
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
-    "changes", [{}, {"optimiser": "sgd", "network": "unet", "agreement": True}], ids=["dim", "unet"]
+    "changes",
+    [
+        {},
+        {"optimiser": "sgd", "network": "unet", "agreement": True},
+        {"random_contrast": 0.5, "local_contrast": 4.0, "context_drop": 0.5},
+    ],
+    ids=["dim", "unet", "views"],
 )
 def test_recorded_steps_are_plain_steps(device, changes):
     plain, recorded = (stepper(device, recorded=on, **changes) for on in (False, True))

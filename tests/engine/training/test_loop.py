@@ -25,7 +25,7 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
-from napari_dim.engine.training.job import unseen_ends
+from napari_dim.engine.training.job import scarce_classes, unseen_ends
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState
@@ -330,6 +330,29 @@ def test_labels_that_never_show_an_end_are_told(labelled, empty, told):
     assert bool(unseen_ends([one, case(())])) == told
     started = next(train(Job([one], settings(steps=1))))
     assert any("they teach where it stops" in note for note in started.notes) == told
+
+
+def test_classes_that_the_labels_hardly_show_are_told_before_the_first_step():
+    one = case((1, 2, 3))
+    assert scarce_classes([one], (1, 2)) == ()
+    one.mask[2:4][one.mask[2:4] == 2] = 0  # in one slice of three
+    (note,) = scarce_classes([one], (1, 2))
+    assert note.startswith("Class 2 shows in one labelled slice alone, with ")
+    assert note in next(train(Job([one], settings(steps=1)))).notes
+    one.mask[1] = 0
+    one.mask[1:3, 20, 20] = 2  # in two, a pixel each
+    (note,) = scarce_classes([one], (1, 2))
+    assert note.startswith("Class 2 shows in 2 labelled slices alone, with 2 pixels")
+
+
+@pytest.mark.parametrize(("step", "context"), [(2.0, 1), (8.0, 0)])
+def test_slices_that_lie_far_apart_are_shown_without_neighbours(step, context):
+    cases = [case(spacing=(step, 1.0, 1.0)), case((), seed=1, spacing=(2.0, 1.0, 1.0))]
+    cases += [replace(cases[1], volume=cases[0].volume)]  # most lie `step` apart
+    end = list(train(Job(cases, settings(steps=1, context_reach=3.0))))[-1]
+    assert isinstance(end, Finished)
+    assert end.model.context == context
+    assert predict(end.model, cases[1].volume).mask.shape == cases[1].volume.array.shape
 
 
 def test_pictures_of_their_own_have_no_ends():

@@ -117,6 +117,7 @@ class Model:
         pairs = {
             "network": (other.settings.network, self.settings.network),
             "width": (other.settings.width, self.settings.width),
+            "local contrast": (other.settings.local_contrast, self.settings.local_contrast),
             "number of channels": (other.channels, self.channels),
             "number of neighbouring slices": (other.context, self.context),
         }
@@ -308,7 +309,13 @@ class Model:
 
 def _plan(settings: Settings, targets: Targets, channels: int, context: int) -> Plan:
     """What the networks are made from."""
-    return Plan(targets, channels * (2 * context + 1), settings.network, settings.width)
+    return Plan(
+        targets,
+        channels * (2 * context + 1),
+        settings.network,
+        settings.width,
+        settings.local_contrast,
+    )
 
 
 def _names(net: nn.Module) -> set[str]:

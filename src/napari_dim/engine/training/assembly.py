@@ -112,6 +112,8 @@ def sampler_of(
         stream,
         settings.strong_range if settings.strong_view == "published" else None,
         settings.border == "dark",
+        settings.random_contrast,
+        settings.context_drop,
     )
 
 

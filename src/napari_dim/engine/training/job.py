@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.engine.training.checkpoint import Checkpoint
 
+FEW_PIXELS = 50
+"""A class that the labels show with fewer pixels in all is hardly learnt: with 8 pixels of one
+of its two parts the hippocampus was missed, docs/results/label_economy.md."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -133,6 +137,31 @@ def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
         "Every labelled slice shows a structure: if the scan has empty slices beyond it, "
         "confirm a few, too; they teach where it stops",
     )
+
+
+def scarce_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
+    """Which classes the labelled slices hardly show, for the user; see `FEW_PIXELS`."""
+    shown: dict[int, list[int]] = {class_id: [] for class_id in classes}
+    slices = 0
+    for case in cases:
+        for number in case.labelled:
+            assert case.mask is not None
+            slices += 1
+            ids, counts = np.unique(case.mask[number], return_counts=True)
+            for class_id, count in zip(ids.tolist(), counts.tolist(), strict=True):
+                if class_id in shown:
+                    shown[class_id].append(count)
+    told = []
+    for class_id, pixels in shown.items():
+        few = sum(pixels) < FEW_PIXELS
+        if few or (len(pixels) == 1 and slices > 1):
+            size = "1 pixel" if sum(pixels) == 1 else f"{sum(pixels):,} pixels"
+            where = "one labelled slice" if len(pixels) == 1 else f"{len(pixels)} labelled slices"
+            told.append(
+                f"Class {class_id} shows in {where} alone, with {size}: too few to learn it "
+                "from; label more slices that show it"
+            )
+    return tuple(told)
 
 
 def late_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:

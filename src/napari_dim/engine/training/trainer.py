@@ -36,6 +36,7 @@ from napari_dim.engine.training.job import (
     common_channels,
     late_classes,
     per_site,
+    scarce_classes,
     unseen_ends,
 )
 from napari_dim.engine.training.live_previews import Previews
@@ -111,7 +112,7 @@ class Trainer:
             self.notes += (
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
-        self.notes += unseen_ends(cases)
+        self.notes += scarce_classes(cases, classes) + unseen_ends(cases)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
         self._generator = torch.Generator(device).manual_seed(settings.seed)
         self.system = begin(self.model, device, self._generator, experienced=experienced)
@@ -268,8 +269,7 @@ class Trainer:
         side = sufficient_side(cases, sides, settings.detail)
         self._control.check_stop()
         grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
-        flat = all(len(case.states) == 1 or case.volume.separate for case in cases)
-        context = 0 if flat else settings.context
+        context = 0 if _stand_alone(cases, grid, settings.context_reach) else settings.context
         model = Model.new(settings, self._classes, channels, context, grid, record)
         if job.start is None:
             return model
@@ -370,6 +370,16 @@ class Trainer:
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+def _stand_alone(cases: Sequence[Case], grid: WorkingGrid, reach: float) -> bool:
+    """Whether slices have no neighbours that tell of them: pictures, or too far apart.
+
+    `reach` is in pixels of the working grid, 0 for any distance; most cases decide.
+    """
+    stacks = [case.volume for case in cases if len(case.states) > 1 and not case.volume.separate]
+    steps = [volume.spacing[0] / grid.pixel for volume in stacks if volume.grid.unit == "mm"]
+    return not stacks or bool(reach and steps and np.median(steps) > reach)
 
 
 def _new_classes(model: Model, old: Model) -> tuple[str, ...]:
