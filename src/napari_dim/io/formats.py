@@ -35,6 +35,7 @@ READERS = (
         PICTURES,
         "picture",
         read="pictures.picture_reader:read_picture",
+        glance="pictures.tiff_pages:glance_pages",
         read_mask="pictures.picture_reader:read_picture_mask",
     ),
     Reader(
@@ -43,6 +44,7 @@ READERS = (
         "volume",
         read="itk.itk_reader:read_itk",
         parts="itk.itk_reader:list_itk",
+        glance="itk.itk_glance:glance_itk",
         classes="itk.itk_reader:list_classes",
         overlaps=True,
         needs="SimpleITK",

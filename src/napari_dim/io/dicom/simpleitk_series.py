@@ -61,7 +61,7 @@ def list_series(path: Path) -> tuple[Part, ...]:
     """The series in a folder; see `napari_dim.io.list_parts`."""
     told = ask_child(path, _CHILD, "", "-", _size(path))
     if "refused" in told:
-        raise InputError(told["refused"], where=path)
+        raise InputError(told["refused"], where=path, hint=told.get("hint", ""))
     return tuple(
         Part(f"{READER}:{number}", text) for number, text in enumerate(told["series"], start=1)
     )

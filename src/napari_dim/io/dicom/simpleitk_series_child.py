@@ -65,7 +65,7 @@ def main(path: str, out: str, which: str, limit: str) -> dict[str, Any]:
     """List the series of `path`, or read one; `{"refused": ...}` where it is not read."""
     found = find(Path(path))
     if not found:
-        return {"refused": "SimpleITK finds no DICOM image here"}
+        return {"refused": "SimpleITK finds no DICOM image here", "hint": BETTER}
     if not out:
         return {"series": [described(one) for one in found]}
     fitting = chosen(found, which)
@@ -214,7 +214,6 @@ def read(one: Series, out: str) -> dict[str, Any]:
         "spacing": image.GetSpacing(),
         "origin": image.GetOrigin(),
         "direction": image.GetDirection(),
-        "space": "DICOM",
         "off": 0.0 if frames else off(image, [each["position"] for each in tags]),
         "located": frames or bool(tags[0]["position"]),
         "frames": frames,

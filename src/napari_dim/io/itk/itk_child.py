@@ -2,7 +2,8 @@
 
 SimpleITK can end its process on a malformed file, so it is never imported where people work.
 ``itk_child.py FILE OUT.npy INDEX LIMIT`` writes the voxels to OUT.npy, in the order (axis,
-..., axis[, channel]) of the file, and prints one JSON object; INDEX chooses one volume of
+..., axis[, channel]) of the file, and prints one JSON object; without OUT.npy only the header is
+read; INDEX chooses one volume of
 a 4D file, is ``all`` for layers of segments, or ``-``. LIMIT is the most bytes to read.
 """
 
@@ -51,19 +52,23 @@ def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
     if len(size) == 4:
         reader.SetExtractSize([*size[:3], 0])
         reader.SetExtractIndex([0, 0, 0, int(index) if index != "-" else 0])
+    if not out:
+        return {"size": size, "channels": channels, **_place(reader)}
     image = reader.Execute()
     array = sitk.GetArrayViewFromImage(image)
     axes = image.GetDimension()
     if listed:
         array = array[..., int(index) if index != "-" else 0]
     np.save(out, np.transpose(array, (*range(axes)[::-1], *range(axes, array.ndim))))
-    keys = image.GetMetaDataKeys()
+    return _place(image)
+
+
+def _place(image: Any) -> dict[str, Any]:
+    """Where an image lies, or what a reader will read."""
     return {
         "spacing": image.GetSpacing(),
         "origin": image.GetOrigin(),
         "direction": image.GetDirection(),
-        "space": image.GetMetaData("NRRD_space") if "NRRD_space" in keys else "",
-        "stored": kind,
     }
 
 

@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_dim.errors import InputError, without_quotes
+from napari_dim.errors import InputError
 from napari_dim.io.finite_values import finite_values
 from napari_dim.io.format_rows import How, Part
 from napari_dim.io.itk.seg_nrrd import Segment, merged, segments_in
+from napari_dim.io.itk.text_header import NOWHERE, fault_of, header_of
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_reader import MAX_BYTES, sheared
 from napari_dim.io.overlaps import SHARED, WINNERS, overlap_parts, winner
@@ -99,10 +100,27 @@ def read_apart(path: Path, child: Path, part: str, size: int) -> tuple[np.ndarra
     with tempfile.TemporaryDirectory(prefix="napari-dim-") as folder:
         out = Path(folder) / "voxels.npy"
         told = ask_child(path, child, str(out), part, size)
-        if "refused" in told:
-            raise InputError(told["refused"], where=path, hint=_hint(told))
+        _check(told, path)
         array: np.ndarray = np.load(out, allow_pickle=False)
     return array, told
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What the child tells of a file without its voxels: place, ``size`` and ``channels``.
+
+    Raises
+    ------
+    InputError
+        As `read_apart`.
+    """
+    told = ask_child(path, _CHILD, "", "-", path.stat().st_size)
+    _check(told, path)
+    return told
+
+
+def _check(told: dict[str, Any], path: Path) -> None:
+    if "refused" in told:
+        raise InputError(told["refused"], where=path, hint=_hint(told))
 
 
 def list_itk(path: Path) -> tuple[Part, ...]:
@@ -140,8 +158,6 @@ def _segments(path: Path) -> list[Segment]:
 def _hint(told: dict[str, Any]) -> str:
     if "hint" in told:
         return str(told["hint"])
-    if "damaged" in told:
-        return "It is probably cut off or damaged: copy it again"
     if "volumes" in told:
         last = told["volumes"] - 1
         return f"Choose one of its volumes, 0 to {last}: --volume, or the column part of a cohort"
@@ -181,9 +197,9 @@ def ask_child(path: Path, child: Path, out: str, part: str, size: int) -> dict[s
             f"SimpleITK gave up on this file (exit code {code})", where=path,
             hint="It is probably damaged: copy it again",
         ) from error  # fmt: skip
-    if "failed" in told:  # its own words, which may quote a header
-        words = without_quotes(str(told.pop("failed"))).removeprefix("Reason: ")
-        told |= {"refused": f"SimpleITK can't read this: {words}", "damaged": True}
+    if "failed" in told:  # its own words help nobody, and may quote a header
+        problem, hint = fault_of(path)
+        told |= {"refused": problem, "hint": told.get("hint") or hint}
     return told
 
 
@@ -209,6 +225,22 @@ def volume_of(
     path: Path, array: np.ndarray, told: dict[str, Any], slice_axis: int | None
 ) -> Volume:
     """The volume that a child program read, turned from SimpleITK's LPS to RAS+."""
+    if len(told["spacing"]) == 2:  # a flat image
+        array = array[:, :, None]
+    shape = (array.shape[0], array.shape[1], array.shape[2])
+    grid, warnings = grid_told(path, told, shape, slice_axis)
+    stored = array.dtype.name
+    array, odd = finite_values(array)
+    if odd:
+        warnings.append(f"{odd} voxels are not finite numbers; they are shown as the lowest value")
+    header = {"stored": stored}
+    return Volume(grid.to_array(array), grid, path, header=header, warnings=tuple(warnings))
+
+
+def grid_told(
+    path: Path, told: dict[str, Any], shape: tuple[int, int, int], slice_axis: int | None
+) -> tuple[Grid, list[str]]:
+    """The grid that a child program tells of, and what the file leaves open of its place."""
     axes = len(told["spacing"])
     linear = np.eye(3)
     linear[:axes, :axes] = np.reshape(told["direction"], (axes, axes))
@@ -216,26 +248,19 @@ def volume_of(
     affine[:3, :3] = linear * (*told["spacing"], *[1.0] * (3 - axes))
     affine[:axes, 3] = told["origin"]
     affine = _TO_RAS @ affine
-    if axes == 2:  # a flat image
-        array = array[:, :, None]
-    warnings = []
-    unplaced = path.suffix.lower() in (".nrrd", ".nhdr") and not told["space"]
+    header = header_of(path) if path.is_file() else None
+    notes = list(header.place_notes) if header is not None else []
+    unplaced = NOWHERE in notes
+    if axes == 2:
+        notes = [NOWHERE]
     try:
         axis = slice_axis
         if axis is None:
-            thin = [n for n in range(3) if array.shape[n] == 1]
+            thin = [n for n in range(3) if shape[n] == 1]
             axis = thin[0] if len(thin) == 1 else default_slice_axis(affine)
-        shape = (array.shape[0], array.shape[1], array.shape[2])
         grid = Grid(shape, affine, axis, placed=not unplaced)
     except InputError as error:
         raise InputError(error.problem, where=path, hint=error.hint) from error
-    if axes == 2 or unplaced:
-        warnings.append("the file does not say how it lies in the patient; programs will differ")
     if sheared(affine):
-        warnings.append("the axes are not at right angles; distances are approximate")
-    stored = array.dtype.name
-    array, odd = finite_values(array)
-    if odd:
-        warnings.append(f"{odd} voxels are not finite numbers; they are shown as the lowest value")
-    header = {"stored": stored}
-    return Volume(grid.to_array(array), grid, path, header=header, warnings=tuple(warnings))
+        notes.append("the axes are not at right angles; distances are approximate")
+    return grid, notes

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import tifffile
 
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, one_line
+from napari_dim.io.format_rows import How
+from napari_dim.io.glance import LARGE, PLANES, Glance
 from napari_dim.io.library_words import withheld
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.picture_pixels import (
@@ -55,7 +58,32 @@ def read_pages(path: Path, *, indices: bool = False) -> Volume | None:
         return _stack(path, file, indices=indices)
 
 
-def _stack(path: Path, file: tifffile.TiffFile, *, indices: bool) -> Volume:
+@dataclass(frozen=True)
+class _Layout:
+    """What the axes of a TIFF's series are: of its array first slices, rows, columns, channels."""
+
+    series: tifffile.TiffPageSeries
+    stacks: list[int]
+    colors: list[int]
+    grid: Grid
+    text: bool
+    kind: Literal["volume", "picture"]
+    notes: tuple[str, ...]
+
+    def ordered(self, array: np.ndarray) -> np.ndarray:
+        """Values in the order of the file as ``(slice, row, column[, channel])``."""
+        axes = self.series.axes.upper()
+        order = [*self.stacks, axes.index("Y"), axes.index("X"), *self.colors]
+        array = np.transpose(array, order + [n for n in range(array.ndim) if n not in order])
+        array = array.reshape([array.shape[n] for n in range(len(order))])
+        return array if self.stacks else array[None]
+
+    @property
+    def channels(self) -> int:
+        return int(self.series.shape[self.colors[0]]) if self.colors else 1
+
+
+def _layout(path: Path, file: tifffile.TiffFile) -> _Layout:
     whole = [one for one in file.series if not one.keyframe.is_reduced] or list(file.series)
     series = whole[0]
     axes, shape = series.axes.upper(), series.shape
@@ -71,27 +99,60 @@ def _stack(path: Path, file: tifffile.TiffFile, *, indices: bool) -> Volume:
                          hint="Save one time and one series of channels")  # fmt: skip
     if math.prod(shape) * series.dtype.itemsize > MAX_BYTES:
         raise InputError("the TIFF is larger than what can be read", where=path)
-    array, white = turned(series.asarray(), series.keyframe, indices=indices)
-    y, x = axes.index("Y"), axes.index("X")
-    order = [*stacks, y, x, *colors]
-    array = np.transpose(array, order + [n for n in range(array.ndim) if n not in order])
-    array = array.reshape([array.shape[n] for n in range(len(order))])
-    if not stacks:
-        array = array[None]
-    notes = [*white]
-    if array.ndim == 4 and array.shape[3] > _MOST_CHANNELS:
-        raise InputError(f"the TIFF has {array.shape[3]} channels", where=path)
+    channels = shape[colors[0]] if colors else 1
+    if channels > _MOST_CHANNELS:
+        raise InputError(f"the TIFF has {channels} channels", where=path)
+    sizes = (shape[stacks[0]] if stacks else 1, shape[axes.index("Y")], shape[axes.index("X")])
+    notes: tuple[str, ...] = ()
     if stacks and axes[stacks[0]] == "T":
-        notes.append("the slices are times, not places")
-    grid = grid_in(series.keyframe.description, array.shape[:3])
+        notes = ("the slices are times, not places",)
+    grid = grid_in(series.keyframe.description, sizes)
+    text = grid is not None
     spacing, told = voxel_size(file)
-    if grid is not None:
-        array = grid.to_array(np.swapaxes(array, 0, 2))
-    else:
+    if grid is None:
         notes += told
-        grid = Grid.of_pictures(array.shape[0], array.shape[1], array.shape[2], spacing)
+        grid = Grid.of_pictures(*sizes, spacing)
     kind: Literal["volume", "picture"] = "volume"
-    if array.ndim == 4 and array.shape[3] in (3, 4) and grid.unit != "mm":
+    if channels in (3, 4) and grid.unit != "mm":
         kind = "picture"
+    return _Layout(series, stacks, colors, grid, text, kind, notes)
+
+
+def _stack(path: Path, file: tifffile.TiffFile, *, indices: bool) -> Volume:
+    found = _layout(path, file)
+    array, white = turned(found.series.asarray(), found.series.keyframe, indices=indices)
+    array = found.ordered(array)
+    if found.text:
+        array = found.grid.to_array(np.swapaxes(array, 0, 2))
     header = {"stored": array.dtype.name}
-    return Volume(array, grid, path, kind, header, tuple(notes))
+    return Volume(array, found.grid, path, found.kind, header, (*white, *found.notes))
+
+
+def glance_pages(path: Path, how: How) -> Glance | None:
+    """What a large TIFF of many pages is, by some of them; None for any other picture."""
+    if not is_tiff(path):
+        return None
+    with withheld(), one_line(path, "picture"), tifffile.TiffFile(path) as file:
+        if len(file.pages) < 2 or not _is_large(file):
+            return None
+        pages = full_pages(file)
+        if any(page.compression in UNBOUNDED for page in pages):
+            return None  # whoever reads it says why it can't be read
+        found = _layout(path, file)
+        numbers = np.unique(np.linspace(0, len(pages) - 1, PLANES).round().astype(int))
+        looked = [pages[int(number)] for number in numbers]
+        for page in looked:
+            check_size(math.prod(page.shape), path)
+            check_segments(page, path)
+        values, white = turned(
+            np.stack([one.asarray() for one in looked]), looked[0], indices=False
+        )
+        where = f"in {len(looked)} of its {len(pages)} pages"
+        return Glance(found.grid, values, where, values.dtype.name, path, found.kind,
+                      found.channels, (*white, *found.notes))  # fmt: skip
+
+
+def _is_large(file: tifffile.TiffFile) -> bool:
+    first = file.pages.first
+    values = math.prod(first.shape) * len(file.pages)
+    return bool(values * (first.dtype or np.dtype(np.uint8)).itemsize > LARGE)
