@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,43 @@ def test_diffusion_with_two_b_values_and_directions_interleaved(tmp_path):
     sums = sorted(int(data.sum() - ramp().sum()) // ramp().size for _, data in found)
     assert sums == [0, 1, 2, 3]
     assert all(np.ptp(data - ramp()) == 0 for _, data in found)
+
+
+@pytest.mark.parametrize(
+    ("tag", "creator", "vr", "value"),
+    [
+        (0x0019100C, "SIEMENS MR HEADER", "IS", lambda b: str(b)),
+        (0x00431039, "GEMS_PARM_01", "IS", lambda b: [str(b + (10**9 if b else 0)), "0", "0"]),
+        (0x20011003, "Philips Imaging DD 001", "FL", lambda b: float(b)),
+        (0x0019100C, "", "UN", lambda b: f"{b} ".encode()),  # by an anonymiser
+        (0x20011003, "Philips Imaging DD 001", "UN", lambda b: struct.pack("<f", b)),
+    ],
+    ids=["siemens", "ge", "philips", "unknown", "philips unknown"],
+)
+def test_b_values_in_the_tags_of_makers(tmp_path, tag, creator, vr, value):
+    """Interleaved, and numbered against their order: 0, 50 and 800 in three volumes."""
+    made = (800, 0, 50)
+    folder = write_images(tmp_path, 3, InstanceNumber=lambda n, k: 3 * k + n)
+    for file in folder.iterdir():
+        data = pydicom.dcmread(file)
+        if creator:
+            data.add_new(tag & 0xFFFF0000 | tag >> 8 & 0xFF, "LO", creator)
+        data.add_new(tag, vr, value(made[int(file.name.split("_")[0])]))
+        data.save_as(file)
+    found = images(folder)
+    assert [said.split(", ")[2] for said, _ in found] == [f"b value {b}" for b in (0, 50, 800)]
+    for (_, data), number in zip(found, (1, 2, 0), strict=True):
+        np.testing.assert_array_equal(data, ramp() + number)
+
+
+def test_another_makers_tag_is_no_b_value(tmp_path):
+    folder = write_images(tmp_path, 2)
+    for file in folder.iterdir():
+        data = pydicom.dcmread(file)
+        data.add_new(0x00190010, "LO", "SOMEBODY ELSE")
+        data.add_new(0x0019100C, "IS", file.name.split("_")[0])
+        data.save_as(file)
+    expect(folder, ["image 1 of 2", "image 2 of 2"])
 
 
 def test_dual_echo_dixon_by_image_type(tmp_path):

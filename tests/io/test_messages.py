@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from importlib import import_module
+
 import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
+import tifffile
 import zarr
 
 from napari_dim.errors import InputError
 from napari_dim.io import glance, lay_mask, list_parts, read_volume
+from napari_dim.io.pictures import tiff_pages
+from tests.dicoms import base, write
 
 pytestmark = pytest.mark.usefixtures("one_child")
 
@@ -121,6 +127,8 @@ def test_nrrd_vectors_stay_channels(tmp_path):
 def test_a_large_file_is_looked_at_not_read(tmp_path, suffix, monkeypatch):
     from napari_dim.io.nifti import nifti_glance, nifti_reader
 
+    rooms = import_module("napari_dim.io.glance")
+
     data = np.arange(40 * 30 * 20, dtype=np.int16).reshape(40, 30, 20)
     image = nib.Nifti1Image(data, np.diag([2.0, 2, 3, 1]))
     image.header.set_slope_inter(0.5, 3)
@@ -128,7 +136,7 @@ def test_a_large_file_is_looked_at_not_read(tmp_path, suffix, monkeypatch):
     whole = glance(tmp_path / f"a{suffix}")
     assert whole.where == ""
     monkeypatch.setattr(nifti_glance, "LARGE", 1000)
-    monkeypatch.setattr(nifti_glance, "_RUN", 200)
+    monkeypatch.setattr(rooms, "_RUN", 200)
     monkeypatch.setattr(nifti_reader, "_blocks", None)  # the way to all the voxels
     seen = glance(tmp_path / f"a{suffix}")
     assert "% of its voxels" in seen.where
@@ -136,3 +144,47 @@ def test_a_large_file_is_looked_at_not_read(tmp_path, suffix, monkeypatch):
     np.testing.assert_array_equal(seen.grid.file_affine, whole.grid.file_affine)
     assert (seen.stored, seen.channels, seen.kind) == (whole.stored, 1, "volume")
     assert whole.sample.min() <= seen.sample.min() < seen.sample.max() <= whole.sample.max()
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_large_tiff_is_looked_at_not_read(tmp_path, monkeypatch, colour):
+    data = np.arange(30 * 8 * 9 * 3, dtype=np.uint16).reshape(30, 8, 9, 3)
+    data = data if colour else data[..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb" if colour else "minisblack",
+                     compression="deflate")  # fmt: skip
+    whole = glance(tmp_path / "a.tif")
+    assert whole.where == ""
+    monkeypatch.setattr(tiff_pages, "LARGE", 1000)
+    monkeypatch.setattr(tiff_pages, "_stack", None)  # the way to all the pages
+    seen = glance(tmp_path / "a.tif")
+    assert seen.where == "in 9 of its 30 pages"
+    np.testing.assert_array_equal(seen.sample, data[np.linspace(0, 29, 9).round().astype(int)])
+    np.testing.assert_array_equal(seen.grid.file_affine, whole.grid.file_affine)
+    told = (whole.stored, whole.channels, whole.kind, whole.warnings)
+    assert (seen.stored, seen.channels, seen.kind, seen.warnings) == told
+
+
+def test_dicom_of_floats(tmp_path):
+    """Read where it is whole; what is wrong is said without pydicom's words."""
+    pixels = np.random.default_rng(0).random((4, 5)).astype(np.float32)
+
+    def made(name, change=lambda data: None):
+        data = base(np.zeros((4, 5), np.uint8))
+        del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+        data.FloatPixelData, data.BitsAllocated = pixels.tobytes(), 32
+        data.ImagePositionPatient, data.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+        data.PixelSpacing, data.SliceThickness = [1, 1], 3
+        change(data)
+        return write(data, tmp_path / name / "a.dcm", 1)
+
+    np.testing.assert_array_equal(read_volume(made("good")).array[0], pixels)
+    with pytest.raises(InputError, match="Read it by pydicom"):
+        read_volume(tmp_path / "good" / "a.dcm", part="simpleitk")
+    for name, change, told in (
+        ("cut", lambda d: setattr(d, "FloatPixelData", pixels.tobytes()[:-8]),
+         "cut off: 72 of 80 bytes"),
+        ("bits", lambda d: setattr(d, "BitsAllocated", 16), "not as many as the header says"),
+        ("none", lambda d: delattr(d, "BitsAllocated"), r"lacks the tag \(0028,0100\)"),
+        ("empty", lambda d: setattr(d, "FloatPixelData", b""), "not as many as"),
+    ):  # fmt: skip
+        assert re.search(told, refusal(made(name, change)))

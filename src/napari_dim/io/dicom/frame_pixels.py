@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -13,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_dim.errors import InputError, without_quotes
+from napari_dim.errors import InputError
 from napari_dim.io.dicom.decode_apart import decode_apart, decoders, planes_apart
 from napari_dim.io.dicom.frames import Frame, value_ends
+from napari_dim.io.dicom.pixel_faults import might_help, reason
+from napari_dim.io.hashing import as_read
 
 _TYPES = [np.dtype(name) for name in ("u1", "i2", "u2", "i4", "u4")]
 
@@ -78,32 +79,11 @@ def decoded(
             except (InputError, MemoryError):
                 raise
             except Exception as error:
+                words, hint = reason(error)
                 raise InputError(
-                    f"the pixels can't be read: {_reason(error)}", where=file,
-                    hint=_might_help(file),
+                    f"the pixels can't be read: {words}", where=file,
+                    hint=hint or might_help(file),
                 ) from error  # fmt: skip
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong; of several decoders that failed, what each says."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if len(lines) > 1:
-        lines = lines[1:]
-    text = re.sub(r"\b(\w+): \1: ", r"\1: ", "; ".join(lines))  # decoders name themselves, too
-    return without_quotes(text[:300]) if text else type(error).__name__
-
-
-def _might_help(file: Any) -> str:
-    """Further decoders that could be installed, where pixels are compressed and none managed."""
-    import pydicom
-    from pydicom.pixels import get_decoder
-
-    try:
-        data = pydicom.dcmread(file, force=True, stop_before_pixels=True)
-        wanted = get_decoder(data.file_meta.TransferSyntaxUID).missing_dependencies
-    except Exception:
-        return ""
-    return f"Another decoder may manage: {'; '.join(wanted)}" if wanted else ""
 
 
 def opened(file: Any) -> Any:
@@ -118,7 +98,7 @@ def opened(file: Any) -> Any:
     from pydicom.pixels import get_decoder
     from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-    data = pydicom.dcmread(file, force=True)
+    data = pydicom.dcmread(as_read(file), force=True)
     if (
         "PixelData" not in data
         and "FloatPixelData" not in data
@@ -172,7 +152,7 @@ def _plane(data: Any, frame: Frame) -> np.ndarray:
         except Exception as error:
             if not name:
                 raise
-            said.append(f"{name}: {_reason(error)}")
+            said.append(f"{name}: {reason(error)[0]}")
     raise ValueError("; ".join(said))
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from napari_dim.errors import InputError
 from napari_dim.io.dicom.padding import padding_of
-from napari_dim.io.dicom.splitters import SPLITTERS, Value, comparable
+from napari_dim.io.dicom.private_tags import private_b_value
+from napari_dim.io.dicom.splitters import B_VALUE, SPLITTERS, Value, comparable
 
 TURNED = (
     "low is bright in this image (MONOCHROME1); its values are turned round, so that high is bright"
@@ -240,14 +241,17 @@ class _Groups:
         )
 
     def splits(self) -> tuple[Value, ...]:
-        return tuple(
+        said = [
             next(
                 (v for keyword, *macros in one.tags
                  if (v := comparable(self.find(keyword, *macros))) is not None),
                 None,
             )
             for one in SPLITTERS
-        )  # fmt: skip
+        ]  # fmt: skip
+        if said[B_VALUE] is None:
+            said[B_VALUE] = private_b_value(self.top)
+        return tuple(said)
 
 
 def turning_sum(bits: tuple[int, int, bool], scaling: tuple[float, float]) -> float:

@@ -1,7 +1,7 @@
 """What a DICOM file says of itself, read once: the image planes in it, or why there are none.
 
-Only the tags below are read, and none of them names a patient. pydicom takes a value apart when
-it is first asked for, and raises any exception then: all is asked for here.
+Only the tags below and the makers' b values are read, none of which names a patient. pydicom
+takes a value apart when it is first asked for, and raises any exception then: all is asked here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from napari_dim.errors import InputError, without_quotes
 from napari_dim.io.dicom.folder_walk import starts_like_dicom
 from napari_dim.io.dicom.frames import Frame, frames_in
 from napari_dim.io.dicom.mosaic import is_mosaic, tiles_of
+from napari_dim.io.dicom.private_tags import TAGS
 from napari_dim.io.dicom.splitters import SPLITTERS
 from napari_dim.io.library_words import withheld
 
@@ -29,7 +30,7 @@ _TAGS = (
     "WindowCenter", "WindowWidth", "VOILUTFunction",
     "GridFrameOffsetVector", "DetectorInformationSequence",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    *(tag[0] for one in SPLITTERS for tag in one.tags),
+    *(tag[0] for one in SPLITTERS for tag in one.tags), *TAGS,
 )  # fmt: skip
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _MOST_KEPT = 20_000

@@ -64,6 +64,7 @@ SPLITTERS = (
 """In the order tried."""
 
 STACK = next(n for n, one in enumerate(SPLITTERS) if one.name == "stack")
+B_VALUE = next(n for n, one in enumerate(SPLITTERS) if one.name == "b value")
 
 
 def comparable(value: Any) -> Value:
