@@ -71,7 +71,7 @@ def test_all_slices(folder):
         ("a.nii,m.nii,5,A,train\n", "row 2: there is no slice 5 in a.nii: its 5 slices"),
         ("a.nii,big.nii,1,A,train\n", "big.nii: the mask's voxels are"),
         ("a.nii,,,A,train\n", "cohort.csv: no slice is labelled"),
-        ("a.nii,m.nii,4,A,train\n", "cohort.csv: the labelled slices hold background alone"),
+        ("a.nii,m.nii,4,A,train\n", "slices hold background alone (a: slice 4)"),
         ("a.nii,m.nii,1,A,test\n", "no train case"),
         ("a.nii,m.nii,1,A,train\nb.nii,,,A,train\ntwo.nii,,,B,train\n",
          "row 4: two.nii is a volume of 2 channels, most others are a volume of 1 channel"),
@@ -157,7 +157,7 @@ def test_classes_that_no_labelled_slice_shows_are_told(tmp_path):
     assert case.volume.warnings == ()
     (tmp_path / "c.csv").write_text(text.format("0"))
     with pytest.raises(
-        InputError, match=r"background alone\. The mask of a shows .* slices 2 to 4, 6"
+        InputError, match=r"background alone \(a: .*\)\. The mask of a shows .* slices 2 to 4, 6"
     ):
         load_training(read_cohort(tmp_path / "c.csv"))
 

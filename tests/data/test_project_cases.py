@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_dim.config import Settings
 from napari_dim.data.project_cases import project_cases
@@ -76,3 +77,27 @@ def test_they_train(folder):
     *_, last = train(Job(cases, settings))
     assert isinstance(last, Finished)
     assert last.model.classes == (1, 2)
+
+
+def test_labels_of_a_turned_picture_stay_where_they_were_drawn(tmp_path):
+    """A project that is older than the turning (EXIF) keeps its picture as it is stored."""
+    pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    mask = (pixels > 40).astype(np.uint8)[None]
+    for name, upright in (("old", False), ("new", True)):
+        with Project.create(tmp_path / name) as project:
+            project.add_case(tmp_path / "a.png")
+            drawn = mask if not upright else np.rot90(mask, -1, (1, 2)).copy()
+            project.begin("a", "labels", drawn, Note(states="1"))
+        if not upright:
+            record = tmp_path / name / "project.json"
+            record.write_text(record.read_text().replace('"upright": true', '"upright": false'))
+        (case,), faults = project_cases(tmp_path / name)
+        assert not faults
+        wanted = pixels[None] if not upright else np.rot90(pixels, -1)[None]
+        np.testing.assert_array_equal(case.volume.array, wanted)
+        np.testing.assert_array_equal(case.mask, drawn)
+        told = any("stays as it was" in text for text in case.volume.warnings)
+        assert told is not upright

@@ -7,6 +7,8 @@ import os
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file, read_volume, write_mask
@@ -15,6 +17,8 @@ from napari_dim.io.formats import READERS, WRITERS, format_of, known_format, mas
 from napari_dim.io.geometry import lay
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.volume import Grid, Place, Volume, file_stem
+from tests.dicoms import write_series
+from tests.io.test_dicom import AFFINE
 from tests.io.test_nifti import ramp, save
 from tests.test_volume import ORIENTATIONS, affine_of
 
@@ -133,3 +137,22 @@ def test_a_mask_elsewhere_is_refused(tmp_path):
     grid = Grid(image.grid.file_shape, shifted, image.grid.slice_axis)
     with pytest.raises(InputError, match=r"0\.5 mm off its image"):
         lay(Volume(image.array, grid), image.grid)
+
+
+@pytest.mark.parametrize("kind", ["series", "pictures"])
+def test_a_folder_is_hashed_while_it_is_read(tmp_path, kind, monkeypatch):
+    """One recipe; each file is opened once for its pixels and its hash together."""
+    folder = tmp_path / "x"
+    if kind == "series":
+        write_series(folder, ramp(), AFFINE)
+    else:
+        folder.mkdir()
+        for number in range(3):
+            Image.fromarray(np.full((4, 5), number, np.uint8)).save(folder / f"{number}.png")
+            tifffile.imwrite(folder / f"{number}.tif", np.full((4, 5), number, np.uint8))
+    whole = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        whole.update(f"{file.name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    read_volume(folder)
+    monkeypatch.setattr(hashlib, "file_digest", None)  # the second pass
+    assert hash_file(folder) == whole.hexdigest()

@@ -100,8 +100,16 @@ def test_a_folder_is_a_stack_by_name(tmp_path):
     assert [int(plane[0, 0]) for plane in mask] == [1, 2, 10]
     assert mask[0, 0, 11] == 0
     (masks / "p2.png").unlink()
-    with pytest.raises(InputError, match="2 masks for 3"):
+    with pytest.raises(InputError, match=r"2 masks for 3.*One picture has no mask: p2\.png\. Save"):
         read_mask(masks, volume)
+    Image.fromarray(np.ones((7, 9), np.uint8)).save(masks / "p2.png")
+    Image.fromarray(np.ones((7, 9), np.uint8)).save(masks / "p3.png")
+    (folder / "p2.png").rename(tmp_path / "p2.png")
+    assert read_mask(masks, read_volume(folder)).shape == (2, 7, 9)  # by name: others are left
+    for name in ("p1", "p2", "p3", "p10"):
+        (masks / f"{name}.png").rename(masks / f"m{name}.png")
+    with pytest.raises(InputError, match=r"4 masks for 2.*under the picture's name"):
+        read_mask(masks, read_volume(folder))
 
 
 def test_grey_and_colour_together(tmp_path):

@@ -63,11 +63,29 @@ def test_a_mask_of_one_bit_is_its_white_pixels(tmp_path, compression):
     Image.fromarray(GREY).save(tmp_path / "image.png")
     path = tmp_path / "mask.tif"
     if compression == "raw":
-        tifffile.imwrite(path, ~drawn, photometric="miniswhite")
+        tifffile.imwrite(path, ~drawn, photometric="miniswhite", software="a scanner")
     else:
         Image.fromarray(drawn).save(path, compression="group4")
     laid = lay_mask(path, read_volume(tmp_path / "image.png"))
     np.testing.assert_array_equal(laid.ids[0], drawn)
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+def test_an_array_of_booleans_keeps_its_ones(tmp_path, compression):
+    """tifffile and scikit-image say WhiteIsZero of it, and mean nothing by it."""
+    drawn = np.stack([GREY > 200, GREY > 240])
+    Image.fromarray(GREY).save(tmp_path / "image.png")
+    written(tmp_path / "stack.tif", np.stack([GREY, GREY]))
+    for path, like, ids in (
+        (written(tmp_path / "one.tif", drawn[0], compression=compression), "image.png", drawn[:1]),
+        (written(tmp_path / "two.tif", drawn, compression=compression), "stack.tif", drawn),
+    ):
+        with tifffile.TiffFile(path) as file:
+            assert file.pages[0].photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        laid = lay_mask(path, read_volume(tmp_path / like))
+        np.testing.assert_array_equal(laid.ids, ids)
+        assert any("written from an array" in note for note in laid.notes)
+        np.testing.assert_array_equal(read_volume(path).array, ids)
 
 
 def test_libtiff_writes_nothing_to_the_terminal(tmp_path, capfd):

@@ -33,9 +33,8 @@ def load_image(row: CohortCase) -> Volume:
     InputError
         If a file can't be used, or the channels don't lie on each other.
     """
-    for path in (row.image, *row.channels):
-        hash_ahead(path)  # a run and a prediction tell what they were made of
     volume = read_volume(row.image, part=row.part)
+    hash_ahead(row.image)  # a run and a prediction tell what they were made of
     if row.slice_axis:
         try:
             volume = volume.along(volume.grid.axis_called(row.slice_axis))
@@ -43,7 +42,10 @@ def load_image(row: CohortCase) -> Volume:
             raise InputError(error.problem, where=row.where or row.image, hint=error.hint) from None
     if not row.channels:
         return volume
-    return combined([volume, *(read_volume(path) for path in row.channels)])
+    volumes = [volume, *(read_volume(path) for path in row.channels)]
+    for path in row.channels:
+        hash_ahead(path)
+    return combined(volumes)
 
 
 def glance_at(row: CohortCase) -> Glance:
@@ -136,7 +138,13 @@ def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> li
         if first is not None:
             slices = sorted(set().union(*shown[first].values()))
             hint = f"The mask of {cases[first].name} shows something in {_ranges(slices)}"
-        raise InputError("the labelled slices hold background alone", where=cohort.path, hint=hint)
+        labelled = ", ".join(
+            f"{case.name}: {_ranges(list(np.flatnonzero(case.states != SliceState.UNTOUCHED)))}"
+            for case in cases[:_MOST_TOLD] if case.mask is not None
+        )  # fmt: skip
+        raise InputError(
+            f"the labelled slices hold background alone ({labelled})", where=cohort.path, hint=hint
+        )
     told = [_untaught(classes, taught) for classes in shown]
     return [
         replace(case, volume=replace(case.volume, warnings=(*case.volume.warnings, *notes)))

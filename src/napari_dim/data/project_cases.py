@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,11 @@ import numpy as np
 from napari_dim.data.case import Case, labelled_case
 from napari_dim.errors import InputError
 from napari_dim.io import read_volume
+from napari_dim.io.pictures.exif_orientation import as_stored, in_words
 from napari_dim.project import Note, Project
+from napari_dim.project.model import Case as ProjectCase
 from napari_dim.states import LABELLED, SliceState, known_states
+from napari_dim.volume import Grid, Volume
 
 
 def project_cases(
@@ -68,7 +72,7 @@ def project_case(project: Project, name: str) -> Case:
     info, path = project.case(name), project.image_path(name)
     if path is None:
         raise InputError("its scan is in no file", where=name)
-    volume = read_volume(path, slice_axis=info.slice_axis, part=info.part)
+    volume = as_labelled(read_volume(path, slice_axis=info.slice_axis, part=info.part), info)
     count = volume.array.shape[0]
     for layer in project.layers(name):
         note = project.note(name, layer)
@@ -90,6 +94,26 @@ def project_case(project: Project, name: str) -> Case:
         )
     untouched = np.full(count, SliceState.UNTOUCHED, dtype=np.uint8)
     return Case(volume, None, untouched, site=info.site or name, name=name)
+
+
+def as_labelled(volume: Volume, case: ProjectCase) -> Volume:
+    """A picture the way round in which its labels were drawn.
+
+    Cases that were made before EXIF orientations were applied know nothing of them: there the
+    picture is as it is stored, told.
+    """
+    turn = volume.header.get("orientation", 1)
+    if case.upright or turn == 1 or volume.kind != "picture":
+        return volume
+    pixels = np.ascontiguousarray(as_stored(volume.array[0], turn))[None]
+    told = (
+        f"the picture is stored otherwise than its file asks to be shown ({in_words(turn)}, EXIF): "
+        "it stays as it was when its case was made, so that labels lie on what they were drawn on"
+    )
+    notes = tuple(text for text in volume.warnings if "EXIF" not in text)
+    grid = Grid.of_picture(pixels.shape[1], pixels.shape[2])
+    header = {**volume.header, "orientation": 1}
+    return replace(volume, array=pixels, grid=grid, header=header, warnings=(*notes, told))
 
 
 def searched_of(note: Note) -> dict[int, tuple[int, ...]]:

@@ -1,10 +1,14 @@
-"""SHA-256 of files and folders, each read once for it: ahead of being asked where that is known."""
+"""SHA-256 of files and folders, of the bytes that are read anyway where a reader takes them whole.
+
+Others are read once more for it, ahead of being asked; and never on the thread that waits.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from napari_dim.errors import InputError
@@ -13,6 +17,9 @@ _Known = tuple[str, int, int]
 _hashes: dict[_Known, Future[str]] = {}
 _lock = threading.Lock()
 _MOST = 100_000
+_WHOLE = 64 * 2**20
+"""Larger files are not taken into memory whole to be hashed."""
+_hasher = ThreadPoolExecutor(1, "hash")
 
 
 def hash_file(path: Path) -> str:
@@ -38,8 +45,31 @@ def hash_file(path: Path) -> str:
         raise InputError(f"the file can't be read: {error.strerror}", where=path) from error
 
 
+def as_read(path: Path) -> io.BytesIO | Path:
+    """The bytes of a file to read it from, which are hashed meanwhile; a large one as it is.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    """
+    state = path.stat()
+    if state.st_size > _WHOLE:
+        return path
+    data = path.read_bytes()
+    key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
+    with _lock:
+        if key not in _hashes and len(data) == state.st_size:
+            _make_room()
+            _hashes[key] = _hasher.submit(lambda: hashlib.sha256(data).hexdigest())
+    return io.BytesIO(data)
+
+
 def hash_ahead(path: Path) -> None:
-    """Hash what is being read anyway, in the background: whoever asks later need not wait."""
+    """Hash what was read, in the background: whoever asks later need not wait.
+
+    What `as_read` gave is not read again.
+    """
 
     def work() -> None:
         try:
@@ -55,8 +85,7 @@ def _once(path: Path) -> str:
     state = path.stat()
     key = (str(path.absolute()), state.st_size, state.st_mtime_ns)
     with _lock:
-        if len(_hashes) >= _MOST:
-            _hashes.clear()
+        _make_room()
         found = _hashes.get(key)
         mine = found is None
         if found is None:
@@ -72,3 +101,8 @@ def _once(path: Path) -> str:
         found.set_exception(error)
         raise
     return found.result()
+
+
+def _make_room() -> None:
+    if len(_hashes) >= _MOST:
+        _hashes.clear()

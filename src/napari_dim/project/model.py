@@ -49,6 +49,8 @@ class Case(_Frozen):
         Which image of a file or folder that holds several.
     exported
         The day of its mask's last export, as ``2026-01-31``; "" for none.
+    upright
+        Whether a picture of it was turned as its file asks (EXIF) when labels were drawn on it.
     """
 
     name: Name
@@ -59,6 +61,7 @@ class Case(_Frozen):
     slice_axis: int | None = Field(default=None, ge=0, le=2)
     part: str = Field(default="", max_length=400)
     exported: str = Field(default="", max_length=40)
+    upright: bool = False
 
 
 class Contents(_Frozen):

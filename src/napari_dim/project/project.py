@@ -252,6 +252,7 @@ class Project:
             sha256=hash_file(Path(image)) if image is not None and digest else "",
             slice_axis=slice_axis,
             part=part,
+            upright=True,
         )
         if image is not None and made.image is None:
             scans.refer(self._contents.id, made, Path(image))

@@ -62,8 +62,8 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
             continue  # Another slice of a series that came with the first.
         usual = _reader(one)
         for part in choose_parts(one, list_parts(one, usual)):
-            hash_ahead(one)  # for the record of a mask, which is not to wait for it
             volume = read_volume(one, part=part.key if part else usual)
+            hash_ahead(one)  # for the record of a mask, which is not to wait for it
             if volume.warnings:
                 show_warning("\n".join(f"{one.name}: {text}" for text in volume.warnings))
             layers += layers_of(volume, f"{file_stem(one)} ({part.key})" if part else "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_dim.data.project_cases import as_labelled
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import (
     add_layer,
@@ -153,8 +154,8 @@ def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
     case, path = project.case(name), project.image_path(name)
     if path is None:
         return []
+    volume = as_labelled(read_volume(path, slice_axis=case.slice_axis, part=case.part), case)
     hash_ahead(path)  # for the record of a mask, which is not to wait for it
-    volume = read_volume(path, slice_axis=case.slice_axis, part=case.part)
     images = [add_layer(session.viewer, how) for how in image_tuples(volume, name)]
     for image in images:
         session.autosave.attach(image, project, name)

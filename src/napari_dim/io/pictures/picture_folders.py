@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,10 @@ def read_folder_mask(path: Path, like: Placed) -> Laid:
     else:
         notes.append("the masks are not named as the pictures; they are taken in their order")
     if len(files) != like.grid.shape[0]:
-        raise InputError(f"the folder holds {len(files)} masks for {like.grid.shape[0]} slices",
-                         where=path)  # fmt: skip
+        raise InputError(
+            f"the folder holds {len(files)} masks for {like.grid.shape[0]} slices", where=path,
+            hint=_without(like.header.get("files", ()), by_stem),
+        )  # fmt: skip
     sizes = like.header.get("sizes") or [like.grid.shape[1:]] * len(files)
     turns = like.header.get("orientations") or [1] * len(files)
     planes = []
@@ -85,6 +87,21 @@ def read_folder_mask(path: Path, like: Placed) -> Laid:
         notes += [f"{file.name}: {note}" for note in found.notes[:1]]
     ids = _stacked(planes, path, like.grid.shape[1:])
     return Laid(ids, (*_few(notes), *told_of_numbers(ids)))
+
+
+def _without(pictures: Sequence[str], masks: Mapping[str, Path]) -> str:
+    """What to do where masks and pictures don't come in pairs."""
+    left = [name for name in pictures if Path(name).stem not in masks]
+    if not masks or not pictures or len(left) == len(pictures):
+        return "Save a mask for each picture, under the picture's name"
+    names = ", ".join(left[:_MOST_NOTES]) + (", …" if len(left) > _MOST_NOTES else "")
+    if not left:
+        return "Take out the masks that belong to no picture"
+    some = f"{len(left)} pictures have no mask" if len(left) > 1 else "One picture has no mask"
+    return (
+        f"{some}: {names}. Save one there that is 0 everywhere and leave its slice out of the "
+        "column slices, or give each picture a row of its own"
+    )
 
 
 def write_folder_mask(

@@ -17,6 +17,7 @@ import tifffile
 from PIL import Image
 
 from napari_dim.errors import Foreseen, InputError, one_line
+from napari_dim.io.hashing import as_read
 from napari_dim.io.library_words import c_words_withheld, withheld
 from napari_dim.io.pictures.exif_orientation import (
     TAG,
@@ -97,7 +98,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """A picture whose header is read and of a size that can be used."""
     Image.init()
     known = [name for name in _FORMATS if name in Image.OPEN]
-    with Image.open(path, formats=known) as picture:
+    with Image.open(as_read(path), formats=known) as picture:
         check_size(picture.width * picture.height, path)
         yield picture
 
@@ -205,7 +206,7 @@ def _read_tiff(path: Path, *, indices: bool) -> Pixels:
     """Decode a TIFF's one full page, any sample type, not yet turned."""
     values: np.ndarray
     notes: tuple[str, ...] = ()
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(as_read(path)) as file:
         page = full_pages(file)[0]
         if len(file.pages) > 1:
             notes = ("the smaller copies of the picture in its file are left out",)

@@ -20,7 +20,10 @@ from napari_dim.io.pictures.mask_numbers import told_of_numbers
 from napari_dim.io.pictures.picture_pixels import opened, read_pixels, reading
 from napari_dim.io.pictures.picture_place import grid_in
 from napari_dim.io.pictures.tiff_pages import read_pages
+from napari_dim.io.pictures.white_is_zero import OF_MASKS
 from napari_dim.volume import Grid, Placed, Volume
+
+UNTAGGED = "the mask has no such tag"
 
 
 def read_picture(path: Path, how: How) -> Volume:
@@ -58,7 +61,8 @@ def read_picture_mask(path: Path, like: Placed) -> Laid:
         stack = read_pages(path, indices=True)
         if stack is not None:
             laid = lay(stack, like.grid)
-            return replace(laid, notes=(*laid.notes, *told_of_numbers(laid.ids)))
+            white = [text for text in stack.warnings if text in OF_MASKS]
+            return replace(laid, notes=(*white, *laid.notes, *told_of_numbers(laid.ids)))
         if like.grid.shape[0] > 1:
             raise InputError(f"the mask has one slice, its image {like.grid.shape[0]}", where=path)
         shape = like.grid.shape[1:]
@@ -124,8 +128,8 @@ def picture_ids(path: Path, shape: tuple[int, int], orientation: int = 1) -> Pic
             notes = (f"the mask is as large as the picture before that was {turned}: it is too",)
     elif turned and found.orientation == 1:
         notes += (
-            f"the picture is {turned} as its file asks (EXIF), the mask has no such tag: it is "
-            "taken to be drawn on what viewers show",
+            f"the picture is {turned} as its file asks (EXIF), {UNTAGGED}: it is taken to be drawn "
+            "on what viewers show",
         )
     if pixels.shape != shape:
         also = f" (the picture is {turned}, as its file asks)" if turned else ""
