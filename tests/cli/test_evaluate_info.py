@@ -36,6 +36,21 @@ def test_evaluate_prints_a_table_and_writes_json(folder, capsys):
     assert report["mean"]["dice"] == 1
 
 
+def test_of_pictures_what_was_told_before_is_not_told_again(tmp_path, capsys):
+    """That it is turned is no news of a prediction, which lies on what viewers show."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((6, 8, 4), np.uint8)).save(tmp_path / "a.png", exif=exif)
+    (tmp_path / "p").mkdir()
+    for name in ("m.png", "p/a_dim.png"):
+        Image.fromarray(np.eye(8, 6, dtype=np.uint8)).save(tmp_path / name)
+    (tmp_path / "c.csv").write_text(HEADER + "a.png,m.png,,A,test\n")
+    assert main(["evaluate", f"{tmp_path}/c.csv", f"{tmp_path}/p"]) == 0
+    err = capsys.readouterr().err
+    (note,) = [line for line in err.splitlines() if "Note" in line]
+    assert "m.png: the picture is turned by 90 degrees" in note
+
+
 def test_evaluate_merges(folder):
     out = folder / "scores.json"
     arguments = ["evaluate", f"{folder}/cohort.csv", f"{folder}/p", "--merge", "1,2=1"]

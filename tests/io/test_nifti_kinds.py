@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_dim.errors import InputError
-from napari_dim.io import list_parts, read_mask, read_volume, write_mask
+from napari_dim.io import lay_mask, list_parts, read_mask, read_volume, write_mask
 from tests.io.test_nifti import ramp, save
 
 
@@ -67,3 +67,31 @@ def test_analyze_is_read_and_told(tmp_path):
     (tmp_path / "a.hdr").write_bytes(raw)
     with pytest.raises(InputError, match="turned"):
         read_volume(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("odd", [np.nan, 0.0, np.inf])
+def test_a_damaged_sform_beside_a_good_qform(tmp_path, odd):
+    """Of an image and of its mask: the qform's place, told."""
+    place = np.diag([1.0, 2, 3, 1])
+    place[:3, 3] = (5, 6, 7)
+
+    def spoilt(header):
+        header.set_qform(place, 1)
+        header["sform_code"] = 1
+        for row in ("srow_x", "srow_y", "srow_z"):
+            header[row] = odd
+
+    data = ramp() % 3
+    good = read_volume(save(tmp_path / "good.nii", data, place))
+    path = save(tmp_path / "a.nii", data, place)
+    raw = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    spoilt(header)
+    raw[:348] = header.binaryblock
+    path.write_bytes(raw)
+    volume = read_volume(path)
+    np.testing.assert_allclose(volume.grid.file_affine, place, atol=1e-5)
+    assert "the place is taken from the qform" in volume.warnings[0]
+    laid = lay_mask(path, good)
+    np.testing.assert_array_equal(good.grid.to_file(laid.ids), data)
+    assert "the place is taken from the qform" in laid.notes[0]

@@ -47,7 +47,7 @@ def evaluate(
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=json_file)
     console = messages()
-    notes: list[str] = []
+    notes = [f"{cohort.name}: {text}" for text in rows.notes]
     # Away from a terminal even a transient bar leaves an empty line.
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("Comparing", total=None)

@@ -67,6 +67,8 @@ def chosen_images(
         if slice_axis or part:
             raise InputError("a cohort names these itself, in the columns slice_axis and part")
         cohort = read_cohort(inputs[0])
+        for text in cohort.notes:
+            messages().print(f"Note      {cohort.path.name}: {text}")
         masks = [case.labels for case in cohort.cases if case.labels is not None]
         return list(cohort.split(split or "test")), _files(cohort.cases) + masks
     if split is not None:

@@ -95,7 +95,10 @@ def train_cohort(
         if resume is not None and (begun := resume.model.record.get("start")) is not None:
             known["start"] = begun
         job = Job(cases, settings, run=run, provenance=known, start=earlier, resume=resume)
-    notes = tuple(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)
+    notes = (
+        *(f"{path.name}: {text}" for text in cohort.notes),
+        *(f"{case.name}: {text}" for case in cases for text in case.volume.warnings),
+    )
     if resume is not None and any(resume.model.record.get(k) != v for k, v in known.items()):
         notes += ("The cohort or its files have changed since; the result will differ",)
     notes += _duration(settings)

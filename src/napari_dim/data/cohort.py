@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ SEPARATOR = "|"
 """Between the files of an image of several channels."""
 _MISSING = ("nan", "none", "null", "<na>", "#n/a")
 """What programs write where nothing is."""
+_log = logging.getLogger("napari_dim.data")
 _NUMBER = re.compile(r"([0-9]{1,9})(?:\.0*)?")
 
 Slices = tuple[int, ...] | Literal["all"]
@@ -70,10 +72,11 @@ class CohortCase:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The cases of a cohort file, in its order."""
+    """The cases of a cohort file, in its order, and what was decided when it was read."""
 
     path: Path
     cases: tuple[CohortCase, ...]
+    notes: tuple[str, ...] = ()
 
     def split(self, split: str) -> tuple[CohortCase, ...]:
         """The cases of ``"train"``, ``"test"`` or ``"all"``.
@@ -125,7 +128,9 @@ def read_cohort(path: Path) -> Cohort:
         cases.append(case)
     if not cases:
         raise InputError("the cohort has no cases", where=path, hint="Add one row an image")
-    return Cohort(path, named_apart(cases))
+    for note in rows.notes:
+        _log.info("%s", note)
+    return Cohort(path, named_apart(cases), rows.notes)
 
 
 def named_apart(cases: Sequence[CohortCase]) -> tuple[CohortCase, ...]:

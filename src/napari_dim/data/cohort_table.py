@@ -19,6 +19,11 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;\t])"?[,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 """What Excel takes as the separator of a file, and doesn't show."""
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]")
+_WESTERN = (
+    "the cohort is not UTF-8 text and is read as Windows' western letters (cp1252); check names "
+    "with accents, and save it as CSV UTF-8"
+)
 
 
 class Rows:
@@ -32,11 +37,14 @@ class Rows:
         What separates them.
     number
         Of the row given last; the first line that a spreadsheet shows is row 1.
+    notes
+        What was decided of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text, self.delimiter = _split(_text(path), path)
+        text, self.notes = _text(path)
+        text, self.delimiter = _split(text, path)
         closed = re.compile(rf'"[ \t]+(?=[{self.delimiter}\r\n]|$)')
         self._reader = csv.reader(
             io.StringIO(text if self.delimiter == "\t" else closed.sub('"', text), newline=""),
@@ -89,8 +97,8 @@ def check_columns(columns: Sequence[str], needed: Sequence[str], where: str) -> 
             )  # fmt: skip
 
 
-def _text(path: Path) -> str:
-    """All of a file, decoded."""
+def _text(path: Path) -> tuple[str, tuple[str, ...]]:
+    """All of a file, decoded; and what is to be told of that."""
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
@@ -101,8 +109,12 @@ def _text(path: Path) -> str:
                          hint="Save it as CSV UTF-8")  # fmt: skip
     encoding = next((name for mark, name in _BOMS.items() if data.startswith(mark)), "utf-8")
     try:
-        return data.decode(encoding)
+        return data.decode(encoding), ()
     except UnicodeDecodeError as error:
+        # What Excel writes as plain CSV in western Europe and America. Zero bytes and control
+        # characters are no text in it either.
+        if encoding == "utf-8" and not _NO_TEXT.search(data):
+            return data.decode("cp1252"), (_WESTERN,)
         raise InputError(
             "the cohort is not UTF-8 text", where=path, hint="Save it as CSV UTF-8"
         ) from error

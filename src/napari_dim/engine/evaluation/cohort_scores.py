@@ -15,6 +15,8 @@ from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.errors import InputError
 from napari_dim.io import lay_mask
 from napari_dim.io.labels import ids_in
+from napari_dim.io.pictures.picture_reader import UNTAGGED
+from napari_dim.volume import Volume
 
 METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
 
@@ -76,7 +78,7 @@ def evaluate(
         laid = lay_mask(file, volume)
         prediction = laid.ids
         if note is not None:
-            for text in (*volume.warnings, *(f"{file.name}: {said}" for said in laid.notes)):
+            for text in _told(row, volume, file, laid.notes):
                 note(f"{row.name}: {text}")
         if merges:
             held.update(ids_in(reference), ids_in(prediction))
@@ -116,6 +118,20 @@ def evaluate(
         "distance_unit": units[0],
         "merged": {str(old): new for old, new in sorted((merges or {}).items())},
     }
+
+
+def _told(row: CohortCase, volume: Volume, file: Path, laid: Sequence[str]) -> list[str]:
+    """What matters to scores: of a picture what was decided of its masks.
+
+    That the picture is turned or its transparency left out was told by fit and predict, and a
+    prediction is drawn on what viewers show.
+    """
+    own = list(volume.warnings)
+    if volume.kind == "picture":
+        assert row.labels is not None  # or there were no reference
+        own = [text for text in own if text.startswith(f"{row.labels.name}: ")]
+        laid = [text for text in laid if UNTAGGED not in text]
+    return [*own, *(f"{file.name}: {text}" for text in laid)]
 
 
 def _compared(

@@ -86,8 +86,10 @@ def read_nifti_mask(path: Path, like: Placed) -> Laid:
                 f"a mask has one volume, this file {source.shape[3]}", where=path,
                 hint="Save one volume whose values are the class numbers",
             )  # fmt: skip
-        grid, _ = grid_of(source, path, 0)
+        grid, told = grid_of(source, path, 0)
         found = fit(grid, like.grid)  # before any voxel is read
+        if grid.placed:  # or `fit` says that it isn't
+            found = replace(found, notes=(*told, *found.notes))
         return lay_ids(_read_labels(source, path), found, like.grid)
 
 
