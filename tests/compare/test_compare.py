@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 
+import numpy as np
 import pytest
 
 from napari_dim.cli import main
 from napari_dim.compare import one_run
+from napari_dim.compare.cells import Collected
+from napari_dim.compare.feature_map import domain_accuracy, domain_silhouette, feature_map
+from napari_dim.compare.figures import draw_overlays, median_slice, overlaid
 from napari_dim.compare.layouts import FUNDUS
+from napari_dim.compare.records import read_records
+from napari_dim.compare.run_pictures import run_masks, shown_slices
+from napari_dim.compare.table_metrics import table_scores
 from napari_dim.compare.tables import ablation_table, divergence_table, main_table
 from tests.compare import folders
 
@@ -43,6 +51,10 @@ def test_runs_tables_and_going_on(data, tmp_path, capsys, monkeypatch):
     assert "| SIFA | - | - | - | - | - | - |" in table  # no run yet
     assert "Weights: those after the last step" in table
 
+    # Tables and figures are drawn once more at the end; not after each call between.
+    report = sys.modules["napari_dim.cli.compare"].report
+    monkeypatch.setattr(sys.modules["napari_dim.cli.compare"], "report", lambda *given: None)
+
     # The same again makes nothing; another row joins; another length is refused.
     before = path.read_bytes()
     assert compared(data, out, *one[:1], "dim,supervised", *one[2:]) == 0
@@ -71,6 +83,7 @@ def test_runs_tables_and_going_on(data, tmp_path, capsys, monkeypatch):
     assert not (other / "unfinished" / path.stem).exists()
 
     # Tables alone, and what they are told.
+    monkeypatch.setattr(sys.modules["napari_dim.cli.compare"], "report", report)
     assert main(["compare", "--tables", str(out), "--select", "best-on-test"]) == 0
     assert "optimistic" in capsys.readouterr().out
     rows = list(csv.DictReader((out / "tables" / "table2.csv").open()))
@@ -79,6 +92,26 @@ def test_runs_tables_and_going_on(data, tmp_path, capsys, monkeypatch):
     means = [sum(i[0][0] for i in images.values()) / len(images) for images in best.values()]
     assert float(cell["mean"]) == pytest.approx(100 * sum(means) / 2, abs=0.01)
     assert main(["compare", "--tables", str(tmp_path / "nothing")]) == 2
+
+    # The figures, from what the runs kept.
+    names = {"figure1_tsne", "figure2_overlays", "figure4_curves"}
+    kept = {path.name: path.stat().st_size for path in (out / "figures").iterdir()}
+    assert set(kept) == {f"{n}.{kind}" for n in names for kind in ("png", "pdf")} | {
+        "figure1_tsne.csv"
+    }
+    assert min(size for name, size in kept.items() if name.endswith("png")) > 5000
+    # They show the slice of median Dice of DiM, as the record has it.
+    runs = Collected(read_records(out), "last")
+    slices = shown_slices(out)
+    place = median_slice(runs, "dim", "north", "south", slices)
+    values = {name: image[0][0] for name, image in scored["south"].items()}
+    assert slices[place].site == "south"
+    assert values[slices[place].name] == min(values.values())  # of two the lower
+    masks = run_masks(out, record["spec"], "last")
+    same = table_scores(masks[place][0], slices[place].reference[0])
+    assert list(same) == pytest.approx(scored["south"][slices[place].name][0], abs=1e-4)
+    (out / "pictures" / "test-slices.npz").unlink()
+    assert "Figures 2 and 3 need" in draw_overlays(out, out / "figures", runs)
 
 
 def test_what_is_asked_wrongly_is_said_before_any_work(data, tmp_path, capsys):
@@ -109,8 +142,6 @@ def a_record(row, site, seed, dc):
 
 
 def test_the_paper_s_number_stands_beside_the_measured_one():
-    from napari_dim.compare.cells import Collected
-
     records = [
         a_record("dim", site, seed, 0.8 + 0.02 * seed) for site in FUNDUS.sites for seed in (0, 1)
     ]
@@ -128,3 +159,27 @@ def test_the_paper_s_number_stands_beside_the_measured_one():
     assert "| Jeffrey `dim+jeffrey` | Domain4 | - | - | - | - |" in five
     own = Collected([{**record, "whole": False} for record in records], "last")
     assert "[84.68]" not in main_table(own).markdown
+
+
+def test_domains_that_lie_apart_are_told_and_mixed_ones_are_not():
+    random = np.random.default_rng(0)
+    sites = np.array(["a", "b"] * 20)
+    mixed = random.normal(size=(40, 6))
+    apart = mixed + 8 * (sites == "b")[:, None]
+    assert domain_accuracy(apart, sites) == 1.0
+    assert domain_accuracy(mixed, sites) < 0.8
+    assert domain_silhouette(apart, sites) > 0.4 > 0.1 > domain_silhouette(mixed, sites)
+    assert (feature_map(apart) == feature_map(apart)).all()
+    assert domain_accuracy(mixed, np.array(["a"] * 40)) is None
+
+
+def test_overlays_have_the_first_structure_on_top():
+    image = np.full((4, 4, 3), 100, dtype=np.uint8)
+    disc = np.zeros((4, 4), dtype=bool)
+    disc[1:] = True
+    cup = np.zeros_like(disc)
+    cup[2:] = True
+    shown = overlaid(image, np.stack([cup, disc]))
+    assert shown[0, 0].tolist() == [100, 100, 100]
+    assert shown[1, 0].argmax() == 1  # green
+    assert shown[2, 0].argmax() == 0  # red

@@ -141,13 +141,13 @@ def compare(
 
 def report(folder: Path, select: str) -> None:
     """Write tables and figures of a folder of runs, and print the first table."""
+    from napari_dim.compare.figures import write_figures
     from napari_dim.compare.tables import write_tables
 
-    written = write_tables(folder, select)
-    output().print(written.text)
-    for note in written.notes:
+    output().print(write_tables(folder, select))
+    for note in write_figures(folder, select):
         messages().print(f"Note      {note}")
-    messages().print(f"Tables    {folder / 'tables'}")
+    messages().print(f"Tables    {folder / 'tables'}, figures beside them")
 
 
 def seed_numbers(text: str) -> list[int]:

@@ -117,11 +117,11 @@ def domain_mean(record: Mapping[str, Any], select: str, which: str) -> np.ndarra
         values = np.array(
             [[blank if s is None else s for s in image] for image in images.values()], dtype=float
         )
-        domains.append(_mean(values))
-    return _mean(np.array(domains))
+        domains.append(mean_of_numbers(values))
+    return mean_of_numbers(np.array(domains))
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
+def mean_of_numbers(values: np.ndarray) -> np.ndarray:
     """Mean over the first axis of what is a number; NaN where nothing is."""
     there = ~np.isnan(values)
     total = np.where(there, values, 0).sum(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.compare import paper_numbers as paper
-from napari_dim.compare.cells import Cell, Collected
+from napari_dim.compare.cells import Cell, Collected, mean_of_numbers
 from napari_dim.compare.records import read_records
 from napari_dim.compare.table_metrics import METRICS
 from napari_dim.compare.table_rows import ABLATION, DIVERGENCES, TITLES, Row, row_order
@@ -71,15 +71,7 @@ class Table:
         return text.getvalue()
 
 
-@dataclass(frozen=True)
-class Written:
-    """The first table as text, and what is to be told."""
-
-    text: str
-    notes: tuple[str, ...] = ()
-
-
-def write_tables(folder: Path, select: str) -> Written:
+def write_tables(folder: Path, select: str) -> str:
     """Make every table of a folder of runs and write it into its ``tables``.
 
     Parameters
@@ -88,6 +80,11 @@ def write_tables(folder: Path, select: str) -> Written:
         That of ``--out``.
     select
         ``"last"`` or ``"best-on-test"``: whose scores.
+
+    Returns
+    -------
+    str
+        The first one as Markdown.
 
     Raises
     ------
@@ -101,7 +98,7 @@ def write_tables(folder: Path, select: str) -> Written:
     for table in made:
         write_text_atomically(into / f"{table.name}.md", table.markdown)
         write_text_atomically(into / f"{table.name}.csv", table.csv)
-    return Written(made[0].markdown)
+    return made[0].markdown
 
 
 def main_table(runs: Collected) -> Table:
@@ -203,8 +200,7 @@ def ours_table(runs: Collected) -> Table:
             if not found:
                 continue
             line = [Row.named(row).title, site]
-            with np.errstate(all="ignore"):
-                values = np.array([np.nanmean(each, 0) for each in found])
+            values = np.array([mean_of_numbers(each) for each in found])
             for m, metric in enumerate(table.header[2:]):
                 there = [float(v) for v in values[:, m] if not np.isnan(v)]
                 line.append(table.keep(row, site, "average", metric, Cell.of(there)).text)
