@@ -310,7 +310,7 @@ def test_a_mask_is_compared_with_a_reference(workspace, session, viewer, tmp_pat
 
 
 def test_the_score_says_when_more_labels_hardly_pay():
-    from napari_dim.gui.widgets.loss_curves import verdict
+    from napari_dim.gui.logic.labels_paying import verdict
 
     assert "hardly pay" in verdict([0.5, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
     assert "still learns" in verdict([0.5, 0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.8])

@@ -2,75 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
+from napari_dim.gui.logic.next_step import Situation, Step, next_step
 from napari_dim.gui.preferences import hide_hints, preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import known_cases
 from napari_dim.gui.widgets.fixed_lines import FixedLines
-from napari_dim.gui.widgets.loss_curves import stopped_paying
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.gui.work import Activity
-from napari_dim.states import LABELLED
-
-ANNOTATE, TRAIN, REVIEW, EXPORT = range(4)
-"""Places of the tabs."""
-ENOUGH = 3
-"""Labelled slices from which a training is worth its time."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """What to do next, and the tab where it is done."""
-
-    text: str
-    tab: int
-
-
-def next_step(session: Session) -> Step | None:
-    """What an annotator should do next; None where no scan is open.
-
-    Follows what is there: labels, a running training, predictions, suggestions, scores.
-    """
-    image, mask = session.image, session.mask
-    if image is None:
-        return None
-    if session.activity is Activity.PREDICTING:
-        return Step("the masks are on their way; you may go on painting", ANNOTATE)
-    if session.busy:
-        return Step("go on labelling meanwhile: what you finish joins the training", ANNOTATE)
-    predicted = mask is not None and bool(mask.answer.said.any())
-    if predicted and mask is not None and not mask.labelled:
-        return Step("look through the masks; correct the slices marked ★ and accept them", REVIEW)
-    if mask is None:
-        return Step("press New, and paint the structure in one slice", ANNOTATE)
-    labelled = len(mask.labelled)
-    several = len(mask.states) > 1
-    if not mask.areas.any():
-        return Step("paint the structure in a slice that shows it well", ANNOTATE)
-    if labelled < min(ENOUGH, len(mask.states)):
-        return Step(
-            "paint a few more slices, spread over the whole scan; confirm one where it is absent, "
-            "too",
-            ANNOTATE,
-        )
-    if not predicted:
-        return Step("start the training", TRAIN)
-    learnt = _learnt(session)
-    if learnt is not None and labelled >= learnt + ENOUGH:
-        return Step(f"{labelled - learnt} slices are new since the last training: train on", TRAIN)
-    if stopped_paying([score.dice for score in session.scores]) or not several:
-        return Step("more labels hardly change the masks: look through them and export", EXPORT)
-    if session.suggestions:
-        return Step("correct the slices marked ★ with the brush, and accept them", REVIEW)
-    states = mask.states
-    if np.isin(states, LABELLED).all():
-        return Step("every slice is labelled: export the mask", EXPORT)
-    return Step("look through the masks, correct and accept them, then export", REVIEW)
+def situation_of(session: Session) -> Situation:
+    """What there is at this moment."""
+    mask = session.mask
+    return Situation(
+        scan=session.image is not None,
+        busy=session.busy,
+        predicting=session.activity is Activity.PREDICTING,
+        states=None if mask is None else mask.states,
+        painted=mask is not None and bool(mask.areas.any()),
+        predicted=mask is not None and bool(mask.answer.said.any()),
+        learnt=_learnt(session),
+        dice=tuple(score.dice for score in session.scores),
+        suggested=bool(session.suggestions),
+    )
 
 
 def _learnt(session: Session) -> int | None:
@@ -123,7 +80,7 @@ class Guide(QWidget):
 
     def refresh(self) -> None:
         """Say what to do now."""
-        self._step = next_step(self._session)
+        self._step = next_step(situation_of(self._session))
         self.setVisible(self._step is not None and not self._hidden)
         if self._step is not None:
             self.label.say(f"Next: {self._step.text}")

@@ -8,6 +8,7 @@ from typing import Any
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_dim.engine.training.events import StepDone
+from napari_dim.gui.logic.labels_paying import verdict
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import note, while_alive
 
@@ -179,12 +180,6 @@ def _number(dice: float) -> str:
     return "not known yet" if math.isnan(dice) else f"{dice:.2f}"
 
 
-PAYS = 0.01
-"""Rise of the mean Dice from which more labels pay."""
-RECENT = 4
-"""Corrected slices that the last mean is taken over, and the one before."""
-
-
 class ScoreCurve(QWidget):
     """Dice of the masks that a person corrected or checked, against labelled slices."""
 
@@ -237,27 +232,6 @@ class ScoreCurve(QWidget):
 
     def _restyle(self, event: Any = None) -> None:
         _style(self._plot, self._session, "labelled slices", "Dice")
-
-
-def stopped_paying(dice: list[float]) -> bool:
-    """Whether more labels made the model no better of late, by the Dice of corrected slices."""
-    if len(dice) < 2 * RECENT:
-        return False
-    return sum(dice[-RECENT:]) - sum(dice[-2 * RECENT : -RECENT]) < PAYS * RECENT
-
-
-def verdict(dice: list[float]) -> str:
-    """What the Dice of the corrected slices, in order, says to the annotator."""
-    text = f"The model's Dice on the last slice you corrected or checked: {dice[-1]:.2f}."
-    if len(dice) < 2 * RECENT:
-        return text
-    if stopped_paying(dice):
-        return (
-            f"{text} The last {RECENT} were no better than the {RECENT} before: "
-            "more labels hardly pay."
-        )
-    late, early = sum(dice[-RECENT:]) / RECENT, sum(dice[-2 * RECENT : -RECENT]) / RECENT
-    return f"{text} It still learns: {late - early:+.2f} over the last {RECENT}."
 
 
 def _style(plot: Any, session: Session, bottom: str, left: str) -> None:
