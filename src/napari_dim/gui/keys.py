@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -47,24 +48,40 @@ HISTORY = (
 
 def do(session: Session, action: Action) -> None:
     """Carry out an action of the annotator: say what it did, or why it can't be done."""
-    try:
+    with told(session):
         session.say(action(session))
+
+
+@contextmanager
+def told(session: Session) -> Iterator[None]:
+    """Tell why something can't be done: in a toast, which is short and goes, and in the window."""
+    try:
+        yield
     except InputError as error:
         from napari.utils.notifications import show_warning
 
+        session.say(str(error))
         show_warning(str(error))
 
 
-def button_for(session: Session, title: str, action: Action) -> QPushButton:
-    """A button that carries out an action."""
+def button_for(session: Session, title: str, action: Action, tip: str) -> QPushButton:
+    """A button that carries out an action; its tip says what that does, and its key."""
     button = QPushButton(title)
+    button.setToolTip(tip + key_of(action))
     button.clicked.connect(lambda: do(session, action))
     return button
 
 
 def key_of(action: Action) -> str:
     """The key of an action, as it is written on its button's tip; empty without one."""
-    return next((f"  [{key.key}]" for key in KEYS if key.action is action), "")
+    return next((f"  [{key.key}]" for key in KEYS if _same(key.action, action)), "")
+
+
+def _same(one: Action, other: Action) -> bool:
+    """Whether two actions are one: `partial` makes a new object each time."""
+    if isinstance(one, partial) and isinstance(other, partial):
+        return (one.func, one.args, one.keywords) == (other.func, other.args, other.keywords)
+    return one is other
 
 
 def bind(viewer: Any, session: Session) -> None:

@@ -12,6 +12,7 @@ from napari.layers import Labels
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 from napari_dim.gui.background_task import Emit, Task
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.mask_files import save_array
 from napari_dim.gui.storage.mask_record import Recipe
@@ -61,7 +62,7 @@ class Exporting:
             If the session is busy.
         """
         exporting = cls(session, jobs)
-        what = "the mask" if len(jobs) == 1 else f"{len(jobs)} masks"
+        what = "the mask" if len(jobs) == 1 else counted(len(jobs), "mask")
         if len(jobs) == 1 and session.busy:  # A training need not end for one mask.
             exporting._aside = Task("exporting the mask", exporting)
             exporting._aside.start()
@@ -116,7 +117,7 @@ class Exporting:
         from napari.utils.notifications import show_info, show_warning
 
         session, jobs = self._session, self._jobs
-        text = f"Exported {self._done} of {len(jobs)} masks"
+        text = f"Exported {self._done} of {counted(len(jobs), 'mask')}"
         if jobs:
             text += f" into {jobs[0].path.parent}"
         if len(jobs) == 1 and self._last is not None:

@@ -200,5 +200,6 @@ class Predicting:
         if kept:
             from napari.utils.notifications import show_info
 
-            show_info(f"{len(kept)} slices that you labelled were left as they are")
+            were = "was left as it is" if len(kept) == 1 else "were left as they are"
+            show_info(f"{counted(len(kept), 'slice')} that you labelled {were}")
         session.predicted.emit(mask.layer)

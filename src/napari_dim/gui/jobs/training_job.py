@@ -39,7 +39,7 @@ from napari_dim.gui.layers.image_layers import (
 )
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import LiveScore
-from napari_dim.gui.logic.time_words import clock, left
+from napari_dim.gui.logic.time_words import clock, counted, left
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity
@@ -128,11 +128,13 @@ class Training:
         session = self._session
         if session.activity is not Activity.TRAINING or not self._cases:
             return
-        session.pending = None
+        before, session.pending = session.pending, None
         for place, part in enumerate(self._plan.parts):
             now = part.mask or session.mask_of(part.image)
             if now is not None and now.layer in session.viewer.layers:
                 self._join(place, part, now, but if now is mask else None)
+        if session.pending != before and session.history:
+            self._say_step(session.history[-1])  # the next step may be long in coming
 
     def _join(self, place: int, part: Part, mask: MaskLayer, but: int | None) -> None:
         states, areas = mask.states, mask.areas
@@ -250,7 +252,7 @@ class Training:
             case Relabelled():
                 notes = "".join(f". {note}" for note in event.notes)
                 count = sum(event.labelled.values())
-                session.note = f"{count} labelled slices now{notes}"
+                session.note = f"{counted(count, 'labelled slice')} now{notes}"
             case Recovered():
                 session.note = f"{event.problem}; {event.remedy}"
             case Checkpointed():
@@ -304,7 +306,8 @@ class Training:
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
         notes = (*event.notes, *self._plan.faults)
         self._session.note = ". ".join(notes)  # stays beside the steps
-        self._session.say(f"Starting: {labelled} labelled and {unlabelled} unlabelled slices")
+        rest = counted(unlabelled, "unlabelled slice")
+        self._session.say(f"Starting with {counted(labelled, 'labelled slice')} and {rest}")
 
     def _stepped(self, event: StepDone) -> None:
         session = self._session
@@ -312,6 +315,11 @@ class Training:
         if self._shown is not None and self._shown.stepped(event.step):
             self._compared(self._shown)
         self._phase = "Waiting for the next step"
+        self._say_step(event)
+        session.stepped.emit(event)
+
+    def _say_step(self, event: StepDone) -> None:
+        session = self._session
         if session.activity is Activity.TRAINING and not self.paused:
             text = f"Training: step {event.step}, {left(event)}"
             if event.time_left is not None and event.progress >= 1:
@@ -321,7 +329,6 @@ class Training:
             elif session.note:
                 text += f" · {session.note}"
             session.say(text, share=event.progress)
-        session.stepped.emit(event)
 
     def _preview(self, event: Preview) -> None:
         shown = self._shown

@@ -21,7 +21,6 @@ from napari_dim.gui.layers.napari_compat import (
 )
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.scan_mask import Act, ScanMask
-from napari_dim.states import SliceState
 
 STATES = "napari_dim_states"
 """Where a layer's metadata hold the states that its mask begins with, ``(slice,)``."""
@@ -124,33 +123,6 @@ class MaskLayer(ScanMask):
         self.make_room(masks.dtype)
         return super().take(numbers, masks)
 
-    def act(
-        self,
-        title: str,
-        states: Mapping[int, SliceState | None],
-        planes: Mapping[int, np.ndarray] | None = None,
-        *,
-        checked: bool = False,
-    ) -> Act:
-        """Change some slices as one act, as `ScanMask.act`.
-
-        Raises
-        ------
-        InputError
-            If the layer can only be looked at.
-        """
-        self._refuse_locked()
-        self._catch_up()
-        for plane in (planes or {}).values():
-            if plane.size and int(plane.max()) > np.iinfo(self.planes.dtype).max:
-                self.make_room(plane.dtype)
-        return super().act(title, states, planes, checked=checked)
-
-    def relabel(self, title: str, ids: Mapping[int, int]) -> Act | None:
-        """Give classes other ids, as `ScanMask.relabel`; errors as in `act`."""
-        self._refuse_locked()
-        return super().relabel(title, ids)
-
     def undo(self) -> Act | None:
         """Take back the last act; nothing in the middle of a stroke."""
         if stroke_goes_on(self.layer):
@@ -182,9 +154,20 @@ class MaskLayer(ScanMask):
             layer.data = self._data
             self.rebind(labels_array(layer))
 
-    def _refuse_locked(self) -> None:
+    def _prepare(self, planes: Mapping[int, np.ndarray]) -> None:
+        """Strokes come first; larger ids make room.
+
+        Raises
+        ------
+        InputError
+            If the layer can only be looked at.
+        """
         if why := why_locked(self.layer):
             raise InputError(why, where=self.layer.name)
+        self._catch_up()
+        for plane in planes.values():
+            if plane.size and int(plane.max()) > np.iinfo(self.planes.dtype).max:
+                self.make_room(plane.dtype)
 
     def _catch_up(self) -> None:
         """Strokes that napari has told of become acts."""

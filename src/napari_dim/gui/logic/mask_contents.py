@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import BY_HAND, LABELLED, SliceState
 
@@ -65,7 +66,7 @@ def words(states: np.ndarray) -> str:
     """How many slices come from whom, for people: by hand, accepted, the machine's, nobody's."""
     many = Counter(int(state) for state in states)
     hands = sum(many[state] for state in BY_HAND)
-    parts = [f"{hands} of {len(states)} slices labelled by a person"]
+    parts = [f"{hands} of {counted(len(states), 'slice')} labelled by a person"]
     for count, what in (
         (many[SliceState.ACCEPTED], "accepted unchanged"),
         (many[SliceState.MACHINE], "the machine's, seen by nobody"),

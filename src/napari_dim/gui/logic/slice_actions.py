@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.provenance import confirmed, taken_back
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.project.interpolation import between
@@ -70,8 +71,9 @@ def fill_between(mask: ScanMask) -> str:
     free = {n: plane for n, plane in found.items() if states[n] not in LABELLED}
     if not free:
         raise InputError("there is no slice without labels between labelled ones")
-    mask.act(f"fill {len(free)} slices", dict.fromkeys(free, SliceState.FILLED), free)
-    return f"Filled {len(free)} slices; look at each and confirm it. Ctrl-Z takes them back"
+    what = counted(len(free), "slice")
+    mask.act(f"fill {what}", dict.fromkeys(free, SliceState.FILLED), free)
+    return f"Filled {what}; look at each and confirm it. Ctrl-Z takes all back"
 
 
 def copy_nearest(mask: ScanMask, number: int) -> str:
@@ -93,8 +95,9 @@ def confirm_filled(mask: ScanMask) -> str:
     filled = [int(n) for n in np.flatnonzero(mask.states == SliceState.FILLED)]
     if not filled:
         raise InputError("no slice is filled in", hint="Press Fill between first")
-    mask.act(f"confirm {len(filled)} filled slices", dict.fromkeys(filled, SliceState.ACCEPTED))
-    return f"Confirmed {len(filled)} filled slices as they are"
+    what = counted(len(filled), "filled slice")
+    mask.act(f"confirm {what}", dict.fromkeys(filled, SliceState.ACCEPTED))
+    return f"Confirmed {what} as drawn"
 
 
 def machines(mask: ScanMask, numbers: Sequence[int] | None = None) -> list[int]:
@@ -121,7 +124,7 @@ def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
             "every slice is labelled already" if every else "this slice is labelled already",
             hint="Your own slices stay as they are",
         )
-    what = f"slice {found[0]}" if len(found) == 1 else f"{len(found)} slices"
+    what = f"slice {found[0]}" if len(found) == 1 else counted(len(found), "slice")
     mask.act(f"accept {what}", dict.fromkeys(found, SliceState.ACCEPTED))
     return f"Accepted {what}" + ("" if len(found) == 1 else "; Ctrl-Z takes them back")
 
@@ -129,7 +132,9 @@ def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
 def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
     """Keep the voxels of the machine's slices where a person trusts it; what else it found goes.
 
-    The slices become partial: nothing is said of the rest of them.
+    The slices become partial: nothing is said of the rest of them. What else the machine had
+    found there can't stay: it would be shown and exported beside what a person stands behind,
+    and a partial slice teaches all that is painted in it. How much went is said.
 
     Parameters
     ----------
@@ -143,17 +148,20 @@ def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
     InputError
         If there is nothing of it in slices without labels.
     """
-    planes = {}
+    planes, off = {}, 0
     for number in machines(mask):
-        kept = where[number] & (mask.planes[number] != 0)
+        there = mask.planes[number] != 0
+        kept = where[number] & there
         if kept.any():
             planes[number] = np.where(kept, mask.planes[number], 0)
+            off += int(np.count_nonzero(there & ~kept))
     if not planes:
         raise InputError(f"there is nothing to accept of {what} in slices without labels")
     mask.act(f"accept {what}", dict.fromkeys(planes, SliceState.PARTIAL), planes)
+    gone = f". {counted(off, 'other pixel')} of the machine's went there" if off else ""
     return (
-        f"Accepted {what} in {len(planes)} slices, which are partial now: only what is shown "
-        "there counts"
+        f"Accepted {what} in {counted(len(planes), 'slice')}; only what is shown there counts "
+        f"now{gone}. Ctrl-Z takes it back"
     )
 
 

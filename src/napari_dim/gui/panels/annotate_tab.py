@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from napari.layers import Image, Labels, Layer
@@ -17,12 +18,13 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.scan_shown import show_alone
-from napari_dim.gui.keys import button_for, do, key_of
+from napari_dim.gui.keys import button_for, do, told
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_place import why_not
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
+from napari_dim.gui.logic.time_words import class_words, counted
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
@@ -30,6 +32,7 @@ from napari_dim.gui.widgets.class_table import ClassTable
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
+from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
 
 NO_LABELS = "none yet: press New"
@@ -73,45 +76,61 @@ class AnnotateTab(QWidget):
         )
         self.searched.clicked.connect(self._on_searched)
 
-        self.confirm = button_for(session, "Confirm slice", slices.confirm)
-        self.confirm.setToolTip(
+        self.confirm = button_for(
+            session,
+            "Confirm slice",
+            slices.confirm,
             "This slice is labelled as it is; where nothing is painted, all of it is background, "
-            "which teaches the model too" + key_of(slices.confirm)
+            "which teaches the model too",
         )
-        self.partial = button_for(session, "Partial", slices.set_partial)
-        self.partial.setToolTip(
+        self.partial = button_for(
+            session,
+            "Partial",
+            slices.set_partial,
             "Only the painted pixels of this slice count: good for a large slice of which you "
-            "label a part" + key_of(slices.set_partial)
+            "label a part",
         )
-        self.untouched = button_for(session, "Undo mark", slices.set_untouched)
-        self.untouched.setToolTip(
-            "Take back “confirmed” or “partial”" + key_of(slices.set_untouched)
+        self.untouched = button_for(
+            session, "Undo mark", slices.set_untouched, "Take back “confirmed” or “partial”"
         )
         self.background = QPushButton("Background brush")
         self.background.setToolTip(
             "Paint what is certainly background in a partial slice; it is not part of the mask"
         )
         self.background.clicked.connect(self._on_background)
-        self.fill = button_for(session, "Fill between", slices.fill_between)
-        self.fill.setToolTip(
+        self.fill = button_for(
+            session,
+            "Fill between",
+            slices.fill_between,
             "Fill the empty slices between confirmed ones with the shapes in between. Your own "
-            "slices are left alone; confirm the filled ones after a look"
-            + key_of(slices.fill_between)
+            "slices are left alone; confirm the filled ones after a look",
         )
-        self.copy = button_for(session, "Copy nearest", slices.copy_nearest)
-        self.copy.setToolTip(
-            "Copy the labels of the nearest painted slice onto this one"
-            + key_of(slices.copy_nearest)
+        self.copy = button_for(
+            session,
+            "Copy nearest",
+            slices.copy_nearest,
+            "Copy the labels of the nearest painted slice onto this one",
         )
-        self.filled = button_for(session, "Confirm all filled", slices.confirm_filled)
-        self.filled.setToolTip("All slices that were filled or copied are right as they are")
-        self.before = button_for(session, "◀ labelled", lambda s: slices.step_labelled(s, -1))
-        self.before.setToolTip("Previous labelled slice  [,]")
-        self.after = button_for(session, "labelled ▶", lambda s: slices.step_labelled(s, 1))
-        self.after.setToolTip("Next labelled slice  [.]")
-        self.suggest = button_for(session, "★ Next", slices.next_suggested)
-        self.suggest.setToolTip(
-            "Go to the slice whose labels should help most" + key_of(slices.next_suggested)
+        self.filled = button_for(
+            session,
+            "Confirm all filled",
+            slices.confirm_filled,
+            "All slices that were filled or copied are right as they are",
+        )
+        self.before = button_for(
+            session,
+            "◀ labelled",
+            partial(slices.step_labelled, direction=-1),
+            "Previous labelled slice",
+        )
+        self.after = button_for(
+            session, "labelled ▶", partial(slices.step_labelled, direction=1), "Next labelled slice"
+        )
+        self.suggest = button_for(
+            session,
+            "★ Next",
+            slices.next_suggested,
+            "Go to the slice whose labels should help most",
         )
         self.state = FixedLines(2)
 
@@ -206,15 +225,12 @@ class AnnotateTab(QWidget):
     def _on_new(self) -> None:
         if self.image.layer is None:
             return
-        try:
+        with told(self.session):
             if why := self.session.autosave.refusal(self.image.layer):
                 raise InputError(why)
-            layer = add_layer(self.session.viewer, new_labels(self.image.layer))
-        except InputError as error:
-            from napari.utils.notifications import show_warning
+            self._paint_in(add_layer(self.session.viewer, new_labels(self.image.layer)))
 
-            show_warning(str(error))
-            return
+    def _paint_in(self, layer: Labels) -> None:
         self.labels.pick(layer)
         self.session.viewer.layers.selection.active = layer
         layer.mode = "paint"
@@ -223,14 +239,10 @@ class AnnotateTab(QWidget):
         mask = self.session.mask
         if mask is None:
             return
-        try:
+        with told(self.session):  # a layer may be there to be looked at alone
             mask.relabel(
                 f"class {old} becomes {new}" if new else f"class {old} is erased", {old: new}
             )
-        except InputError as error:  # a layer that can only be looked at
-            from napari.utils.notifications import show_warning
-
-            show_warning(str(error))
 
     def _on_class(self, class_id: int) -> None:
         layer = self.labels.layer
@@ -243,11 +255,8 @@ class AnnotateTab(QWidget):
         if mask is None:
             return
         count = class_added(mask.layer, mask.labelled, before)
-        if count:
-            self.session.say(
-                f"Until you confirm them once more, the {count} slices labelled before don't "
-                "teach where the new class is not"
-            )
+        if text := class_words(count, training=self.session.activity is Activity.TRAINING):
+            self.session.say(text)
         self._say_slice()
 
     def _on_searched(self) -> None:
@@ -290,12 +299,8 @@ class AnnotateTab(QWidget):
         states = mask.states
         searched = searched_in(mask.layer)
         self.searched.setVisible(bool(searched))
-        one = len(searched) == 1
-        self.searched.setText(
-            "1 older slice is complete, too"
-            if one
-            else f"{len(searched)} older slices are complete, too"
-        )
+        complete_ones = "is complete" if len(searched) == 1 else "are complete"
+        self.searched.setText(f"{counted(len(searched), 'older slice')} {complete_ones}, too")
         if number >= len(states):
             return
         self.classes.notice(mask.planes[number])

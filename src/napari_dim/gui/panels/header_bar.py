@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxL
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
@@ -100,7 +101,7 @@ class Header(QWidget):
         self.case.setToolTip(name)
         notes = self._notes()
         self.notes.setVisible(bool(notes))
-        self.notes.setText(f"{len(notes)} note{'s' if len(notes) > 1 else ''}")
+        self.notes.setText(counted(len(notes), "note"))
         self.notes.setToolTip("\n".join(("Decided when this scan was read:", *notes)))
         self._show_solid()
         activity = self.session.activity

@@ -22,10 +22,11 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
-from napari_dim.gui.keys import button_for, do, key_of
+from napari_dim.gui.keys import button_for, do
 from napari_dim.gui.layers.image_layers import PLACE, add_layer
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.mask_contents import words
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
 from napari_dim.gui.session import Session
@@ -52,34 +53,41 @@ class ReviewTab(QWidget):
         self.list.setToolTip("The slices whose correction should help most; click to go there")
         self.list.setWordWrap(True)
         self.list.itemClicked.connect(self._on_suggested)
-        self.accept = button_for(session, "Accept slice", slices.accept_slice)
-        self.accept.setToolTip(
+        self.accept = button_for(
+            session,
+            "Accept slice",
+            slices.accept_slice,
             "The machine is right in this slice: its mask counts as it is; "
-            "then go to the next suggestion. A slice that you correct counts by itself"
-            + key_of(slices.accept_slice)
+            "then go to the next suggestion. A slice that you correct counts by itself",
         )
-        self.reject = button_for(session, "Reject slice", slices.reject_slice)
-        self.reject.setToolTip(
-            "Empty the machine's mask of this slice; later ones leave it alone"
-            + key_of(slices.reject_slice)
+        self.reject = button_for(
+            session,
+            "Reject slice",
+            slices.reject_slice,
+            "Empty the machine's mask of this slice; later ones leave it alone",
         )
-        self.following = button_for(session, "★ Next", slices.next_suggested)
-        self.following.setToolTip("Go to the next suggested slice" + key_of(slices.next_suggested))
+        self.following = button_for(
+            session, "★ Next", slices.next_suggested, "Go to the next suggested slice"
+        )
         self.all = QPushButton("Accept all…")
         self.all.setToolTip(
             "The machine's masks of all slices without labels become labels as they are. "
             "Ctrl-Z takes all of it back"
         )
         self.all.clicked.connect(self._on_all)
-        self.newest = button_for(session, "Take newest", slices.take_newest)
-        self.newest.setToolTip(
+        self.newest = button_for(
+            session,
+            "Take newest",
+            slices.take_newest,
             "This slice shows the machine's newest answer again, whatever was said or drawn in "
-            "it. Ctrl-Z brings yours back"
+            "it. Ctrl-Z brings yours back",
         )
-        self.beside = button_for(session, "Compare with newest", slices.show_answer)
-        self.beside.setToolTip(
+        self.beside = button_for(
+            session,
+            "Compare with newest",
+            slices.show_answer,
             "Show the machine's newest answer as outlines in a locked layer beside the mask; "
-            "once more hides it"
+            "once more hides it",
         )
         self.outlines = QCheckBox("the machine's slices as outlines")
         self.outlines.setToolTip("Slices that nobody has looked at yet look different at a glance")
@@ -89,8 +97,9 @@ class ReviewTab(QWidget):
         self.classes.setToolTip("Which class to accept")
         self.accept_class = QPushButton("Accept class")
         self.accept_class.setToolTip(
-            "What is predicted of this class becomes labels in all slices without labels; "
-            "these slices are partial then"
+            "What the machine found of this class becomes labels, in all slices that nobody has "
+            "labelled. Whatever else it found in these slices goes from the mask: they are "
+            "partial then, and only what is shown in them counts. Ctrl-Z takes it back"
         )
         self.accept_class.clicked.connect(self._on_class)
         self.share = QDoubleSpinBox()
@@ -100,8 +109,9 @@ class ReviewTab(QWidget):
         self.share.setToolTip("How sure the model must be")
         self.surer = QPushButton("Accept where surer")
         self.surer.setToolTip(
-            "What the model is surer of than this becomes labels in all slices without labels; "
-            "these slices are partial then"
+            "What the model is surer of than this becomes labels, in all slices that nobody has "
+            "labelled. What it is less sure of there goes from the mask: these slices are "
+            "partial then, and only what is shown in them counts. Ctrl-Z takes it back"
         )
         self.surer.clicked.connect(
             lambda: do(self.session, lambda s: slices.accept_surer(s, self.share.value()))
@@ -219,8 +229,9 @@ class ReviewTab(QWidget):
 
 def _sure(parent: QWidget, count: int) -> bool:
     question = (
-        f"Accept {count} slice{'' if count == 1 else 's'} of the machine's, unseen by a person? "
-        "They count as labels from then on, and are shown as accepted unchanged. "
+        f"Accept {counted(count, 'slice')} of the machine's, unseen by a person? "
+        f"{'It counts' if count == 1 else 'They count'} as labels from then on, shown as accepted "
+        "unchanged. "
         "One Ctrl-Z takes all of it back."
     )
     buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No

@@ -241,8 +241,9 @@ class ScanMask:
         checked
             Whether a person says deliberately that the machine was right.
         """
-        self.look([*states, *(planes or {})])
         planes = planes or {}
+        self._prepare(planes)
+        self.look([*states, *planes])
         before = {int(n): self._side(n, self.planes[n]) for n in {**states, **planes}}
         for number, was in before.items():
             if number in planes:
@@ -268,6 +269,7 @@ class ScanMask:
 
         States stay as they are, but a painted or partial slice that is empty then is nobody's.
         """
+        self._prepare({})
         self.look()
         old = np.array(sorted(ids))
         numbers = [n for n, plane in enumerate(self.planes) if np.isin(plane, old).any()]
@@ -334,6 +336,9 @@ class ScanMask:
         """Do again what `undo` took back last, if nothing was done since."""
         self.look(self._undone[-1].before if self._undone else ())
         return self._step(self._undone, self._done, undo=False)
+
+    def _prepare(self, planes: Mapping[int, np.ndarray]) -> None:
+        """An act that writes these slices is about to begin: for those who keep the voxels."""
 
     def _step(self, acts: deque[Act], others: deque[Act], *, undo: bool) -> Act | None:
         if not acts:

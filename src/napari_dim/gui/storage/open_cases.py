@@ -20,6 +20,7 @@ from napari_dim.gui.layers.image_layers import (
     new_labels,
 )
 from napari_dim.gui.layers.locked_layer import lock
+from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.storage.last_model import doubts_back
 from napari_dim.gui.storage.layer_notes import labels_from, take_over
 from napari_dim.io.hashing import hash_ahead
@@ -212,7 +213,7 @@ def _words(layer: Labels, found: Recovered) -> str:
     """What was read of a layer, for the user."""
     labelled = sum(int(state) in LABELLED for state in found.note.states)
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
-    text = f"“{layer.name}” with {painted} painted slice{'' if painted == 1 else 's'}"
+    text = f"“{layer.name}” with {counted(painted, 'painted slice')}"
     if found.note.states:
         text += f", {labelled} labelled" if labelled != painted else ""  # empty ones, too
     if found.damaged:

@@ -33,6 +33,7 @@ from napari_dim.gui.layers.layer_classes import (
 )
 from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.gui.layers.searched_classes import renumbered
+from napari_dim.gui.logic.time_words import counted
 
 
 class _Swatch(QStyledItemDelegate):
@@ -235,7 +236,7 @@ class ClassTable(QWidget):
         box = QMessageBox(self)
         box.setWindowTitle("Remove the class?")
         box.setText(
-            f"“{gone.name}” is painted in {slices} slice{'' if slices == 1 else 's'}. What is to "
+            f"“{gone.name}” is painted in {counted(slices, 'slice')}. What is to "
             "become of it? Ctrl-Z brings it back."
         )
         erase = box.addButton("Erase it", QMessageBox.ButtonRole.DestructiveRole)

@@ -1,0 +1,48 @@
+"""Numbers of things, and what is said of a class that comes late."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_dim.gui.logic import slice_actions as acts
+from napari_dim.gui.logic.mask_contents import words
+from napari_dim.gui.logic.time_words import class_words, counted
+from napari_dim.gui.state.scan_mask import ScanMask
+from napari_dim.states import SliceState
+
+
+def test_one_thing_is_no_several():
+    assert counted(1, "slice") == "1 slice"
+    assert counted(0, "slice") == "0 slices"
+    assert "of 1 slice labelled" in words(np.array([SliceState.PAINTED]))
+    mask = ScanMask(np.zeros((3, 4, 4), np.uint8))
+    mask.planes[[0, 2], 1:3, 1:3] = 1
+    mask.look()
+    said = acts.fill_between(mask)
+    assert "Filled 1 slice;" in said
+    assert "1 filled slice" in acts.confirm_filled(mask)
+
+
+def test_a_late_class_is_told_with_what_learns_it():
+    assert class_words(0, training=False) == ""
+    assert "the slice labelled before doesn't teach" in class_words(1, training=False)
+    assert "confirm them once more, the 3 slices" in class_words(3, training=False)
+    running = class_words(2, training=True)
+    assert running.startswith("The training that runs doesn't learn the new class")
+
+
+def test_accepting_a_class_says_what_goes_and_one_undo_brings_it_back():
+    mask = ScanMask(np.zeros((2, 4, 4), np.uint8))
+    said = np.zeros((2, 4, 4), np.uint8)
+    said[:, 0, :2], said[0, 1, :3] = 1, 2
+    mask.take(np.arange(2), said)
+    text = acts.accept_where(mask, mask.planes == 1, "class 1")
+    assert "in 2 slices" in text
+    assert "3 other pixels of the machine's went" in text
+    assert not (mask.planes == 2).any()
+    assert list(mask.states) == [SliceState.PARTIAL] * 2
+    mask.undo()
+    np.testing.assert_array_equal(mask.planes, said)
+    # Where nothing else was found, nothing is said to go.
+    mask.take(np.arange(2), np.where(said == 2, 0, said))
+    assert "went" not in acts.accept_where(mask, mask.planes == 1, "class 1")
