@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import nibabel as nib
 import numpy as np
@@ -45,6 +46,13 @@ def test_opened_scan_shows_its_voxels_in_mm(viewer, nifti):
     assert current_slice(viewer, layer) == 7
 
 
+def records_written():
+    """Records are written in the background: the window doesn't wait for hashes."""
+    for thread in threading.enumerate():
+        if thread.name == "record":
+            thread.join(20)
+
+
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nii"])
 def test_labels_saved_by_napari_lie_exactly_on_their_scan(viewer, nifti, tmp_path, suffix):
     (image,) = viewer.open(nifti, plugin=PLUGIN)
@@ -57,9 +65,12 @@ def test_labels_saved_by_napari_lie_exactly_on_their_scan(viewer, nifti, tmp_pat
     labels.data[2, 3, 4] = 300
     out = tmp_path / f"mine{suffix}"
     assert [str(path) for path in labels.save(str(out))] == [str(out)]
+    records_written()
     record = json.loads(out.with_name(f"{out.name}.json").read_text())
     assert record["mask"]["file"] == out.name
     assert len(record["image"]["sha256"]) == 64
+    assert record["geometry"]["written"] == "where the scan's file says"
+    np.testing.assert_allclose(record["geometry"]["affine"], nib.load(nifti).affine)
     saved, source = nib.load(out), nib.load(nifti)
     np.testing.assert_array_equal(saved.affine, source.affine)
     assert saved.shape == source.shape
@@ -78,6 +89,7 @@ def test_several_labels_become_several_files(viewer, nifti, tmp_path):
     viewer.layers.selection = {first, second}
     paths = viewer.layers.save(str(tmp_path / "all.nii.gz"), selected=True)
     assert sorted(p.name for p in tmp_path.glob("all*.gz")) == ["all_a-b.nii.gz", "all_c.nii.gz"]
+    records_written()
     assert sorted(p.name for p in tmp_path.glob("all*.json")) == [
         "all_a-b.nii.gz.json",
         "all_c.nii.gz.json",

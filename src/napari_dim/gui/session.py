@@ -12,7 +12,13 @@ from psygnal import Signal
 
 from napari_dim.engine.training.events import StepDone
 from napari_dim.gui.layers.answer_layer import is_answer
-from napari_dim.gui.layers.image_layers import add_layer, current_slice, go_to_slice, new_labels
+from napari_dim.gui.layers.image_layers import (
+    add_layer,
+    current_slice,
+    go_to_slice,
+    new_labels,
+    number_like,
+)
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.machine_outlines import show_outline
 from napari_dim.gui.layers.mask_layer import MaskLayer
@@ -126,6 +132,7 @@ class Session(Work):
         events.removed.connect(self._on_removed)
         events.reordered.connect(self._on_layers)
         viewer.dims.events.point.connect(self._outline)
+        viewer.dims.events.range.connect(self._number)
         self.slices_changed.connect(self._outline)
         self.scans.changed.connect(self._on_slices)
         self.scans.moved.connect(self._on_moved)
@@ -154,6 +161,7 @@ class Session(Work):
             self.scans.pair(image, labels)
         for layer in [layer for layer in self.viewer.layers if is_answer(layer)]:
             self.viewer.layers.remove(layer)  # it belongs to another scan
+        self._number()
         self.case_changed.emit()
         self.slices_changed.emit()
 
@@ -245,12 +253,14 @@ class Session(Work):
         """Count a panel that shows this session."""
         self._panels += 1
 
-    def panel_closed(self) -> None:
-        """When the last panel is gone, background work ends."""
+    def panel_closed(self) -> bool:
+        """When the last panel is gone, background work ends; returns whether it was the last."""
         self._panels -= 1
-        if self._panels <= 0:
-            self.autosave.flush()
-            self.end()
+        if self._panels > 0:
+            return False
+        self.autosave.flush()
+        self.end()
+        return True
 
     def outline(self, wanted: bool) -> None:
         """Show the machine's slices as outlines, or as areas like a person's."""
@@ -262,6 +272,11 @@ class Session(Work):
         if mask is not None and mask.layer in self.viewer.layers:
             number = current_slice(self.viewer, mask.layer)
             show_outline(mask, number, wanted=self.outlined)
+
+    def _number(self, event: Any = None) -> None:
+        """Slices are counted as in the scan that is worked on."""
+        if self.image is not None and self.viewer.dims.ndisplay == 2:
+            number_like(self.viewer, self.image)
 
     def _on_slices(self) -> None:
         self.slices_changed.emit()

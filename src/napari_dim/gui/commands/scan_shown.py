@@ -1,4 +1,4 @@
-"""One scan at a time on the screen, of several that are open."""
+"""One scan at a time on the screen, of several that are open, and no mask beneath another scan."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from napari.layers import Image, Labels, Layer
 from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.session import Session
+
+
+def below_masks(session: Session, image: Layer) -> None:
+    """Put a scan that was just opened beneath all masks: it must not cover what is painted."""
+    layers = session.viewer.layers
+    if image not in layers:
+        return
+    masks = [layers.index(one) for one in layers if session.scans.known_mask(one) is not None]
+    if masks and layers.index(image) > min(masks):
+        selected = layers.selection.active
+        layers.move(layers.index(image), min(masks))
+        layers.selection.active = selected
 
 
 def show_alone(session: Session, image: Layer) -> None:

@@ -220,6 +220,22 @@ def go_to_slice(viewer: Any, layer: Layer, number: int) -> None:
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(world[0]))
 
 
+def number_like(viewer: Any, layer: Layer) -> None:
+    """Let napari's slider count the slices of this layer, whatever else is open.
+
+    napari counts from the first slice of all layers to the last, hidden ones too.
+    """
+    if layer.ndim < 3 or layer not in viewer.layers:
+        return
+    axis = viewer.dims.ndim - layer.ndim
+    low, high = (float(corner[0]) for corner in layer.extent.world)
+    wanted = (low, high, float(layer.extent.step[0]))
+    ranges = [tuple(one) for one in viewer.dims.range]
+    if not np.allclose(ranges[axis], wanted):
+        ranges[axis] = wanted
+        viewer.dims.range = tuple(ranges)
+
+
 def contrast(array: np.ndarray) -> tuple[float, float]:
     """Contrast limits: the 0.5th and 99.5th percentile, apart from each other."""
     if not isinstance(array, np.ndarray):

@@ -8,10 +8,12 @@ from napari.layers import Labels, Layer
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import (
     KEY,
+    PLACE,
     Source,
     in_place_of,
     labels_array,
     layer_source,
+    placement,
     spatial_shape,
 )
 from napari_dim.io.geometry import Fit, fit, lay_ids
@@ -88,6 +90,49 @@ def lay_onto(labels: Labels, image: Layer) -> tuple[str, ...]:
     labels.data = np.array(ids[0] if source.flat else ids, order="C")
     labels.metadata = {**labels.metadata, KEY: source}
     return notes
+
+
+def move_with(labels: Labels, image: Layer) -> None:
+    """Show a mask where its scan is shown by now.
+
+    A scan that knows its file stays in the place that the file says, however it is shown; any
+    other lies where it is shown, and so does its mask from now on.
+    """
+    if labels.ndim != image.ndim:
+        return
+    for name in PLACE:
+        value = getattr(image, name)
+        if not _same(getattr(labels, name), value):
+            setattr(labels, name, value)
+    if not isinstance(image.metadata.get(KEY), Source):
+        labels.metadata[KEY] = layer_source(image)
+
+
+def place_words(labels: Layer) -> tuple[str, bool]:
+    """Whose geometry a mask is written with and why, and whether the window shows it elsewhere."""
+    source = layer_source(labels)
+    if source.path is None:
+        return "where the window shows the scan, which knows no file", False
+    shown = placement(source, labels.ndim)
+    plain = Labels(np.zeros((1,) * labels.ndim, np.uint8), scale=shown["scale"],
+                   translate=shown["translate"])  # fmt: skip
+    ends = ((0,) * labels.ndim, (1,) * labels.ndim)
+    moved = not all(
+        np.allclose(labels.data_to_world(at), plain.data_to_world(at), atol=1e-4) for at in ends
+    )
+    if moved:
+        return (
+            "where the scan's file says; the window shows the scan elsewhere since its scale or "
+            "place was changed there, which is not written",
+            True,
+        )
+    return "where the scan's file says", False
+
+
+def _same(one: object, other: object) -> bool:
+    if hasattr(other, "affine_matrix"):
+        return np.array_equal(one.affine_matrix, other.affine_matrix)  # type: ignore[attr-defined]
+    return np.array_equal(np.asarray(one), np.asarray(other))
 
 
 def _found(labels: Layer, image: Layer) -> tuple[Fit, Source]:

@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.mask_layer import MaskLayer
-from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, why_not
+from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, move_with, why_not
 
 
 class OpenScans:
@@ -40,6 +40,7 @@ class OpenScans:
             weakref.WeakKeyDictionary()
         )
         self._masks: weakref.WeakKeyDictionary[Layer, MaskLayer] = weakref.WeakKeyDictionary()
+        self._followed: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._told: weakref.WeakSet[Labels] = weakref.WeakSet()
 
     @property
@@ -69,8 +70,12 @@ class OpenScans:
         return all(layer is not ours for ours in self.doubts.values())
 
     def pair(self, image: Layer, labels: Labels) -> None:
-        """Remember that the mask of a scan is in a layer."""
+        """Remember that the mask of a scan is in a layer; from now on it moves with the scan."""
         self._pairs[image] = weakref.ref(labels)
+        if image not in self._followed:
+            self._followed.add(image)
+            for name in ("scale", "translate", "rotate", "shear", "affine", "units"):
+                getattr(image.events, name).connect(self._on_placed)
 
     def labels_of(self, image: Layer) -> Labels | None:
         """The layer that a scan was labelled in last, if it is still open."""
@@ -149,6 +154,11 @@ class OpenScans:
         if notes:
             show_info("\n".join(f"{labels.name}: {note}" for note in notes))
         return labels
+
+    def _on_placed(self, event: Any) -> None:
+        labels = self.labels_of(event.source)
+        if labels is not None:
+            move_with(labels, event.source)
 
     def _on_changed(self) -> None:
         self.changed.emit()

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.jobs.export_job import Exporting, Job
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.mask_place import place_words
 from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, LAYER, SHOWN, contents, exported
 from napari_dim.gui.logic.site_check import check_sites
 from napari_dim.gui.session import Session
@@ -116,6 +117,8 @@ class ExportTab(QWidget):
             ready = self.layer.layer is not None if whole else True
             if ready and not several and (why := self._unfit()):
                 text, ready = why, False
+            elif ready and not several:
+                text = " ".join(filter(None, (text, self._moved())))
         except InputError as error:
             text, ready = str(error), False
         self.text.setText(text)
@@ -222,6 +225,12 @@ class ExportTab(QWidget):
         if self.form in ("stl", "stl-smooth") and source.grid.unit != "mm":
             return "A picture without a physical size has no surface in mm. Choose PNG or TIFF."
         return ""
+
+    def _moved(self) -> str:
+        """Whose geometry is written, where the window shows the scan elsewhere."""
+        layer = self._target()
+        where, moved = ("", False) if layer is None else place_words(layer)
+        return f"The mask is written {where}." if moved else ""
 
     def _include(self) -> str:
         chosen = self.include.currentText()

@@ -10,7 +10,7 @@ from napari.layers import Image, Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from napari_dim.gui.commands.scan_shown import show_alone
+from napari_dim.gui.commands.scan_shown import below_masks, show_alone
 from napari_dim.gui.keys import do
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.fixed_lines import FixedLines
@@ -34,6 +34,7 @@ class MessageLine(QWidget):
         self.session = session
         self._said = 0.0
         self._new: weakref.ref[Layer] | None = None
+        self._opened: list[weakref.ref[Layer]] = []
         self._known: Image | None = session.image
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
@@ -102,18 +103,25 @@ class MessageLine(QWidget):
     def _on_inserted(self, event: Any) -> None:
         """Offer a scan that was opened while another is worked on."""
         layer = event.value
-        if self._known is None or not isinstance(layer, Image) or not layer.visible:
+        if self._known is None or not isinstance(layer, Image):
             return
         if not self.session.scans.is_scan(layer):
+            return
+        self._opened.append(weakref.ref(layer))
+        self._soon.start()
+        if not layer.visible:
             return
         if self._offered() is None:  # of several channels or scans, the first
             self._new = weakref.ref(layer)
             self.take.setToolTip(f"Label and segment {layer.name}; what you did is kept")
-        self._soon.start()
 
     def _settle(self) -> None:
         """After all that was opened at once is there."""
         self._known = self.session.image
+        opened, self._opened = self._opened, []
+        for layer in (ref() for ref in opened):
+            if layer is not None:
+                below_masks(self.session, layer)
         self.refresh()
 
     def _on_case(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import napari.viewer
@@ -163,9 +164,7 @@ def slice_count(image: Any) -> int:
 
 
 def _closed(session: Any, question: CloseQuestion) -> None:
-    session.panel_closed()
     question.forget()
-    try:
-        keys.unbind(session.viewer)
-    except RuntimeError:  # The viewer went first.
-        return
+    if session.panel_closed():
+        with suppress(RuntimeError):  # The viewer went first.
+            keys.unbind(session.viewer)

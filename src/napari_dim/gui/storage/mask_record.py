@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from napari_dim.config import read_settings_file
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.layer_classes import classes_of
+from napari_dim.gui.layers.mask_place import place_words
 from napari_dim.gui.session import Session
 from napari_dim.io import hash_file, write_text_atomically
 from napari_dim.states import BY_HAND, SliceState
@@ -57,15 +59,26 @@ class Recipe:
         return beside
 
 
-def write_record(session: Session, layer: Labels, written: Path, states: np.ndarray | None) -> Path:
-    """Write the record of a mask that was saved; returns where.
+def write_record(
+    session: Session, layer: Labels, written: Path, states: np.ndarray | None
+) -> threading.Thread:
+    """Write the record of a mask that was saved; in the background, as it takes reading files.
 
-    Raises
-    ------
-    InputError
-        If it can't be written.
+    A fault is told. Python waits for it at its end.
     """
-    return recipe_of(session, layer, states).write(written)
+    recipe = recipe_of(session, layer, states)
+
+    def work() -> None:
+        try:
+            recipe.write(written)
+        except InputError as error:
+            from napari.utils.notifications import show_warning
+
+            show_warning(str(error))
+
+    thread = threading.Thread(target=work, name="record")
+    thread.start()
+    return thread
 
 
 def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Recipe:
@@ -83,6 +96,13 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
         "classes": [
             {"id": info.id, "name": info.name, "colour": info.colour} for info in classes_of(layer)
         ],
+    }
+    grid = source.grid
+    record["geometry"] = {
+        "written": place_words(layer)[0],
+        "file_shape": [int(n) for n in grid.file_shape],
+        "affine": [[float(value) for value in row] for row in grid.file_affine],
+        "unit": grid.unit,
     }
     if states is not None:
         names = {int(state): state.name.lower() for state in SliceState}

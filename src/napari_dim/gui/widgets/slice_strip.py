@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
+from qtpy.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPolygonF,
+)
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from napari_dim.states import FREE, SliceState
@@ -47,6 +58,8 @@ DOUBT = "#D55E00"
 STAR = "#F0E442"
 STAR_EDGE = "#7A6A00"
 LEAST_BAR = 3
+LEAST_LETTER = 8
+"""Pixels of the smallest letters that can be read."""
 FAINT = 0.22
 """How much of the text's colour the ground of a cell has: seen on dark and light windows."""
 
@@ -135,7 +148,8 @@ class SliceStrip(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         width, line = self.width() / count, self._line
-        letters = width >= self.fontMetrics().horizontalAdvance("m") + 2
+        small = self._fitting(width)
+        letters = small is not None
         top, bottom = 13.0, self.height() - line - (line if letters else 2.0)
         largest = max(float(slices.areas.max()), 1.0)
         text = self.palette().color(QPalette.ColorRole.WindowText)
@@ -153,7 +167,8 @@ class SliceStrip(QWidget):
             if state != SliceState.UNTOUCHED:
                 bar = QRectF(left, bottom - height, wide, height)
                 painter.fillRect(bar, QColor(COLOURS[state]))
-            if letters:
+            if small is not None:
+                painter.setFont(small)
                 painter.setPen(text)
                 place = QRectF(left, bottom, wide, line)
                 painter.drawText(place, Qt.AlignmentFlag.AlignCenter, LETTERS[state])
@@ -169,18 +184,29 @@ class SliceStrip(QWidget):
         painter.setPen(QPen(text, 1.6))
         painter.drawRect(QRectF(middle - half, top - 1, 2 * half, bottom - top + 2))
 
+    def _fitting(self, width: float) -> QFont | None:
+        """A font in which a letter fits into a cell; None where none could be read."""
+        font = QFont(self.font())
+        size = QFontInfo(font).pixelSize()
+        while QFontMetrics(font).horizontalAdvance("m") > width - 1:
+            size -= 1
+            if size < LEAST_LETTER:
+                return None
+            font.setPixelSize(size)
+        return font
+
     def _draw_numbers(self, painter: QPainter, width: float, text: QColor) -> None:
         """Numbers of slices as on a ruler, and that of the slice on the screen in bold."""
         count, line = len(self._slices.states), self._line
         metrics = self.fontMetrics()
-        room = metrics.horizontalAdvance(str(count)) + 10
+        room = metrics.horizontalAdvance(str(count)) + 4
         every = next(n for n in _ruler() if n * width >= room)
         top = self.height() - line
         font, bold = QFont(self.font()), QFont(self.font())
         bold.setBold(True)
 
         def draw(number: int, font: QFont) -> QRectF:
-            wide = metrics.horizontalAdvance(str(number)) + 8
+            wide = metrics.horizontalAdvance(str(number)) + 3
             middle = (number + 0.5) * width
             left = min(max(middle - wide / 2, 0.0), self.width() - wide)
             painter.setFont(font)
