@@ -135,6 +135,9 @@ class Note(_Frozen):
     touched
         Of a mask, slices without a state that a person emptied; of a prediction, those that a
         person changed.
+    scores
+        Slice number -> how many slices were labelled when a person corrected or checked what
+        the machine had said of it, and the Dice of that.
     grid, place
         Where the layer lies.
     """
@@ -148,5 +151,8 @@ class Note(_Frozen):
     slice: int = Field(default=0, ge=0, lt=2**31)
     searched: dict[int, tuple[int, ...]] = Field(default={}, max_length=1_000_000)
     touched: tuple[int, ...] = Field(default=(), max_length=1_000_000)
+    scores: dict[int, tuple[int, Annotated[float, Field(ge=0, le=1)]]] = Field(
+        default={}, max_length=1_000_000
+    )
     grid: GridNote | None = None
     place: Place | None = None

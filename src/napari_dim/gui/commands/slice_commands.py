@@ -10,6 +10,7 @@ import numpy as np
 from napari_dim.engine.inference.suggest import Doubts, suggest
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.answer_layer import answer_data, answer_layer, is_answer
+from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, current_slice, go_to_slice
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.searched_classes import complete
@@ -48,8 +49,9 @@ def redo(session: Session) -> str:
 def confirm(session: Session) -> str:
     """The slice on the screen is right as it is; an empty one holds background alone."""
     mask, number = _mask(session), current(session)
-    complete(mask.layer, [number])
-    return slice_actions.confirm(mask, number)
+    with one_step(mask, f"confirm slice {number}"):
+        complete(mask.layer, [number])
+        return slice_actions.confirm(mask, number)
 
 
 def set_partial(session: Session) -> str:

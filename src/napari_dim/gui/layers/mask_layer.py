@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
+from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_dim.errors import InputError
@@ -20,12 +21,14 @@ from napari_dim.gui.layers.napari_compat import (
     stroke_goes_on,
 )
 from napari_dim.gui.state.answer import Answer
-from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.gui.state.scan_mask import Act, ScanMask, Score
 
 STATES = "napari_dim_states"
 """Where a layer's metadata hold the states that its mask begins with, ``(slice,)``."""
 LEFT = "napari_dim_left"
 """Where they hold the slices that a person emptied, `ScanMask.left`."""
+SCORES = "napari_dim_scores"
+"""Where they hold the scores of an earlier day: tuples of slice, labelled slices, Dice."""
 BRUSH = "napari_dim_background"
 """Where they hold the id that paints background in partial slices."""
 
@@ -44,6 +47,9 @@ class MaskLayer(ScanMask):
         The layer; not kept alive.
     """
 
+    renamed = Signal(object)
+    """The mask itself, where undoing changed what is kept beside its voxels."""
+
     def __init__(self, layer: Labels) -> None:
         if not isinstance(layer.data, np.ndarray):
             layer.data = np.array(layer.data)  # Strokes need memory to go into.
@@ -54,6 +60,7 @@ class MaskLayer(ScanMask):
         self._through = False
         super().__init__(labels_array(layer), layer.metadata.get(STATES))
         self.leave(layer.metadata.get(LEFT, ()))
+        self.remember(Score(*one) for one in layer.metadata.get(SCORES, ()))
         layer.events.paint.connect(self._on_paint)
         layer.events.set_data.connect(self._on_data)
         self.wrote.connect(self._on_wrote)
@@ -168,6 +175,15 @@ class MaskLayer(ScanMask):
         for plane in planes.values():
             if plane.size and int(plane.max()) > np.iinfo(self.planes.dtype).max:
                 self.make_room(plane.dtype)
+
+    def _swap_beside(self, kept: Mapping[str, object]) -> Mapping[str, object]:
+        known = self.layer.metadata
+        now = {key: known.get(key) for key in kept}
+        known.update(kept)
+        for key in [key for key, value in kept.items() if value is None]:
+            del known[key]
+        self.renamed.emit(self)
+        return now
 
     def _catch_up(self) -> None:
         """Strokes that napari has told of become acts."""

@@ -10,6 +10,7 @@ from psygnal import Signal
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.answer_layer import is_answer
+from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, move_with, why_not
 
@@ -130,6 +131,7 @@ class OpenScans:
             mask = MaskLayer(labels)
             mask.changed.connect(self._on_changed)
             mask.moved.connect(self._on_moved)
+            mask.renamed.connect(self._on_renamed)
             self._masks[labels] = mask
         return self._masks[labels]
 
@@ -159,6 +161,9 @@ class OpenScans:
         labels = self.labels_of(event.source)
         if labels is not None:
             move_with(labels, event.source)
+
+    def _on_renamed(self, mask: MaskLayer) -> None:
+        set_classes(mask.layer, classes_of(mask.layer))
 
     def _on_changed(self) -> None:
         self.changed.emit()

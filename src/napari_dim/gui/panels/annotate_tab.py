@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.scan_shown import show_alone
 from napari_dim.gui.keys import button_for, do, told
+from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_place import why_not
@@ -65,7 +67,7 @@ class AnnotateTab(QWidget):
             "Make an empty mask for this scan and start painting; a scan has one mask"
         )
         self.new.clicked.connect(self._on_new)
-        self.classes = ClassTable()
+        self.classes = ClassTable(self._step)
         self.classes.picked.connect(self._on_class)
         self.classes.relabelled.connect(self._on_relabelled)
         self.classes.added.connect(self._on_added)
@@ -235,6 +237,10 @@ class AnnotateTab(QWidget):
         self.session.viewer.layers.selection.active = layer
         layer.mode = "paint"
 
+    def _step(self, title: str) -> AbstractContextManager[None]:
+        mask = self.session.mask
+        return nullcontext() if mask is None else one_step(mask, title)
+
     def _on_relabelled(self, old: int, new: int) -> None:
         mask = self.session.mask
         if mask is None:
@@ -262,7 +268,8 @@ class AnnotateTab(QWidget):
     def _on_searched(self) -> None:
         mask = self.session.mask
         if mask is not None:
-            complete(mask.layer)
+            with one_step(mask, "complete for all classes"):
+                complete(mask.layer)
             self.session.say("All labelled slices are complete for all classes")
             self.session.slices_changed.emit()
 
@@ -303,6 +310,7 @@ class AnnotateTab(QWidget):
         self.searched.setText(f"{counted(len(searched), 'older slice')} {complete_ones}, too")
         if number >= len(states):
             return
+        self.classes.follow()
         self.classes.notice(mask.planes[number])
         self.filled.setVisible(bool((states == SliceState.FILLED).any()))
         self.state.say(

@@ -43,13 +43,15 @@ class _Slice:
 class Act:
     """One step of a person: what it is called, and the slices it changed, before and after.
 
-    `answer` holds what the machine had said, where the act changed that as well.
+    `answer` holds what the machine had said, where the act changed that as well; `beside` what
+    is kept beside the voxels, as it was.
     """
 
     title: str
     before: dict[int, _Slice]
     after: dict[int, _Slice] = field(default_factory=dict)
     answer: dict[int, PackedPlane] = field(default_factory=dict)
+    beside: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class ScanMask:
         self._base: dict[int, tuple[PackedPlane, int]] = {}
         self._checked: set[int] = set()
         self._dice: dict[int, float] = {}
+        self._older: dict[int, Score] = {}
         self._done: deque[Act] = deque(maxlen=MOST)
         self._undone: deque[Act] = deque(maxlen=MOST)
         if planes.shape != self.answer.mask.shape:
@@ -157,7 +160,12 @@ class ScanMask:
     @property
     def scores(self) -> list[Score]:
         """How right the machine was on slices that were corrected or checked, as they came."""
-        found = []
+        found = [
+            score
+            for score in self._older.values()
+            if score.number not in self._base
+            and self._states[score.number] in (SliceState.CORRECTED, SliceState.ACCEPTED)
+        ]
         for number, (base, labelled) in self._base.items():
             state = self._states[number]
             if state == SliceState.CORRECTED or (
@@ -167,6 +175,15 @@ class ScanMask:
                     self._dice[number] = dice(base.plane(), self.planes[number])
                 found.append(Score(number, labelled, self._dice[number]))
         return found
+
+    def remember(self, scores: Iterable[Score]) -> None:
+        """Take over scores of an earlier day; one holds until a person changes its slice."""
+        self._older = {one.number: one for one in scores if 0 <= one.number < len(self._states)}
+
+    @property
+    def last_act(self) -> Act | None:
+        """The act that `undo` would take back."""
+        return self._done[-1] if self._done else None
 
     @property
     def can_undo(self) -> bool:
@@ -204,6 +221,7 @@ class ScanMask:
                 state = SliceState(int(self._states[number]))
                 after = edited(state, int(self._areas[number]), through=through)
                 self._become(number, after, before[number])
+                self._older.pop(number, None)
                 if after in FREE:
                     self._left.add(number)
             self._push(Act(title, before))
@@ -293,6 +311,24 @@ class ScanMask:
         self.changed.emit()
         return done
 
+    def note(self, title: str, before: Mapping[str, object], into: Act | None = None) -> None:
+        """What is kept beside the voxels was changed by a person: an act that can be undone.
+
+        Parameters
+        ----------
+        title
+            What it is called.
+        before
+            What was kept, by name.
+        into
+            The act that it is a part of; by default one of its own.
+        """
+        if into is not None and into is self.last_act:
+            into.beside = before
+        else:
+            self._push(Act(title, {}, beside=before))
+        self.changed.emit()
+
     def take(self, numbers: np.ndarray, masks: np.ndarray) -> list[int]:
         """Hear the machine's newest masks; they are shown where nobody stands behind a slice.
 
@@ -340,6 +376,10 @@ class ScanMask:
     def _prepare(self, planes: Mapping[int, np.ndarray]) -> None:
         """An act that writes these slices is about to begin: for those who keep the voxels."""
 
+    def _swap_beside(self, kept: Mapping[str, object]) -> Mapping[str, object]:
+        """Put what was kept beside the voxels in place of what is there, which is returned."""
+        return kept
+
     def _step(self, acts: deque[Act], others: deque[Act], *, undo: bool) -> Act | None:
         if not acts:
             return None
@@ -351,6 +391,8 @@ class ScanMask:
                 self.answer.mask[number] = packed.plane()
                 self.answer.areas[number] = np.count_nonzero(self.answer.mask[number])
             act.answer = before
+        if act.beside:
+            act.beside = self._swap_beside(act.beside)
         wanted = act.before if undo else act.after
         act.before, act.after = (act.before, now) if undo else (now, act.after)
         for number, was in wanted.items():

@@ -18,7 +18,7 @@ from napari_dim.gui.layers.image_layers import (
 )
 from napari_dim.gui.layers.layer_classes import KEY as CLASSES
 from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
-from napari_dim.gui.layers.mask_layer import BRUSH, LEFT, STATES, MaskLayer
+from napari_dim.gui.layers.mask_layer import BRUSH, LEFT, SCORES, STATES, MaskLayer
 from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.searched_classes import KEY as SEARCHED
 from napari_dim.gui.layers.searched_classes import searched_in
@@ -69,6 +69,7 @@ def note_of(session: Session, layer: Labels) -> Note:
     if mask is not None:
         fields["states"] = "".join(str(int(state)) for state in mask.states)
         fields["touched"] = mask.left
+        fields["scores"] = {one.number: (one.labelled, round(one.dice, 4)) for one in mask.scores}
     try:
         source = layer_source(layer)
     except InputError:
@@ -105,6 +106,8 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
     if states is not None and len(states) == count:
         layer.metadata[STATES] = states
         layer.metadata[LEFT] = note.touched
+    if note.scores:
+        layer.metadata[SCORES] = tuple((n, *one) for n, one in sorted(note.scores.items()))
     if note.brush is not None and note.brush <= np.iinfo(layer.data.dtype).max:
         layer.metadata[BRUSH] = note.brush
     if searched := {n: ids for n, ids in note.searched.items() if 0 <= n < count}:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 from napari.layers import Labels
 from qtpy.QtCore import QEvent, QModelIndex, Qt, Signal
@@ -45,8 +48,18 @@ class _Swatch(QStyledItemDelegate):
         painter.fillRect(option.rect.adjusted(3, 3, -3, -3), colour)
 
 
+def _no_step(title: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class ClassTable(QWidget):
-    """Shows and edits the classes; a click takes the brush of one."""
+    """Shows and edits the classes; a click takes the brush of one.
+
+    Parameters
+    ----------
+    step
+        Given what a change is called, makes what is done within it one step of undoing.
+    """
 
     picked = Signal(int)
     edited = Signal()
@@ -55,11 +68,11 @@ class ClassTable(QWidget):
     relabelled = Signal(int, int)
     """The id of a class, and the one that its voxels are to have; 0 erases them."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Callable[[str], AbstractContextManager[None]] = _no_step) -> None:
         super().__init__()
+        self._step = step
         self._layer: Labels | None = None
         self._filling = False
-        self._gone: dict[int, ClassInfo] = {}  # removed: undo may bring them back
         self.table = QTableWidget(0, 3)
         self.table.setHorizontalHeaderLabels(["", "class", "id"])
         self.table.verticalHeader().hide()
@@ -100,8 +113,6 @@ class ClassTable(QWidget):
 
     def show_layer(self, layer: Labels | None) -> None:
         """Show the classes of another layer."""
-        if layer is not self._layer:
-            self._gone.clear()
         self._layer = layer
         self.setEnabled(layer is not None)
         classes = [] if layer is None else classes_of(layer)
@@ -109,6 +120,14 @@ class ClassTable(QWidget):
             layer.metadata[KEY] = tuple(classes)  # From now on nobody needs to look for them.
             layer.colormap = class_colours()  # napari's own would not be the table's
         self._fill(classes)
+
+    def follow(self) -> None:
+        """Show the classes as they are by now: undoing changes them, too."""
+        known = [] if self._layer is None else classes_of(self._layer)
+        if [(i.id, i.name, QColor(i.colour).name()) for i in known] != [
+            (i.id, i.name, i.colour) for i in self.classes
+        ]:
+            self._fill(known)
 
     def notice(self, plane: np.ndarray) -> None:
         """Add the classes that are painted in a slice and not in the table yet."""
@@ -118,12 +137,8 @@ class ClassTable(QWidget):
         brush = layer.metadata.get(BRUSH)
         new = painted_ids(plane[None]) - {brush} - {info.id for info in self.classes}
         if new:
-            self._keep(sorted((*self.classes, *map(self._known, new)), key=lambda info: info.id))
+            self._keep(sorted((*self.classes, *map(fresh_class, new)), key=lambda info: info.id))
             self._fill(classes_of(layer))
-
-    def _known(self, class_id: int) -> ClassInfo:
-        """A class as it was when it was removed, or a new one."""
-        return self._gone.get(class_id) or fresh_class(class_id)
 
     @property
     def classes(self) -> list[ClassInfo]:
@@ -176,7 +191,8 @@ class ClassTable(QWidget):
         if item.column() == 2:
             self._renumber(item.row(), item.text(), before)
             return
-        self._keep(self.classes)
+        with self._step("name or colour of a class"):
+            self._keep(self.classes)
 
     def _renumber(self, row: int, text: str, before: list[ClassInfo]) -> None:
         """Give a class another id, in the mask as well, as one step that can be undone."""
@@ -190,9 +206,11 @@ class ClassTable(QWidget):
             show_warning(f"An id is a number from 1 to {largest} that no other class has")
             self._fill(before)
             return
-        self.relabelled.emit(old, int(text))
-        renumbered(layer, old, int(text))
-        self._keep([ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before])
+        named = [ClassInfo(int(text), i.name, i.colour) if i.id == old else i for i in before]
+        with self._step(f"class {old} becomes {text}"):
+            self.relabelled.emit(old, int(text))
+            renumbered(layer, old, int(text))
+            self._keep(named)
         self._fill(classes_of(layer))
 
     def _on_double(self, row: int, column: int) -> None:
@@ -211,7 +229,8 @@ class ClassTable(QWidget):
             before = classes_of(self._layer)
             brush = self._layer.metadata.get(BRUSH)
             free = next(i for i in range(1, 2**31) if i not in {c.id for c in before} | {brush})
-            self._keep([*before, fresh_class(free)])
+            with self._step("add a class"):
+                self._keep([*before, fresh_class(free)])
             self._fill(classes_of(self._layer))
             self.table.selectRow(self.table.rowCount() - 1)
 
@@ -222,13 +241,14 @@ class ClassTable(QWidget):
         before = classes_of(layer)
         gone, others = before[row], [info for info in before if info is not before[row]]
         where = np.nonzero(np.asarray(layer.data) == gone.id)
-        if where[0].size:
-            into = self._ask_into(gone, others, len(np.unique(where[0])))
-            if into is None:
-                return
-            self.relabelled.emit(gone.id, into)
-        self._gone[gone.id] = gone
-        self._keep(others)
+        painted = bool(where[0].size)
+        into = self._ask_into(gone, others, len(np.unique(where[0]))) if painted else 0
+        if into is None:
+            return
+        with self._step(f"remove class {gone.id}"):
+            if painted:
+                self.relabelled.emit(gone.id, into)
+            self._keep(others)
         self._fill(classes_of(layer))
 
     def _ask_into(self, gone: ClassInfo, others: list[ClassInfo], slices: int) -> int | None:
