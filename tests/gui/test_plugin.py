@@ -104,7 +104,7 @@ def test_of_the_sample_the_labelled_scan_that_is_seen_is_worked_on(viewer, works
 
 def test_the_header_names_the_device_as_people_do(workspace):
     dot, session = workspace.header.dot, workspace.session
-    assert "idle · GPU if there is one" in dot.text()
+    assert "idle · GPU or CPU" in dot.text()
     for name, title in (("cuda:0", "GPU 0"), ("mps", "GPU"), ("cpu", "CPU")):
         session.device = name
         session.say("")

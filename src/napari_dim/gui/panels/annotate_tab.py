@@ -155,11 +155,11 @@ class AnnotateTab(QWidget):
         grid = QGridLayout()
         for place, button in enumerate(
             (
-                self.confirm, self.partial, self.untouched, self.background,
-                self.fill, self.copy,
+                self.confirm, self.partial, self.untouched,
+                self.copy, self.fill, self.background,
             )
         ):  # fmt: skip
-            grid.addWidget(button, place // 2, place % 2)
+            grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)
         steps = QHBoxLayout()
         for button in (self.before, self.suggest, self.after):

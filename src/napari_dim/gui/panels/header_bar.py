@@ -172,7 +172,7 @@ def device_title(name: str) -> str:
     """A device of torch, or a setting, as people call it: GPU 0, GPU, CPU, any device."""
     kind, _, number = name.partition(":")
     if kind == "auto":
-        return "GPU if there is one"
+        return "GPU or CPU"
     if kind in ("cuda", "mps", "xpu"):
         return f"GPU {number}".strip()
     return kind.upper()

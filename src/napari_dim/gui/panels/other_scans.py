@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFrame,
@@ -58,6 +58,8 @@ class OtherImages(QWidget):
         column.setSpacing(2)
         column.addWidget(note("also learn from these scans, of these sites:"))
         column.addWidget(self._area)
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._fit)
         self.setVisible(False)
 
     def show_for(self, image: Layer | None) -> None:
@@ -85,9 +87,19 @@ class OtherImages(QWidget):
                 row.site.setText(self._session.site_of(layer))
             self._grid.addWidget(row.tick, place, 0)
             self._grid.addWidget(row.site, place, 1)
-        height = max((row.site.sizeHint().height() for row in self._rows.values()), default=0) + 2
-        self._area.setFixedHeight(height * min(len(offered), SHOWN) + 4)
+        self._fit()
         self.setVisible(bool(offered))
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Grow with the font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._soon.start()
+
+    def _fit(self) -> None:
+        """As high as the scans are in the window's font, four at most."""
+        both = [w.sizeHint().height() for row in self._rows.values() for w in (row.tick, row.site)]
+        self._area.setFixedHeight((max(both, default=0) + 2) * min(len(self._rows), SHOWN) + 4)
 
     def tick(self, layer: Layer, on: bool = True) -> None:
         """Tick or untick an offered image."""

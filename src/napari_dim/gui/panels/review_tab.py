@@ -34,6 +34,8 @@ from napari_dim.gui.widgets.loss_curves import ScoreCurve
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
 
 SURE = 0.9
+SUGGESTED = 3
+"""Suggestions that are shown without scrolling: the buttons below stay in sight."""
 
 
 class ReviewTab(QWidget):
@@ -185,7 +187,7 @@ class ReviewTab(QWidget):
             self.list.clear()
             self.list.addItems(wanted)
         row = 2 * self.list.fontMetrics().height()  # a reason takes two lines
-        self.list.setFixedHeight(row * max(1, min(len(wanted), 5)) + 6)
+        self.list.setFixedHeight(row * max(1, min(len(wanted), SUGGESTED)) + 6)
         self.list.setVisible(bool(wanted))
         if wanted:
             self.asks.setText("Look at these next:")

@@ -175,8 +175,9 @@ class ClassTable(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(row)
         self.table.setColumnWidth(0, row)
         self.table.setColumnWidth(2, self.table.fontMetrics().horizontalAdvance("00000") + 12)
-        height = self.table.horizontalHeader().sizeHint().height()
-        self.table.setFixedHeight(height + min(max(self.table.rowCount(), 2), 5) * row + 6)
+        # The header's own wish still is that of the font before.
+        self.table.horizontalHeader().setFixedHeight(row)
+        self.table.setFixedHeight(row + min(max(self.table.rowCount(), 2), 5) * row + 6)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Grow with the font."""
