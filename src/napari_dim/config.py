@@ -188,6 +188,11 @@ class Settings(BaseModel):
         True, "Labelled slices are shown in the strong view too (the paper: weak)", group="views"
     )
 
+    focus: bool = setting(
+        False, "Slices much larger than a training's patch are predicted around the place that "
+        "the labelled structures have in their field of view, if the patch holds them",
+        group="views",
+    )  # fmt: skip
     smooth: float = setting(
         2.0, "Masks are smoothed across slices over this distance", group="views",
         unit="pixels of the working grid", ge=0, le=10,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_dim.data.case import Case
-from napari_dim.data.resolution import sufficient_side
+from napari_dim.data.resolution import labelled_place, sufficient_side
+from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.volume import Grid, Volume
 
 SIDES = (32, 64, 96, 128)
@@ -48,3 +50,20 @@ def test_small_slices_are_left_alone():
 def test_ids_may_have_gaps():
     mask = np.where(disc(), 200, 0)
     assert sufficient_side([drawn(mask)], SIDES, 0.97) == 32
+
+
+GRID = WorkingGrid(pixel=2.0, side=128, patch=(128, 128), largest=256)
+
+
+def test_the_place_of_what_is_labelled_is_told_from_the_middle():
+    low = np.zeros((512, 256), bool)
+    low[300:340, 100:140] = True  # 64 rows below the middle, 8 columns left of it
+    assert labelled_place([drawn(low)], GRID) == (32, -4)
+    assert labelled_place([drawn(low), drawn(low[::-1, ::-1])], GRID) == (0, 0)
+
+
+@pytest.mark.parametrize("rows", [(0, 512), (250, 250)])
+def test_what_a_patch_does_not_hold_has_no_place(rows):
+    mask = np.zeros((512, 256), bool)
+    mask[slice(*rows), 100:140] = True
+    assert labelled_place([drawn(mask)], GRID) is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,3 +110,16 @@ def test_slices_are_clipped_scaled_and_resampled(kind, shape):
     found = normalised(volume, shape)
     assert found.dtype == torch.float16
     torch.testing.assert_close(found.double(), expected, atol=2e-3, rtol=1e-3)
+
+
+def test_a_window_around_the_focus_where_slices_are_much_larger_than_the_patch():
+    grid = WorkingGrid(1.0, 128, (96, 128), 256, focus=(10, -40))
+    assert grid.window((120, 160)) == (slice(0, 120), slice(0, 160))  # nearly as large
+    assert grid.window((200, 160)) == (slice(62, 158), slice(0, 160))
+    assert grid.window((200, 170)) == (slice(62, 158), slice(0, 128))  # not beyond the edge
+    assert replace(grid, focus=None).window((200, 300)) == (slice(0, 200), slice(0, 300))
+    assert WorkingGrid.from_dict(grid.to_dict()) == grid
+    before = {name: value for name, value in grid.to_dict().items() if name != "focus"}
+    assert WorkingGrid.from_dict(before).focus is None
+    with pytest.raises(ValueError, match="proportion"):
+        WorkingGrid.from_dict({**grid.to_dict(), "focus": [10**6, 0]})

@@ -1,4 +1,4 @@
-"""How fine the working grid must be: as coarse as the labelled structures allow.
+"""How fine the working grid must be, and where it is looked at: as the labels allow.
 
 A step's time grows with the square of the slice's side, and a large organ loses nothing on
 a coarse grid. The labels themselves tell: they are brought onto the grid and back.
@@ -14,9 +14,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_dim.data.case import Case
+from napari_dim.data.working_grid import WorkingGrid
 
 MOST_SLICES = 48
 """Labelled slices looked at; more would only take longer."""
+
+HELD = 0.95
+"""Share of the patch's sides that the box of all labelled structures takes at most."""
 
 
 def sufficient_side(cases: Sequence[Case], sides: Sequence[int], kept: float) -> int:
@@ -56,6 +60,45 @@ def sufficient_side(cases: Sequence[Case], sides: Sequence[int], kept: float) ->
         if (overlap >= kept * size).all():
             return side
     return sides[-1]
+
+
+def labelled_place(cases: Sequence[Case], grid: WorkingGrid) -> tuple[int, int] | None:
+    """Where the labelled structures lie in a slice's field of view.
+
+    What is of interest is in the middle of most fields of view, or at one side of all of
+    them. So scans that show much more around it can be looked at in that place alone.
+
+    Returns
+    -------
+    tuple or None
+        Rows and columns of the working grid from the middle of a slice to that of the box
+        that holds all structures; None if the patch does not hold the box.
+    """
+    boxes = [
+        box
+        for case in cases
+        for number in case.labelled
+        if (box := _box(_plane(case, int(number)) > 0, grid.shape(case.volume))) is not None
+    ]
+    if not boxes:
+        return None
+    least, most = np.min(boxes, axis=0)[0], np.max(boxes, axis=0)[1]
+    if (most - least > HELD * np.array(grid.patch)).any():
+        return None
+    down, right = ((least + most) / 2).round().astype(int).tolist()
+    return down, right
+
+
+def _box(shown: np.ndarray, shape: tuple[int, int]) -> np.ndarray | None:
+    """First and last (row, column) of what is shown, from the middle, on the working grid."""
+    if not shown.any():
+        return None
+    ends = []
+    for axis, size in enumerate(shape):
+        places = np.flatnonzero(shown.any(1 - axis)) + 0.5
+        scale = size / shown.shape[axis]
+        ends.append((places[[0, -1]] * scale) - size / 2)
+    return np.array(ends).T
 
 
 def _plane(case: Case, number: int) -> np.ndarray:

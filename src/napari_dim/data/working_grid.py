@@ -22,6 +22,8 @@ CHUNK = 8
 """Slices that are read at once."""
 LONGEST = 8192
 """Pixels along a side of a slice that a network could ever see."""
+NEARLY = 1.25
+"""A side that is at most so many times the patch's is looked at as a whole."""
 MULTIPLE = 16
 """The networks halve a slice four times."""
 
@@ -40,12 +42,16 @@ class WorkingGrid:
         (rows, columns) of a training patch.
     largest
         No slice is shown to the network with more pixels along a side.
+    focus
+        Where the labelled structures lie: (rows, columns) from the middle of a slice; None
+        where that isn't known, or a patch can't hold it.
     """
 
     pixel: float
     side: int
     patch: tuple[int, int]
     largest: int
+    focus: tuple[int, int] | None = None
 
     @classmethod
     def fit(cls, volumes: Sequence[Volume], *, min_size: int, max_size: int) -> Self:
@@ -87,6 +93,20 @@ class WorkingGrid:
         size = size * min(1.0, self.largest / size.max())
         return max(1, round(float(size[0]))), max(1, round(float(size[1])))
 
+    def window(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """The rows and columns of a slice of this size in which the structures are looked for.
+
+        All of them, but where a side is much longer than the patch's (`NEARLY`) and `focus`
+        is known: then as many as the patch has, around the focus.
+        """
+        if self.focus is None:
+            return slice(0, size[0]), slice(0, size[1])
+        rows, columns = (
+            _around(length, side, apart)
+            for length, side, apart in zip(size, self.patch, self.focus, strict=True)
+        )
+        return rows, columns
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the run folder."""
         return asdict(self)
@@ -101,13 +121,25 @@ class WorkingGrid:
             If the values are not those of a grid.
         """
         rows, columns = (int(n) for n in values["patch"])
-        grid = cls(
-            float(values["pixel"]), int(values["side"]), (rows, columns), int(values["largest"])
-        )
+        focus = values.get("focus")  # those of before it was known look at the whole
+        if focus is not None:
+            down, right = (int(n) for n in focus)
+            focus = down, right
+            if max(abs(down), abs(right)) > LONGEST:
+                raise ValueError("the focus is out of all proportion")
+        pixel, side, largest = (values[name] for name in ("pixel", "side", "largest"))
+        grid = cls(float(pixel), int(side), (rows, columns), int(largest), focus)
         lengths = (grid.side, rows, columns, grid.largest)
         if not 0 < grid.pixel < math.inf or not all(1 <= n <= LONGEST for n in lengths):
             raise ValueError("the working grid is out of all proportion")
         return grid
+
+
+def _around(length: int, side: int, apart: int) -> slice:
+    if length <= NEARLY * side:
+        return slice(0, length)
+    start = min(max(round((length - side) / 2 + apart), 0), length - side)
+    return slice(start, start + side)
 
 
 def normalised(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,3 +94,27 @@ def test_masks_on_the_scan_s_grid_are_those_of_interpolated_probabilities(ids):
     assert found.dtype == predictor.ids.dtype
     assert (found != predictor.ids[wide.argmax(1).numpy()]).mean() < 1e-3  # ties by rounding
     assert not found[2].any()
+
+
+def test_large_slices_are_predicted_where_the_structures_lie():
+    """The window's masks are those of the window alone; beyond it all is background."""
+    volume = scan(3)
+    model = model_for(volume, focus=True, smooth=0.0, mixed_precision=False)
+    grid = replace(model.grid, patch=(16, 32), focus=(4, 0))
+    model = replace(model, grid=grid)
+    predictor = Predictor(model, torch.device("cpu"))
+    stack = normalised(volume, grid.shape(volume))
+    rows, columns = grid.window((40, 32))
+    assert (rows, columns) == (slice(16, 32), slice(0, 32))
+    probability, _ = predictor._probability(stack, np.arange(3))
+    part, _ = predictor._probability(stack[:, :, rows].clone(), np.arange(3))
+    torch.testing.assert_close(probability[:, :, rows], part)
+    beyond = torch.ones(40, dtype=torch.bool)
+    beyond[rows] = False
+    assert (probability[:, 0, beyond] == 1).all()
+    found = predict(model, volume)
+    assert not found.mask[:, beyond.numpy()].any()
+    assert found.mask.any()
+    whole = predict(replace(model, settings=model.settings.model_copy(update={"focus": False})),
+                    volume)  # fmt: skip
+    assert whole.mask[:, beyond.numpy()].any()

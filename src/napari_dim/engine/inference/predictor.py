@@ -133,12 +133,18 @@ class Predictor:
         self.ids = np.array((0, *model.classes), dtype=np.min_scalar_type(largest))
 
     def view(self, stack: Tensor | LazySlices, numbers: np.ndarray) -> Tensor:
-        """Slices with their neighbours as channels, padded, ``(n, channel, row, column)``."""
+        """Slices with their neighbours as channels, padded, ``(n, channel, row, column)``.
+
+        Of slices much larger than training's patch only the window around the structures'
+        usual place (`WorkingGrid.window`): networks that normalise over what they see are put
+        off by a field of view that they were not trained on.
+        """
         context = self.model.context
         places = numbers[:, None] + np.arange(-context, context + 1)
         places = places.clip(0, len(stack) - 1)
         x = stack[torch.from_numpy(places).to(stack.device)].flatten(1, 2)
-        x = padded(x.to(self.device).float())
+        rows, columns = self._window((int(x.shape[-2]), int(x.shape[-1])))
+        x = padded(x[..., rows, columns].to(self.device).float())
         return x.contiguous(memory_format=torch.channels_last)
 
     def __call__(
@@ -198,7 +204,6 @@ class Predictor:
     def _forward(
         self, stack: Tensor | LazySlices, numbers: np.ndarray
     ) -> tuple[Tensor, np.ndarray]:
-        rows, columns = stack.shape[-2:]
         was_training = self.net.training
         self.net.eval()
         try:
@@ -206,10 +211,24 @@ class Predictor:
                 logits = self.net(self.view(stack, numbers))
         finally:
             self.net.train(was_training)
-        logits = logits[..., :rows, :columns].float()
+        size = int(stack.shape[-2]), int(stack.shape[-1])
+        rows, columns = self._window(size)
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        logits = logits[..., :height, :width].float()
         entropy = sample_entropy(self.targets, logits)
         probability = self.targets.class_probability(self.targets.probability(logits))
+        if (height, width) != size:  # beyond the window all is background
+            whole = probability.new_zeros(*probability.shape[:2], *size)
+            whole[:, 0] = 1.0
+            whole[..., rows, columns] = probability
+            probability = whole
         return probability, entropy.cpu().numpy()
+
+    def _window(self, size: tuple[int, int]) -> tuple[slice, slice]:
+        """The rows and columns of such slices that the network sees."""
+        if self.model.settings.focus:
+            return self.model.grid.window(size)
+        return slice(0, size[0]), slice(0, size[1])
 
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from napari_dim.data.ahead import made_ahead
 from napari_dim.data.case import Case, unsaid_groups
-from napari_dim.data.resolution import sufficient_side
+from napari_dim.data.resolution import labelled_place, sufficient_side
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream, slice_bytes
 from napari_dim.data.working_grid import MULTIPLE, WorkingGrid, normalised
@@ -269,6 +269,7 @@ class Trainer:
         side = sufficient_side(cases, sides, settings.detail)
         self._control.check_stop()
         grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
+        grid = replace(grid, focus=labelled_place(cases, grid))
         context = 0 if _stand_alone(cases, grid, settings.context_reach) else settings.context
         model = Model.new(settings, self._classes, channels, context, grid, record)
         if job.start is None:
@@ -276,7 +277,8 @@ class Trainer:
         if why := model.misfit(job.start):
             self.notes = (f"Starting anew: the last training had {why}",)
             return model
-        model = replace(model, grid=job.start.grid)
+        grid = replace(job.start.grid, focus=labelled_place(cases, job.start.grid))
+        model = replace(model, grid=grid)
         model.take_weights(job.start)
         self.skipped = settings.resume_at
         self.notes = _new_classes(model, job.start)
