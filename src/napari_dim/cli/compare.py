@@ -132,7 +132,11 @@ def compare(
             + (f", {done:,} are there" if done else "")
         )
         progress = Progress(wanted, console)
-        perform(out, benchmark, wanted, jobs, progress.take)
+        try:
+            perform(out, benchmark, wanted, jobs, progress.take)
+        except KeyboardInterrupt:
+            console.print("Note      The same command goes on from here")
+            raise
         report(out, select)
     if progress.faults:
         what = count(len(progress.faults), "run")

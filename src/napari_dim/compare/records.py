@@ -13,6 +13,8 @@ from napari_dim.io import write_text_atomically
 TRAININGS, PICTURES, UNFINISHED = "trainings", "pictures", "unfinished"
 """Folders in that of ``--out``."""
 FORMAT = 1
+SHARED = ("scale", "steps", "size", "labelled_seed", "data")
+"""What all runs of a folder have in common."""
 Spec = Mapping[str, Any]
 """What tells a run from any other: row, site, seed, scale, steps, labels, data."""
 
@@ -28,26 +30,42 @@ def record_path(out: Path, spec: Spec) -> Path:
     return out / TRAININGS / f"{key_of(spec)}.json"
 
 
+def check_shared(out: Path, spec: Spec) -> None:
+    """Refuse a folder whose runs differ in what all runs of a comparison share.
+
+    Raises
+    ------
+    InputError
+        If one does.
+    """
+    for path in sorted((out / TRAININGS).glob("*.json")):
+        _check_same(path, spec, SHARED)
+
+
 def is_done(out: Path, spec: Spec) -> bool:
     """Whether the run was made before.
 
     Raises
     ------
     InputError
-        If the folder holds one that differs in what both were to share.
+        If the folder holds one of that name which was made otherwise.
     """
     path = record_path(out, spec)
     if not path.is_file():
         return False
-    there = read_record(path)["spec"]
-    if differing := [name for name in spec if spec[name] != there.get(name)]:
-        name = differing[0]
-        raise InputError(
-            f"this run was made with {name} = {there.get(name)}, now it is {spec[name]}",
-            where=path,
-            hint="Give another folder to --out",
-        )
+    _check_same(path, spec, tuple(spec))
     return True
+
+
+def _check_same(path: Path, spec: Spec, names: tuple[str, ...]) -> None:
+    there = read_record(path)["spec"]
+    for name in names:
+        if spec[name] != there.get(name):
+            raise InputError(
+                f"this run was made with {name} = {there.get(name)}, now it is {spec[name]}",
+                where=path,
+                hint="Give another folder to --out",
+            )
 
 
 def write_record(out: Path, record: Mapping[str, Any]) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import queue
 import tempfile
 import time
@@ -16,11 +15,11 @@ from napari_dim.compare.assessment import Assessor
 from napari_dim.compare.benchmark import Benchmark, mapped
 from napari_dim.compare.one_run import Run, carry_out
 from napari_dim.compare.protocol import labelled_whole, labellings
-from napari_dim.compare.records import is_done
+from napari_dim.compare.records import check_shared, is_done
 from napari_dim.compare.run_pictures import keep_test_slices
 from napari_dim.compare.table_rows import SCALES, UPPER_BOUND, Row
 from napari_dim.engine.device import pick_device
-from napari_dim.engine.precision import available_cpus
+from napari_dim.engine.precision import usable_threads
 from napari_dim.engine.training.failures import failure_of
 
 TELL_EVERY = 1.0
@@ -101,9 +100,8 @@ def planned(
 
 
 def threads_each(jobs: int) -> int:
-    """CPU threads of a job: its share, or what OMP_NUM_THREADS says."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() and int(said) else max(1, available_cpus() // jobs)
+    """CPU threads of a job: its share of those that torch may have."""
+    return max(1, usable_threads() // jobs)
 
 
 def left(out: Path, runs: Sequence[Run]) -> list[Run]:
@@ -112,8 +110,9 @@ def left(out: Path, runs: Sequence[Run]) -> list[Run]:
     Raises
     ------
     InputError
-        If the folder holds runs of another comparison.
+        If the folder holds runs of another comparison, which no table may mix with these.
     """
+    check_shared(out, runs[0].spec)
     return [run for run in runs if not is_done(out, run.spec)]
 
 

@@ -230,8 +230,9 @@ def _about(runs: Collected) -> str:
     text += "in pixels, 100 for an empty mask; a dash: no run."
     if _is_papers(runs):
         text += (
-            " In brackets the paper's number; † is not a run of the paper's authors but taken "
-            "from earlier tables, and the printed MiDSS row mixes both."
+            " In brackets the paper's number (its distances at 256 pixels, prostate 384); † is not "
+            "a run of the paper's authors but taken from earlier tables, and the printed MiDSS row "
+            "mixes both."
         )
     return text
 
