@@ -16,7 +16,7 @@ from runs import machine
 
 from napari_dim.compare.assessment import Assessor
 from napari_dim.compare.layouts import read_benchmark
-from napari_dim.compare.protocol import labellings
+from napari_dim.compare.protocol import labellings, longest_side
 from napari_dim.compare.table_rows import SCALES, Row
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.training.control import Control
@@ -37,11 +37,13 @@ def main() -> None:
     args = parser.parse_args()
     benchmark = read_benchmark(args.data, args.scale)
     steps = SCALES[args.scale].steps or benchmark.steps
-    settings = Row.named("dim").settings(
-        benchmark, args.scale, steps=steps, seed=0, device="auto", threads=0
-    )
     labelling = labellings(benchmark, "each", args.count, None)[0]
-    trainer = Trainer(Job(labelling.cases(benchmark), settings), Control())
+    cases = labelling.cases(benchmark)
+    settings = Row.named("dim").settings(
+        benchmark, args.scale, side=longest_side(cases, benchmark.size), steps=steps, seed=0,
+        device="auto", threads=0,
+    )  # fmt: skip
+    trainer = Trainer(Job(cases, settings), Control())
     trainer.networks(True)
     begun = start = time.monotonic()
     first = 0

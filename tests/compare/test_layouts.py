@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from multiprocessing.reduction import ForkingPickler
 
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,14 @@ from PIL import Image
 
 from napari_dim.compare.benchmark import TEST, TRAIN, mapped
 from napari_dim.compare.layouts import FUNDUS, PROSTATE, read_benchmark
-from napari_dim.compare.protocol import labelled_whole, labellings, scored_slices
+from napari_dim.compare.protocol import (
+    labelled_whole,
+    labellings,
+    longest_side,
+    scored_slices,
+)
 from napari_dim.compare.table_rows import GROUPS, Row, rows_of
-from napari_dim.data.working_grid import normalised
+from napari_dim.data.working_grid import WorkingGrid, normalised
 from napari_dim.errors import InputError
 from napari_dim.options import OPTIONS
 from tests.compare import folders
@@ -126,6 +132,30 @@ def test_a_volume_labelled_in_part_is_learnt_from_as_a_whole(tmp_path):
     assert sum(case.labelled.size for case in cases) == 3
     assert sum(case.guessed.size for case in cases) == 6 * 5 * 2 - 3
     assert len(scored_slices(found)) == 6
+
+
+def test_volumes_of_any_size_stay_on_the_benchmark_s_grid(tmp_path):
+    """A training fits a grid to its cases, in which a volume labelled in part is two."""
+    lines = ["image,labels,slices,site,split"]
+    for number, side in enumerate((60, 71, 83, 97, 110, 124)):
+        mask = np.zeros((side, side - 7, 4), dtype=np.uint8)
+        mask[20:40, 20:40] = 1
+        for kind, data in (("", mask.astype(np.float32)), ("_mask", mask)):
+            affine = np.diag([1 + number / 10, 1 + number / 10, 5, 1])
+            nib.save(nib.Nifti1Image(data, affine), tmp_path / f"v{number}{kind}.nii.gz")
+        split = "test" if number == 2 else "train"
+        lines.append(f"v{number}.nii.gz,v{number}_mask.nii.gz,,s{number % 3},{split}")
+    (tmp_path / "cohort.csv").write_text("\n".join(lines))
+    found = read_benchmark(tmp_path, "smoke")
+    assert {s.name for s in found.structures} == {"class 1"}
+    assert len({item.volume.array.shape for item in found.items}) > 3
+    for labelling in labellings(found, "each", 2, None):
+        cases = labelling.cases(found)
+        largest = longest_side(cases, found.size)
+        grid = WorkingGrid.fit([c.volume for c in cases], min_size=16, max_size=largest)
+        for item in found.items:
+            assert grid.shape(item.volume) == item.volume.array.shape[1:3]
+            assert item.volume.array.shape[:3] == item.mask.shape
 
 
 def test_arrays_go_to_other_processes_by_name(tmp_path):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_dim.compare.benchmark import TEST, TRAIN, Benchmark, Item
 from napari_dim.data.case import Case
+from napari_dim.data.working_grid import MULTIPLE
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState
 
@@ -54,6 +56,15 @@ class Labelling:
             if rest.size and not (self.all and item.site == self.site):
                 made.append(_case(item, rest, None))
         return made
+
+
+def longest_side(cases: Sequence[Case], size: int) -> int:
+    """Pixels that a training must allow a slice, so that its own grid is the benchmark's.
+
+    It fits its grid to the usual one of its cases, which a volume labelled in part makes two of.
+    """
+    usual = float(np.median([max(case.volume.array.shape[1:3]) for case in cases]))
+    return max(size, math.ceil(usual / MULTIPLE) * MULTIPLE)
 
 
 def labellings(

@@ -14,7 +14,7 @@ from typing import Any
 from napari_dim.compare.assessment import Assessor
 from napari_dim.compare.benchmark import Benchmark, mapped
 from napari_dim.compare.one_run import Run, carry_out
-from napari_dim.compare.protocol import labelled_whole, labellings
+from napari_dim.compare.protocol import labelled_whole, labellings, longest_side
 from napari_dim.compare.records import check_shared, is_done
 from napari_dim.compare.run_pictures import keep_test_slices
 from napari_dim.compare.table_rows import SCALES, UPPER_BOUND, Row
@@ -79,8 +79,9 @@ def planned(
             for row in rows:
                 whole = row.system == UPPER_BOUND
                 labelling = labelled_whole(benchmark, drawn.site) if whole else drawn
+                side = longest_side(labelling.cases(benchmark), benchmark.size)
                 settings = row.settings(
-                    benchmark, scale, steps=length, seed=seed, device=device,
+                    benchmark, scale, side=side, steps=length, seed=seed, device=device,
                     threads=threads_each(jobs),
                 )  # fmt: skip
                 spec = {

@@ -147,13 +147,16 @@ class Row:
         benchmark: Benchmark,
         scale: str,
         *,
+        side: int,
         steps: int,
         seed: int,
         device: str,
         threads: int,
     ) -> Settings:
-        """What it trains with: the published recipe, the same for all but their own options."""
-        size = benchmark.size
+        """What it trains with: the published recipe, the same for all but their own options.
+
+        `side` is the largest slice, see `protocol.longest_side`.
+        """
         own = {**SCALES[scale].options.get(self.system, {})}
         shared = dict(self.changes)
         if "divergence" in shared:
@@ -168,8 +171,8 @@ class Row:
                 "threads": threads,
                 "width": SCALES[scale].width,
                 "min_size": 16,
-                "usual_size": size,
-                "max_size": size,
+                "usual_size": side,
+                "max_size": side,
                 "regions": benchmark.regions,
                 "strong_range": benchmark.factors,
                 "mixed_precision": True,  # as the public loop; it is not used where nothing gains
