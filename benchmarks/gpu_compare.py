@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--scale", choices=SCALES, default="paper")
-    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--count", type=int, help="labelled slices; as published by default")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     benchmark = read_benchmark(args.data, args.scale)

@@ -143,6 +143,7 @@ def _drawn(benchmark: Benchmark, site: str, count: int, seed: int | None) -> Lab
             f"{site} has {len(there)} training slices that show a structure, {count} were to be "
             "labelled",
             where="--count",
+            hint="Give a smaller --count",
         )
     places = np.arange(count)
     if seed is not None:
