@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_dim.data.case import Case
-from napari_dim.states import BY_HAND, FREE, LABELLED, WHOLE, SliceState, known_states
+from napari_dim.states import BY_HAND, FREE, LABELLED, OPEN, WHOLE, SliceState, known_states
 from tests.cases import ellipsoid
 
 
@@ -20,7 +20,7 @@ def test_old_numbers_mean_what_they_meant():
 
 @pytest.mark.parametrize("state", SliceState)
 def test_training_takes_what_a_person_stands_behind_and_nothing_else(state):
-    stands = state.name in ("PAINTED", "PARTIAL", "ACCEPTED", "CORRECTED", "EMPTY")
+    stands = state.name in ("PAINTED", "PARTIAL", "ACCEPTED", "ACCEPTED_PART", "CORRECTED", "EMPTY")
     states = np.array([0, state, 0], np.uint8)
     volume, mask = ellipsoid((3, 8, 8))
     case = Case(volume, mask, states, painted=mask > 0)
@@ -28,4 +28,5 @@ def test_training_takes_what_a_person_stands_behind_and_nothing_else(state):
     assert (state in LABELLED) == stands
     assert not (state in FREE and stands)
     assert set(BY_HAND) < set(LABELLED)
-    assert set(LABELLED) - set(WHOLE) == {SliceState.PARTIAL}
+    assert set(LABELLED) - set(WHOLE) == set(OPEN)
+    assert not set(BY_HAND) & {SliceState.ACCEPTED, SliceState.ACCEPTED_PART}

@@ -30,13 +30,19 @@ class SliceState(IntEnum):
     """Background alone, as a person said: every pixel counts."""
     FILLED = 7
     """Filled or copied from other slices, confirmed by nobody yet: unlabelled data."""
+    ACCEPTED_PART = 8
+    """What a person accepted of the machine's mask, as a class: only pixels other than 0 count."""
 
 
 WHOLE = (SliceState.PAINTED, SliceState.ACCEPTED, SliceState.CORRECTED, SliceState.EMPTY)
 """The states in which every pixel of a slice is a label."""
-LABELLED = (*WHOLE, SliceState.PARTIAL)
+OPEN = (SliceState.PARTIAL, SliceState.ACCEPTED_PART)
+"""The states in which only the pixels that are not 0 are labels."""
+LABELLED = (*WHOLE, *OPEN)
 """The states that training takes labels from."""
-BY_HAND = tuple(state for state in LABELLED if state != SliceState.ACCEPTED)
+UNCHANGED = (SliceState.ACCEPTED, SliceState.ACCEPTED_PART)
+"""The labelled states in which a person drew nothing."""
+BY_HAND = tuple(state for state in LABELLED if state not in UNCHANGED)
 """The states of slices in which a person drew, or said that nothing is there."""
 FREE = (SliceState.UNTOUCHED, SliceState.MACHINE)
 """The states of slices that the machine may write into."""

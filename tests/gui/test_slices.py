@@ -9,11 +9,11 @@ from napari.layers import Labels
 from napari_dim.errors import InputError
 from napari_dim.gui import keys
 from napari_dim.gui.commands import slice_commands as slices
-from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, SHOWN, exported
+from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, SHOWN, exported, words
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
-U, D, P, M, A, C, E, F = SliceState
+U, D, P, M, A, C, E, F, H = SliceState
 
 
 @pytest.fixture
@@ -133,26 +133,31 @@ def test_accept_all_asks_first_and_is_one_undo(session, workspace, monkeypatch, 
         slices.accept_all(session)
 
 
-def test_accepting_a_class_or_what_is_sure_makes_partial_slices(session):
+def test_accepting_a_class_or_what_is_sure_leaves_the_rest_open_and_is_no_persons_work(session):
     labels, before = session.labels, session.labels.data.copy()
     slices.accept_surer(session, 0.9)
-    assert states(session)[5] == P
+    assert states(session)[5] == H
     assert not labels.data[5, :23].any()  # there the model was at 55 %
     assert labels.data[5, 26:].any()
     labels.undo()
     np.testing.assert_array_equal(labels.data, before)
     assert states(session) == NOW
     slices.accept_class(session, 1)
-    assert states(session)[5] == P
+    assert states(session)[5] == H
     np.testing.assert_array_equal(labels.data, before)
+    assert "3 of 12 slices labelled by a person, 6 accepted in part" in words(session.mask.states)
+    session.labels.paint((5, 2, 2), 1)  # now a person drew in it
+    assert states(session)[5] == P
     with pytest.raises(InputError, match="nothing to accept"):
         slices.accept_class(session, 7)
 
 
 def test_rejecting_empties_a_slice_for_good_and_undo_brings_it_back(session):
     mask = session.mask
+    session.mask.answer.entropy[5] = 0.9  # the first to look at
     go(session, 5)
-    slices.reject_slice(session)
+    assert "Rejected slice 5" in slices.reject_slice(session)
+    assert slices.current(session) != 5
     assert not session.labels.data[5].any()
     assert states(session)[5] == U
     assert mask.take(np.array([5]), np.ones((1, 48, 40), np.uint8)) == [5]
@@ -215,7 +220,12 @@ def test_the_strip_is_readable_for_few_and_many_slices(workspace, count, qtbot):
 
     strip = workspace.strip
     strip.show_slices(
-        Slices(np.arange(count) % 8, np.ones(count) * 5, np.full(count, np.nan), {0: "why"})
+        Slices(
+            np.arange(count) % len(SliceState),
+            np.ones(count) * 5,
+            np.full(count, np.nan),
+            {0: "why"},
+        )
     )
     strip.show()
     strip.resize(300, 62)

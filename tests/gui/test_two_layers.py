@@ -10,7 +10,7 @@ from napari_dim.project import Note, Project
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
-U, D, P, M, A, C, E, F = SliceState
+U, D, P, M, A, C, E, F, H = SliceState
 
 
 @pytest.fixture

@@ -103,3 +103,48 @@ def test_removing_a_class_in_use_can_be_left(workspace, painted):
     click(workspace.annotate.classes.remove)
     np.testing.assert_array_equal(labels.data, before)
     assert [info.id for info in workspace.annotate.classes.classes] == [1, 2]
+
+
+def test_the_table_shows_the_brush_in_the_hand_and_a_click_always_takes_one(
+    viewer, workspace, hand, painted
+):
+    _, labels = painted
+    tab = workspace.annotate
+    table = tab.classes.table
+    hand.click_item(table, 0, 1)
+    assert labels.selected_label == 1
+    hand.click(tab.background)
+    assert labels.selected_label == tab.session.mask.brush
+    assert tab.background.isChecked()
+    assert not table.selectedItems()
+    # The class that was selected before: a click on it must not leave background in the hand.
+    hand.click_item(table, 0, 1)
+    assert labels.selected_label == 1
+    assert not tab.background.isChecked()
+    # Whatever else takes a brush, and whatever layer was selected meanwhile.
+    labels.selected_label = 2
+    assert {item.row() for item in table.selectedItems()} == {1}
+    viewer.layers.selection.active = viewer.layers[0]
+    labels.mode = "erase"
+    hand.click_item(table, 1, 1)
+    assert viewer.layers.selection.active is labels
+    assert labels.mode == "paint"
+
+
+def test_the_brush_of_a_class_that_is_gone_is_in_no_hand_and_nothing_waits_for_it(
+    workspace, hand, painted
+):
+    _, labels = painted
+    tab = workspace.annotate
+    hand.click_item(tab.classes.table, 1, 1)
+    place = tab.confirm.y()
+    press_in_dialog("Make it", [])
+    hand.click(tab.classes.remove)
+    assert labels.selected_label == 1
+    assert searched_in(labels) == {}
+    assert not tab.searched.isVisible()
+    hand.rest(0.1)
+    assert abs(tab.confirm.y() - place) < tab.confirm.height() // 2
+    labels.undo()
+    hand.rest(0.1)
+    assert [info.id for info in tab.classes.classes] == [1, 2]

@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.io.labels import as_labels
-from napari_dim.states import LABELLED, SliceState, guessed
+from napari_dim.states import LABELLED, OPEN, guessed
 from napari_dim.volume import Volume
 
 
@@ -32,7 +32,7 @@ class Case:
     name
         What the user calls the case.
     painted
-        Boolean, ``(slice, row, column)``: pixels that count in `PARTIAL` slices; None
+        Boolean, ``(slice, row, column)``: pixels that count in slices of an `OPEN` state; None
         where there is no partial slice.
     searched
         Slice number -> ids of the classes that a person looked for there. Slices that are
@@ -62,7 +62,7 @@ class Case:
                 )
         if self.mask is None and self.labelled.size:
             raise InputError("slices are marked as labelled but there is no mask", where=self.name)
-        if self.painted is None and (self.states == SliceState.PARTIAL).any():
+        if self.painted is None and np.isin(self.states, OPEN).any():
             raise InputError("partial slices need the painted area", where=self.name)
 
     @property

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.working_grid import WorkingGrid, normalised
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def _label(
     index = np.full(plane.shape, background + 1, dtype=np.uint8)
     for class_id, class_index in classes.items():
         index[plane == class_id] = class_index + 1
-    if case.states[number] == SliceState.PARTIAL and case.painted is not None:
+    if case.states[number] in OPEN and case.painted is not None:
         index[~case.painted[number]] = 0
     tensor = torch.from_numpy(index)[None, None]
     if plane.shape == tuple(shape):

@@ -144,8 +144,8 @@ class Note(_Frozen):
 
     name: str = Field(default="", max_length=1000)
     role: Literal["mask", "labels", "prediction"] = "labels"
-    states: str = Field(default="", max_length=1_000_000, pattern=r"^[0-7]*$")
-    marks: dict[int, Annotated[int, Field(ge=0, le=7)]] = Field(default={}, max_length=1_000_000)
+    states: str = Field(default="", max_length=1_000_000, pattern=r"^[0-8]*$")
+    marks: dict[int, Annotated[int, Field(ge=0, le=8)]] = Field(default={}, max_length=1_000_000)
     brush: int | None = Field(default=None, ge=0, lt=2**32)
     classes: tuple[ProjectClass, ...] = Field(default=(), max_length=10_000)
     slice: int = Field(default=0, ge=0, lt=2**31)

@@ -9,7 +9,7 @@ from napari.layers import Labels
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.states import SliceState
 
-U, D, P, M, A, C, E, F = SliceState
+U, D, P, M, A, C, E, F, H = SliceState
 SHAPE = (6, 20, 24)
 
 

@@ -40,7 +40,7 @@ def test_accepting_a_class_says_what_goes_and_one_undo_brings_it_back():
     assert "in 2 slices" in text
     assert "3 other pixels of the machine's went" in text
     assert not (mask.planes == 2).any()
-    assert list(mask.states) == [SliceState.PARTIAL] * 2
+    assert list(mask.states) == [SliceState.ACCEPTED_PART] * 2
     mask.undo()
     np.testing.assert_array_equal(mask.planes, said)
     # Where nothing else was found, nothing is said to go.

@@ -10,7 +10,7 @@ from napari_dim.gui.state.provenance import edited
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState
 
-U, D, P, M, A, C, E, F = SliceState
+U, D, P, M, A, C, E, F, H = SliceState
 SHAPE = (6, 10, 12)
 
 

@@ -15,7 +15,7 @@ from scipy import ndimage
 from skimage.measure import block_reduce
 
 from napari_dim.data.case import Case
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN
 from napari_dim.volume import Grid
 
 SURE = 0.001
@@ -212,7 +212,7 @@ def _agreement(case: Case, mask: np.ndarray, classes: Sequence[int]) -> np.ndarr
     sums = np.zeros((2, len(classes)))
     for number in case.labelled:
         said, true = mask[number], case.mask[number]
-        if case.states[number] == SliceState.PARTIAL and case.painted is not None:
+        if case.states[number] in OPEN and case.painted is not None:
             said, true = said[case.painted[number]], true[case.painted[number]]
         for place, class_id in enumerate(classes):
             a, b = said == class_id, true == class_id

@@ -13,7 +13,7 @@ import numpy as np
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.errors import InputError
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN
 
 if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model
@@ -79,11 +79,7 @@ def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:
             assert case.mask is not None
             plane = case.mask[number]
             if case.painted is not None:
-                plane = (
-                    plane[case.painted[number]]
-                    if case.states[number] == SliceState.PARTIAL
-                    else plane
-                )
+                plane = plane[case.painted[number]] if case.states[number] in OPEN else plane
             found |= {int(i) for i in np.unique(plane)}
     found.discard(0)
     if not found:

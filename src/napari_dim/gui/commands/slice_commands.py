@@ -94,9 +94,13 @@ def next_suggested(session: Session) -> str:
     renew_suggestions(session)
     if not session.suggestions:
         raise InputError("there is nothing to suggest yet", hint="Train first")
+    return show_suggested(session, (_elsewhere(session) or session.suggestions)[0])
+
+
+def _elsewhere(session: Session) -> list[Suggested]:
+    """The suggestions but for the slice on the screen."""
     here = (session.image, current(session))
-    ahead = [s for s in session.suggestions if (s.image, s.number) != here]
-    return show_suggested(session, (ahead or session.suggestions)[0])
+    return [found for found in session.suggestions if (found.image, found.number) != here]
 
 
 def show_suggested(session: Session, found: Suggested) -> str:
@@ -205,13 +209,11 @@ def _sure(mask: MaskLayer, share: float) -> np.ndarray:
 
 
 def _onward(session: Session) -> str:
-    """Go on to the next suggestion, if there is one."""
+    """Go on to the next suggestion, if there is one; one that was rejected is still among them."""
     renew_suggestions(session)
     session.slices_changed.emit()
-    if not session.suggestions:
-        return ""
-    said = show_suggested(session, session.suggestions[0])
-    return f". Next: {said}"
+    ahead = _elsewhere(session)
+    return f". Next: {show_suggested(session, ahead[0])}" if ahead else ""
 
 
 def _mask(session: Session) -> MaskLayer:

@@ -59,10 +59,27 @@ def complete(layer: Labels, numbers: Iterable[int] | None = None) -> None:
     layer.metadata[KEY] = {n: ids for n, ids in known.items() if gone is not None and n not in gone}
 
 
-def renumbered(layer: Labels, old: int, new: int | None) -> None:
-    """Follow a class that got another id, or with `new` None is gone."""
+def renumbered(layer: Labels, old: int, new: int) -> None:
+    """Follow a class that got another id."""
     known = searched_in(layer).items()
-    changed = {n: (new if i == old else i for i in ids) for n, ids in known}
     layer.metadata[KEY] = {
-        n: tuple(sorted({i for i in ids if i is not None})) for n, ids in changed.items()
+        n: tuple(sorted(new if i == old else i for i in ids)) for n, ids in known
+    }
+
+
+def removed(layer: Labels, gone: int, left: Iterable[int]) -> None:
+    """Forget a class: slices that were searched for all that are left are complete.
+
+    Parameters
+    ----------
+    gone
+        Its id.
+    left
+        Ids of the other classes.
+    """
+    others = set(left)
+    layer.metadata[KEY] = {
+        n: tuple(i for i in ids if i != gone)
+        for n, ids in searched_in(layer).items()
+        if not others <= set(ids)
     }

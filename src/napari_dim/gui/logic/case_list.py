@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from napari_dim.errors import InputError
 from napari_dim.project import Project
-from napari_dim.states import LABELLED, SliceState
+from napari_dim.states import LABELLED, UNCHANGED, SliceState
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,7 @@ def row_of(project: Project, name: str) -> CaseRow:
             slices = max(slices, len(states))
             labelled = max(labelled, sum(state in LABELLED for state in states))
             machine = machine or note.role == "prediction"
-            machine = machine or any(
-                state in (SliceState.MACHINE, SliceState.ACCEPTED) for state in states
-            )
+            machine = machine or any(state in (SliceState.MACHINE, *UNCHANGED) for state in states)
         machine = machine or project.doubts(name) is not None
     except InputError as error:
         return CaseRow(name, case.site, fault=error.problem)

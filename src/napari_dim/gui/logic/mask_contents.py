@@ -69,6 +69,7 @@ def words(states: np.ndarray) -> str:
     parts = [f"{hands} of {counted(len(states), 'slice')} labelled by a person"]
     for count, what in (
         (many[SliceState.ACCEPTED], "accepted unchanged"),
+        (many[SliceState.ACCEPTED_PART], "accepted in part"),
         (many[SliceState.MACHINE], "the machine's, seen by nobody"),
         (many[SliceState.FILLED], "filled in, not confirmed"),
         (many[SliceState.UNTOUCHED], "without a mask"),

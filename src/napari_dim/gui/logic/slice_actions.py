@@ -132,9 +132,9 @@ def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
 def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
     """Keep the voxels of the machine's slices where a person trusts it; what else it found goes.
 
-    The slices become partial: nothing is said of the rest of them. What else the machine had
-    found there can't stay: it would be shown and exported beside what a person stands behind,
-    and a partial slice teaches all that is painted in it. How much went is said.
+    Nothing is said of the rest of the slices. What else the machine had found there can't stay:
+    it would be shown and exported beside what a person stands behind, and such a slice teaches
+    all that is painted in it. How much went is said.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
             off += int(np.count_nonzero(there & ~kept))
     if not planes:
         raise InputError(f"there is nothing to accept of {what} in slices without labels")
-    mask.act(f"accept {what}", dict.fromkeys(planes, SliceState.PARTIAL), planes)
+    mask.act(f"accept {what}", dict.fromkeys(planes, SliceState.ACCEPTED_PART), planes)
     gone = f". {counted(off, 'other pixel')} of the machine's went there" if off else ""
     return (
         f"Accepted {what} in {counted(len(planes), 'slice')}; only what is shown there counts "

@@ -59,6 +59,7 @@ def _slices(part: Learnt, named: bool) -> str:
         ("background only", SliceState.EMPTY),
         ("partial", SliceState.PARTIAL),
         ("accepted unchanged", SliceState.ACCEPTED),
+        ("accepted in part", SliceState.ACCEPTED_PART),
         ("filled in but not confirmed, so unlabelled", SliceState.FILLED),
     ):
         if (states == state).any():

@@ -38,6 +38,8 @@ from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
 
 NO_LABELS = "none yet: press New"
+PAINTING = ("paint", "fill", "polygon")
+"""The tools that paint a class."""
 
 
 class AnnotateTab(QWidget):
@@ -71,6 +73,8 @@ class AnnotateTab(QWidget):
         self.classes.picked.connect(self._on_class)
         self.classes.relabelled.connect(self._on_relabelled)
         self.classes.added.connect(self._on_added)
+        self.classes.edited.connect(self._say_slice)
+        self.classes.followed.connect(self._on_brush)
         self.searched = QPushButton()
         self.searched.setToolTip(
             "Say that the new class is nowhere in the slices labelled before it, except where it "
@@ -97,8 +101,10 @@ class AnnotateTab(QWidget):
         )
         self.background = QPushButton("Background brush")
         self.background.setToolTip(
-            "Paint what is certainly background in a partial slice; it is not part of the mask"
+            "Paint what is certainly background in a partial slice; it is not part of the mask. "
+            "Click a class to paint that again"
         )
+        self.background.setCheckable(True)
         self.background.clicked.connect(self._on_background)
         self.fill = button_for(
             session,
@@ -134,7 +140,7 @@ class AnnotateTab(QWidget):
             slices.next_suggested,
             "Go to the slice whose labels should help most",
         )
-        self.state = FixedLines(2)
+        self.state = FixedLines(3)
 
         labels = QHBoxLayout()
         labels.addWidget(self.labels, 1)
@@ -150,7 +156,6 @@ class AnnotateTab(QWidget):
         captioned(form, "mask", labels)
         column.addLayout(form)
         column.addWidget(self.classes)
-        column.addWidget(self.searched)
         column.addWidget(self.state)
         grid = QGridLayout()
         for place, button in enumerate(
@@ -165,7 +170,10 @@ class AnnotateTab(QWidget):
         for button in (self.before, self.suggest, self.after):
             steps.addWidget(button)
         column.addLayout(steps)
+        # What comes and goes stands below what does not, which so never moves under the mouse.
         column.addWidget(self.filled)
+        column.addWidget(self.searched)
+        column.addStretch(1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(6, 6, 6, 6)
         whole.addWidget(self.welcome)
@@ -234,8 +242,7 @@ class AnnotateTab(QWidget):
 
     def _paint_in(self, layer: Labels) -> None:
         self.labels.pick(layer)
-        self.session.viewer.layers.selection.active = layer
-        layer.mode = "paint"
+        self._take_brush(layer, layer.selected_label)
 
     def _step(self, title: str) -> AbstractContextManager[None]:
         mask = self.session.mask
@@ -253,7 +260,20 @@ class AnnotateTab(QWidget):
     def _on_class(self, class_id: int) -> None:
         layer = self.labels.layer
         if layer is not None:
-            layer.selected_label = class_id
+            self._take_brush(layer, class_id)
+
+    def _take_brush(self, layer: Labels, class_id: int) -> None:
+        """Paint a class from now on; a tool in the hand that paints stays there."""
+        layer.selected_label = class_id
+        self.session.viewer.layers.selection.active = layer
+        if str(layer.mode) not in PAINTING:
+            layer.mode = "paint"
+
+    def _on_brush(self) -> None:
+        """Show on the button whether background is painted."""
+        mask = self.session.mask
+        there = mask is not None and mask.brush is not None
+        self.background.setChecked(there and mask.layer.selected_label == mask.brush)
 
     def _on_added(self, before: set[int]) -> None:
         """Slices labelled before a class came were not searched for it."""
@@ -279,13 +299,11 @@ class AnnotateTab(QWidget):
             return
         layer = mask.layer
         first = mask.brush is None
-        layer.selected_label = mask.background_brush()
+        self._take_brush(layer, mask.background_brush())
         if first:
             set_classes(layer, classes_of(layer))
         if mask.states[slices.current(self.session)] != SliceState.PARTIAL:
             do(self.session, slices.set_partial)
-        self.session.viewer.layers.selection.active = layer
-        layer.mode = "paint"
 
     def _on_slice(self, event: Any = None) -> None:
         self._say_slice()

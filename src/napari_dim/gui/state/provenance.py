@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN, UNCHANGED, SliceState
 
 _MACHINES = (SliceState.MACHINE, SliceState.ACCEPTED, SliceState.CORRECTED)
 
@@ -26,7 +26,7 @@ def edited(state: SliceState, area: int, *, through: bool = False) -> SliceState
         return SliceState.UNTOUCHED  # erased: nothing is said of it any more
     if state == SliceState.FILLED:
         return SliceState.CORRECTED
-    if state == SliceState.PARTIAL or (through and state == SliceState.UNTOUCHED):
+    if state in OPEN or (through and state == SliceState.UNTOUCHED):
         return SliceState.PARTIAL
     return SliceState.PAINTED
 
@@ -43,9 +43,9 @@ def confirmed(state: SliceState, area: int, *, said: bool, same: bool) -> SliceS
     """
     if state in (SliceState.MACHINE, SliceState.FILLED):
         return SliceState.ACCEPTED
-    if state == SliceState.PARTIAL and area and said:
+    if state in OPEN and area and said:
         return SliceState.ACCEPTED if same else SliceState.CORRECTED
-    if state in (SliceState.UNTOUCHED, SliceState.PARTIAL):
+    if state in (SliceState.UNTOUCHED, *OPEN):
         return SliceState.PAINTED if area else SliceState.EMPTY
     return state
 
@@ -56,7 +56,7 @@ def taken_back(state: SliceState, *, said: bool, same: bool) -> SliceState | Non
     None gives it back to the machine, or to nobody where the machine has said nothing. A slice
     that was drawn stays as it is: its voxels say that it is labelled.
     """
-    if state in (SliceState.ACCEPTED, SliceState.EMPTY, SliceState.FILLED):
+    if state in (*UNCHANGED, SliceState.EMPTY, SliceState.FILLED):
         return None
     if state == SliceState.PARTIAL:
         if said:

@@ -19,7 +19,7 @@ from psygnal import Signal
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.packed_plane import PackedPlane
 from napari_dim.gui.state.provenance import edited
-from napari_dim.states import FREE, LABELLED, SliceState, known_states
+from napari_dim.states import FREE, LABELLED, OPEN, SliceState, known_states
 
 MOST = 500
 """Acts that can be undone."""
@@ -303,7 +303,7 @@ class ScanMask:
             _swap(self.planes[number], ids)
             self._settle(number)
             state = before[number].state
-            drawn = state in (SliceState.PAINTED, SliceState.PARTIAL, SliceState.FILLED)
+            drawn = state in (SliceState.PAINTED, *OPEN, SliceState.FILLED)
             if drawn and not self._areas[number]:
                 self._become(number, SliceState.UNTOUCHED, before[number])
         self._push(done)

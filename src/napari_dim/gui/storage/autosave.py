@@ -27,7 +27,7 @@ from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folder
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN, SliceState
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
@@ -297,7 +297,7 @@ class Autosave:
             project = None
         known = session.scans.known_mask(layer)
         # Marks that voxels alone don't tell.
-        marks = (SliceState.EMPTY, SliceState.PARTIAL)
+        marks = (SliceState.EMPTY, *OPEN)
         marked = known is not None and bool(np.isin(known.states, marks).any())
         changed = whole is not None or planes or marked
         if not changed and (project is None or project is self._open.recovery):

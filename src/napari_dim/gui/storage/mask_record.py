@@ -110,6 +110,7 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
         record["count"] = {
             "labelled_by_a_person": int(np.isin(states, BY_HAND).sum()),
             "accepted_unchanged": int((states == SliceState.ACCEPTED).sum()),
+            "accepted_in_part": int((states == SliceState.ACCEPTED_PART).sum()),
             "machine_unseen": int((states == SliceState.MACHINE).sum()),
             "filled_not_confirmed": int((states == SliceState.FILLED).sum()),
             "without_a_mask": int((states == SliceState.UNTOUCHED).sum()),

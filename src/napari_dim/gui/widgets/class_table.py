@@ -35,7 +35,7 @@ from napari_dim.gui.layers.layer_classes import (
     set_classes,
 )
 from napari_dim.gui.layers.mask_layer import BRUSH
-from napari_dim.gui.layers.searched_classes import renumbered
+from napari_dim.gui.layers.searched_classes import removed, renumbered
 from napari_dim.gui.logic.time_words import counted
 
 
@@ -62,6 +62,8 @@ class ClassTable(QWidget):
     """
 
     picked = Signal(int)
+    followed = Signal()
+    """The brush in the hand is another one, whoever took it."""
     edited = Signal()
     added = Signal(object)
     """Ids of the classes there were before one came."""
@@ -91,6 +93,7 @@ class ClassTable(QWidget):
         )
         self.table.itemChanged.connect(self._on_item)
         self.table.itemSelectionChanged.connect(self._on_selected)
+        self.table.cellClicked.connect(self._on_selected)  # that of the selected row, too
         self.table.cellDoubleClicked.connect(self._on_double)
         self.add = QPushButton("+")
         self.add.setToolTip("Add a class")
@@ -113,6 +116,10 @@ class ClassTable(QWidget):
 
     def show_layer(self, layer: Labels | None) -> None:
         """Show the classes of another layer."""
+        if layer is not self._layer:
+            for one, act in ((self._layer, "disconnect"), (layer, "connect")):
+                if one is not None:
+                    getattr(one.events.selected_label, act)(self._follow)
         self._layer = layer
         self.setEnabled(layer is not None)
         classes = [] if layer is None else classes_of(layer)
@@ -135,7 +142,7 @@ class ClassTable(QWidget):
         if layer is None:
             return
         brush = layer.metadata.get(BRUSH)
-        new = painted_ids(plane[None]) - {brush} - {info.id for info in self.classes}
+        new = painted_ids(plane[None]) - {brush} - {info.id for info in classes_of(layer)}
         if new:
             self._keep(sorted((*self.classes, *map(fresh_class, new)), key=lambda info: info.id))
             self._fill(classes_of(layer))
@@ -167,7 +174,18 @@ class ClassTable(QWidget):
             self.table.setItem(row, 2, number)
         self._fit()
         self._filling = False
-        self.remove.setEnabled(len(classes) > 1)
+        self._follow()
+
+    def _follow(self, event: object = None) -> None:
+        """Select the class whose brush is in the hand; none while background is painted."""
+        brush = None if self._layer is None else self._layer.selected_label
+        row = next((n for n, info in enumerate(self.classes) if info.id == brush), -1)
+        self._filling = True
+        self.table.clearSelection()
+        self.table.setCurrentCell(row, 1 if row >= 0 else -1)
+        self._filling = False
+        self.remove.setEnabled(row >= 0 and self.table.rowCount() > 1)
+        self.followed.emit()
 
     def _fit(self) -> None:
         """As high as the classes are in the window's font, five at most."""
@@ -220,7 +238,7 @@ class ClassTable(QWidget):
             if chosen.isValid():
                 self.table.item(row, 0).setBackground(chosen)
 
-    def _on_selected(self) -> None:
+    def _on_selected(self, *cell: int) -> None:
         row = self.table.currentRow()
         if not self._filling and self._layer is not None and 0 <= row < self.table.rowCount():
             self.picked.emit(int(self.table.item(row, 2).text()))
@@ -249,7 +267,9 @@ class ClassTable(QWidget):
         with self._step(f"remove class {gone.id}"):
             if painted:
                 self.relabelled.emit(gone.id, into)
+            removed(layer, gone.id, [info.id for info in others])
             self._keep(others)
+        layer.selected_label = into or others[min(row, len(others) - 1)].id
         self._fill(classes_of(layer))
 
     def _ask_into(self, gone: ClassInfo, others: list[ClassInfo], slices: int) -> int | None:

@@ -33,6 +33,7 @@ COLOURS = {
     SliceState.CORRECTED: "#CC79A7",
     SliceState.EMPTY: "#003D66",
     SliceState.FILLED: "#A8DDC9",
+    SliceState.ACCEPTED_PART: "#8C9A2E",
 }
 LETTERS = {
     SliceState.UNTOUCHED: "·",
@@ -43,16 +44,18 @@ LETTERS = {
     SliceState.CORRECTED: "C",
     SliceState.EMPTY: "0",
     SliceState.FILLED: "f",
+    SliceState.ACCEPTED_PART: "a",
 }
 WORDS = {
     SliceState.UNTOUCHED: "not labelled",
     SliceState.PAINTED: "painted: all of it counts",
     SliceState.PARTIAL: "partial: only painted pixels count",
     SliceState.MACHINE: "the machine's, not accepted yet",
-    SliceState.ACCEPTED: "the machine's, accepted as it was",
+    SliceState.ACCEPTED: "accepted as it was",
     SliceState.CORRECTED: "the machine's, corrected",
     SliceState.EMPTY: "confirmed: background only",
     SliceState.FILLED: "filled in, not confirmed yet",
+    SliceState.ACCEPTED_PART: "the machine's, accepted in part: only what is shown counts",
 }
 DOUBT = "#D55E00"
 STAR = "#F0E442"
@@ -263,8 +266,9 @@ class SliceStrip(QWidget):
 def _weight(state: int) -> int:
     """Of states that share a pixel, a person's work is shown before the machine's."""
     order = (
-        SliceState.UNTOUCHED, SliceState.MACHINE, SliceState.FILLED, SliceState.PARTIAL,
-        SliceState.ACCEPTED, SliceState.EMPTY, SliceState.CORRECTED, SliceState.PAINTED,
+        SliceState.UNTOUCHED, SliceState.MACHINE, SliceState.FILLED,
+        SliceState.ACCEPTED_PART, SliceState.PARTIAL, SliceState.ACCEPTED, SliceState.EMPTY,
+        SliceState.CORRECTED, SliceState.PAINTED,
     )  # fmt: skip
     return order.index(SliceState(int(state)))
 
