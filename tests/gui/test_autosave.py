@@ -156,7 +156,7 @@ def test_after_a_crash_all_is_as_it_was(make_napari_viewer, viewer, session, sav
     second = make_napari_viewer(show=True)
     other = session_of(second)
     said = restore(other, left)
-    assert "“mine” with 2 painted slices, 3 labelled" in said
+    assert "“mine” with a mask in 2 slices, 3 labelled" in said
     np.testing.assert_array_equal(other.labels.data, labels.data)
     assert other.labels.name == "mine"
     assert classes_of(other.labels) == [ClassInfo(2, "ventricle", "#0072b2")]
@@ -209,7 +209,7 @@ def test_cases_of_a_project_are_kept_in_it_and_opened_again(
     assert labels not in viewer.layers
     assert image not in viewer.layers
     said = cases.open_case(session, project, "ball")  # it was in no file before
-    assert "“mine” with 5 painted slices" in said
+    assert "“mine” with a mask in 5 slices" in said
     np.testing.assert_array_equal(viewer.layers["mine"].data, kept)
     np.testing.assert_array_equal(session.image.data, image.data)
     np.testing.assert_allclose(viewer.layers["mine"].scale, (3, 1, 1))

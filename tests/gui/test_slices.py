@@ -10,6 +10,9 @@ from napari_dim.errors import InputError
 from napari_dim.gui import keys
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, SHOWN, exported, words
+from napari_dim.gui.logic.next_step import next_step
+from napari_dim.gui.panels.next_step_line import situation_of
+from napari_dim.gui.session import Activity
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
@@ -164,6 +167,25 @@ def test_rejecting_empties_a_slice_for_good_and_undo_brings_it_back(session):
     assert not session.labels.data[5].any()
     session.labels.undo()
     assert session.labels.data[5].all()
+
+
+def test_a_suggestion_is_gone_once_its_slice_is_corrected(session, workspace):
+    slices.renew_suggestions(session)
+    review = workspace.review
+    review.refresh()
+    listed = [review.list.item(i).text() for i in range(review.list.count())]
+    number = session.suggestions[0].number
+    assert f"slice {number}:" in listed[0]
+    go(session, number)
+    session.labels.paint((number, 2, 2), 1)
+    review.refresh()
+    left = [review.list.item(i).text() for i in range(review.list.count())]
+    assert left == listed[1:]
+    review.list.itemClicked.emit(review.list.item(0))
+    assert f"slice {slices.current(session)}:" in left[0]
+    session.say("writing a file", Activity.EXPORTING)
+    assert "joins the training" not in next_step(situation_of(session)).text
+    session.say("", Activity.IDLE)
 
 
 def test_the_machines_newest_is_taken_over_and_stands_beside_on_request(session, viewer):

@@ -21,8 +21,8 @@ def at(*states: SliceState, **more: object) -> Situation:
     ("now", "tab", "words"),
     [
         (Situation(scan=True), ANNOTATE, "press New"),
-        (Situation(scan=True, busy=True), ANNOTATE, "joins the training"),
-        (Situation(scan=True, busy=True, predicting=True), ANNOTATE, "on their way"),
+        (Situation(scan=True, training=True), ANNOTATE, "joins the training"),
+        (Situation(scan=True, training=True, predicting=True), ANNOTATE, "on their way"),
         (at(U, U, U, U), ANNOTATE, "shows it well"),
         (at(P, U, P, U, painted=True), ANNOTATE, "a few more slices"),
         (at(P, P, U, P, painted=True), TRAIN, "start the training"),

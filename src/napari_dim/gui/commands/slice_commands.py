@@ -126,6 +126,12 @@ def renew_suggestions(session: Session) -> None:
     session.suggestions = [Suggested(known[s.case][0], s.number, s.reason) for s in found]
 
 
+def still_suggested(session: Session) -> list[Suggested]:
+    """The suggestions that nobody has labelled since they were made."""
+    labelled = {image: mask.labelled for image, mask in session.masks}
+    return [s for s in session.suggestions if s.number not in labelled.get(s.image, ())]
+
+
 def accept_slice(session: Session) -> str:
     """The machine's mask of the slice on the screen is labels as it is; go on to the next.
 

@@ -31,8 +31,8 @@ class Situation:
     ----------
     scan
         Whether a scan is worked on.
-    busy, predicting
-        Whether background work runs, and whether that makes masks with a finished model.
+    training, predicting
+        Whether a training runs that slices may join, and whether masks are made that none joins.
     states
         A `SliceState` for each slice of the scan's mask, ``(slice,)``; None without a mask.
     painted
@@ -48,7 +48,7 @@ class Situation:
     """
 
     scan: bool = False
-    busy: bool = False
+    training: bool = False
     predicting: bool = False
     states: np.ndarray | None = None
     painted: bool = False
@@ -64,31 +64,27 @@ def next_step(now: Situation) -> Step | None:
         return None
     if now.predicting:
         return Step("the masks are on their way; you may go on painting", ANNOTATE)
-    if now.busy:
+    if now.training:
         return Step("go on labelling meanwhile: what you finish joins the training", ANNOTATE)
     states = now.states
     if states is None:
         return Step("press New, and paint the structure in one slice", ANNOTATE)
     labelled, count = int(np.isin(states, LABELLED).sum()), len(states)
     if now.predicted and not labelled:
-        return Step("look through the masks; correct the slices marked ★ and accept them", REVIEW)
+        return Step("look through the masks; correct or accept those marked ★", REVIEW)
     if not now.painted:
         return Step("paint the structure in a slice that shows it well", ANNOTATE)
     if labelled < min(ENOUGH, count):
-        return Step(
-            "paint a few more slices, spread over the whole scan; confirm one where it is absent, "
-            "too",
-            ANNOTATE,
-        )
+        return Step("paint a few more slices, spread over the scan; confirm an empty one", ANNOTATE)
     if not now.predicted:
         return Step("start the training", TRAIN)
     if now.learnt is not None and labelled >= now.learnt + ENOUGH:
         new = labelled - now.learnt
         return Step(f"{new} slices are new since the last training: train on", TRAIN)
     if stopped_paying(list(now.dice)) or count == 1:
-        return Step("more labels hardly change the masks: look through them and export", EXPORT)
+        return Step("more labels hardly help now: look through the masks, and export", EXPORT)
     if now.suggested:
-        return Step("correct the slices marked ★ with the brush, and accept them", REVIEW)
+        return Step("correct the slices marked ★ with the brush, or accept them", REVIEW)
     if labelled == count:
         return Step("every slice is labelled: export the mask", EXPORT)
     return Step("look through the masks, correct and accept them, then export", REVIEW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
+from napari_dim.gui.commands.slice_commands import still_suggested
 from napari_dim.gui.logic.next_step import Situation, Step, next_step
 from napari_dim.gui.preferences import hide_hints, preferences
 from napari_dim.gui.session import Session
@@ -19,14 +20,14 @@ def situation_of(session: Session) -> Situation:
     mask = session.mask
     return Situation(
         scan=session.image is not None,
-        busy=session.busy,
-        predicting=session.activity is Activity.PREDICTING,
+        training=session.activity is Activity.TRAINING,
+        predicting=session.activity in (Activity.PREDICTING, Activity.STOPPING),
         states=None if mask is None else mask.states,
         painted=mask is not None and bool(mask.areas.any()),
         predicted=mask is not None and bool(mask.answer.said.any()),
         learnt=_learnt(session),
         dice=tuple(score.dice for score in session.scores),
-        suggested=bool(session.suggestions),
+        suggested=bool(still_suggested(session)),
     )
 
 

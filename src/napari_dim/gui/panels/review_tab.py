@@ -23,13 +23,14 @@ from qtpy.QtWidgets import (
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.keys import button_for, do
+from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.image_layers import PLACE, add_layer
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
-from napari_dim.gui.session import Session
+from napari_dim.gui.session import Session, Suggested
 from napari_dim.gui.widgets.loss_curves import ScoreCurve
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
 
@@ -50,6 +51,7 @@ class ReviewTab(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._listed: list[Suggested] = []
         self.hint = note("There is no prediction of this scan yet: train, then look at it here.")
         self.list = QListWidget()
         self.list.setToolTip("The slices whose correction should help most; click to go there")
@@ -101,7 +103,7 @@ class ReviewTab(QWidget):
         self.accept_class.setToolTip(
             "What the machine found of this class becomes labels, in all slices that nobody has "
             "labelled. Whatever else it found in these slices goes from the mask: they are "
-            "partial then, and only what is shown in them counts. Ctrl-Z takes it back"
+            "accepted in part, and only what is shown in them counts. Ctrl-Z takes it back"
         )
         self.accept_class.clicked.connect(self._on_class)
         self.share = QDoubleSpinBox()
@@ -113,7 +115,7 @@ class ReviewTab(QWidget):
         self.surer.setToolTip(
             "What the model is surer of than this becomes labels, in all slices that nobody has "
             "labelled. What it is less sure of there goes from the mask: these slices are "
-            "partial then, and only what is shown in them counts. Ctrl-Z takes it back"
+            "accepted in part, and only what is shown in them counts. Ctrl-Z takes it back"
         )
         self.surer.clicked.connect(
             lambda: do(self.session, lambda s: slices.accept_surer(s, self.share.value()))
@@ -178,10 +180,11 @@ class ReviewTab(QWidget):
         assert mask is not None
         assert answer is not None
         shown = [self.list.item(i).text() for i in range(self.list.count())]
-        several = len({s.image for s in session.suggestions}) > 1
+        self._listed = slices.still_suggested(session)
+        several = len({s.image for s in self._listed}) > 1
         wanted = [
             f"★ {f'{s.image.name}, ' if several else ''}slice {s.number}: {s.reason}"
-            for s in session.suggestions
+            for s in self._listed
         ]
         if shown != wanted:
             self.list.clear()
@@ -203,6 +206,8 @@ class ReviewTab(QWidget):
         self.doubt.setEnabled(answer.confidence is not None)
         shows = doubt_of(session) is not None
         self.doubt.setText("Hide uncertainty" if shows else "Show uncertainty")
+        beside = any(is_answer(layer) for layer in session.viewer.layers)
+        self.beside.setText("Hide newest" if beside else "Compare with newest")
         known = classes_of(mask.layer)
         titles = [f"{info.id}: {info.name}" for info in known]
         if [self.classes.itemText(i) for i in range(self.classes.count())] != titles:
@@ -224,8 +229,8 @@ class ReviewTab(QWidget):
 
     def _on_suggested(self, item: QListWidgetItem) -> None:
         row = self.list.row(item)
-        if row < len(self.session.suggestions):
-            found = self.session.suggestions[row]
+        if row < len(self._listed):
+            found = self._listed[row]
             do(self.session, lambda session: slices.show_suggested(session, found))
 
 

@@ -213,9 +213,9 @@ def _words(layer: Labels, found: Recovered) -> str:
     """What was read of a layer, for the user."""
     labelled = sum(int(state) in LABELLED for state in found.note.states)
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
-    text = f"“{layer.name}” with {counted(painted, 'painted slice')}"
+    text = f"“{layer.name}” with a mask in {counted(painted, 'slice')}"
     if found.note.states:
-        text += f", {labelled} labelled" if labelled != painted else ""  # empty ones, too
+        text += f", {labelled} labelled"  # the machine's are not, and empty ones are
     if found.damaged:
         text += " (the end of its journal was torn: what came last may be missing)"
     return text
