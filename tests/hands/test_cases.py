@@ -55,3 +55,25 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
     assert current_slice(viewer, session.image) == 5
     assert workspace.strip._current == 5
     session.autosave.close()
+
+
+def test_a_project_opened_beside_a_scan_has_the_window_for_itself(
+    viewer, workspace, open_ball, tmp_path
+):
+    _, mask, _ = open_ball()
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    affine = np.diag([0.5, 0.5, 3, 1])
+    affine[:3, 3] = 70
+    nib.save(nib.Nifti1Image(tiny_image(1)[0].T, affine), folder / "small.nii.gz")
+    session, classes = workspace.session, workspace.annotate.classes
+    assert classes.layer is mask
+    projects.from_folder(session, tmp_path / "p", folder)
+    assert session.image.name == "small"
+    low, high = (corner[-2:] for corner in session.image.extent.world)
+    np.testing.assert_allclose(np.asarray(viewer.camera.center)[-2:], (low + high) / 2)
+    # "+" would add a class to the mask of the other scan.
+    assert classes.layer is None
+    assert not classes.add.isEnabled()
+    assert not classes.classes
+    session.autosave.close()

@@ -24,6 +24,7 @@ from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_place import why_not
+from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.logic.time_words import class_words, counted
@@ -201,7 +202,7 @@ class AnnotateTab(QWidget):
             seen = next((x for x in self.session.scans.layers(Image) if x.visible), None)
             if seen is not None:
                 self.image.pick(seen)
-                self.session.viewer.reset_view()
+                fit_camera(self.session.viewer, seen)
         if there and self.labels.layer is None:
             self._on_image()
         else:
@@ -218,8 +219,9 @@ class AnnotateTab(QWidget):
 
     def _on_labels(self, layer: Layer | None = None) -> None:
         image, labels = self.image.layer, self.labels.layer
-        if labels is not self.session.labels or image is not self.session.image:
+        if labels is not self.classes.layer:
             self.classes.show_layer(labels)
+        if labels is not self.session.labels or image is not self.session.image:
             self.session.show_case(image, labels)
         self._say_slice()
 
@@ -272,8 +274,9 @@ class AnnotateTab(QWidget):
     def _on_brush(self) -> None:
         """Show on the button whether background is painted."""
         mask = self.session.mask
-        there = mask is not None and mask.brush is not None
-        self.background.setChecked(there and mask.layer.selected_label == mask.brush)
+        brush = None if mask is None else mask.brush
+        taken = mask is not None and brush is not None and mask.layer.selected_label == brush
+        self.background.setChecked(taken)
 
     def _on_added(self, before: set[int]) -> None:
         """Slices labelled before a class came were not searched for it."""

@@ -61,6 +61,8 @@ class CasesPanel(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
+        # Names of one cohort differ in their middle or end.
+        self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setToolTip("Double-click a case, or press Enter, to work on it")
         self.table.itemActivated.connect(lambda item: self._open(self._names()[item.row()]))
         self.before = QPushButton("◀ Previous")
@@ -153,6 +155,7 @@ class CasesPanel(QWidget):
                 self.table.setItem(place, number, item)
             if row.name == current:
                 self.table.selectRow(place)
+        self.table.setColumnHidden(1, not any(row.site for row in self.rows))
         others = any(row.name != current for row in shown)
         self.before.setEnabled(others)
         self.after.setEnabled(others)
@@ -175,12 +178,18 @@ class CasesPanel(QWidget):
 
 
 def show_cases(session: Session) -> CasesPanel:
-    """Show the panel beside the layers, made when first asked for."""
+    """Show the panel in the place of the layer list, made when first asked for.
+
+    Below it there would be room for a case or two on a small screen; both have a tab.
+    """
     window = session.viewer.window
     known = [dock for name, dock in window.dock_widgets.items() if name == "Cases"]
     if known and isinstance(known[0], CasesPanel):
         known[0].parentWidget().show()
+        known[0].parentWidget().raise_()
         return known[0]
     panel = CasesPanel(session)
-    window.add_dock_widget(panel, name="Cases", area="left")
+    dock = window.add_dock_widget(panel, name="Cases", area="left", tabify=True)
+    dock.show()
+    dock.raise_()
     return panel

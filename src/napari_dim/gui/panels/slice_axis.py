@@ -18,6 +18,7 @@ from napari_dim.gui.layers.image_layers import (
     new_labels,
     placement,
 )
+from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.volume import PLANES, Grid
@@ -97,7 +98,7 @@ def turn_slices(session: Session, plane: str) -> None:
     session.show_case(None, None)
     session.show_case(image, labels)
     if image is not None:
-        session.viewer.reset_view()
+        fit_camera(session.viewer, image)
         go_to_slice(session.viewer, image, image.data.shape[0] // 2)
 
 

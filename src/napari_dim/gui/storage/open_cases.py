@@ -71,6 +71,8 @@ def open_case(session: Session, project: Project, name: str) -> str:
         session.show_case(image, shown)
         session.case_wanted.emit(image)
         doubts_back(session, project, name, image)
+    elif kept:
+        session.viewer.reset_view()  # of a scan, the window shows all, whatever else is open
     if project.read_only and image is not None:
         for labels in session.scans.layers(Labels):
             if session.scans.owner_of(labels) is image:

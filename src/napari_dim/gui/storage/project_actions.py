@@ -153,7 +153,6 @@ def switch_case(session: Session, name: str) -> str:
     said = open_case(session, project, name)
     if before and not close_case(session, before):
         said += f". {before} stays open: its last strokes are not on the disk yet"
-    session.viewer.reset_view()
     return said
 
 
@@ -263,7 +262,6 @@ def _begin(session: Session, project: Project) -> str:
             said.append(open_case(session, project, name))
         except InputError as error:
             said.append(str(error))
-        session.viewer.reset_view()
     if text := model_back(session, project):
         said.append(text)
     return ". ".join(said)

@@ -148,6 +148,11 @@ class ClassTable(QWidget):
             self._fill(classes_of(layer))
 
     @property
+    def layer(self) -> Labels | None:
+        """Whose classes they are."""
+        return self._layer
+
+    @property
     def classes(self) -> list[ClassInfo]:
         """The classes shown."""
         rows = range(self.table.rowCount())
