@@ -25,6 +25,7 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
     projects.from_folder(session, tmp_path / "p", folder)
     session.set_site(session.image, "north")
     workspace.annotate.new.click()
+    workspace.annotate.classes.table.item(0, 1).setText("vein")
     session.labels.data_setitem((np.array([5]), np.array([20]), np.array([20])), 1)
     viewer.dims.set_current_step(0, 5)
     session.autosave.flush()
@@ -43,6 +44,8 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
     low, high = session.image.extent.world
     centre = np.asarray(viewer.camera.center)[-2:]
     assert ((low[-2:] < centre) & (centre < high[-2:])).all()
+    workspace.annotate.new.click()  # the classes of a project are those of all its cases
+    assert [info.name for info in workspace.annotate.classes.classes] == ["vein"]
     panel.search.setFocus()
     QTest.keyClicks(panel.search, "north")
     assert panel.table.rowCount() == 1

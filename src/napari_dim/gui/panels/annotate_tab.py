@@ -22,7 +22,7 @@ from napari_dim.gui.commands.scan_shown import show_alone
 from napari_dim.gui.keys import button_for, do, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
-from napari_dim.gui.layers.layer_classes import classes_of, set_classes
+from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
 from napari_dim.gui.layers.mask_place import why_not
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
@@ -240,7 +240,14 @@ class AnnotateTab(QWidget):
         with told(self.session):
             if why := self.session.autosave.refusal(self.image.layer):
                 raise InputError(why)
-            self._paint_in(add_layer(self.session.viewer, new_labels(self.image.layer)))
+            project = self.session.autosave.project
+            inside = project is not None and self.session.autosave.case_of(self.image.layer)
+            named = project.classes if project is not None and inside else ()
+            largest = max((info.id for info in named), default=255)
+            layer = new_labels(self.image.layer, largest=max(largest, 255))
+            if named:
+                set_classes(layer, [ClassInfo(i.id, i.name, i.colour) for i in named])
+            self._paint_in(add_layer(self.session.viewer, layer))
 
     def _paint_in(self, layer: Labels) -> None:
         self.labels.pick(layer)

@@ -166,6 +166,8 @@ class CasesPanel(QWidget):
             self._open(name)
 
     def _open(self, name: str) -> None:
+        if name == self._current():
+            return  # Enter comes twice: as the table's activation, and as a key
         do(self.session, lambda session: projects.switch_case(session, name))
         self.refresh()
 
