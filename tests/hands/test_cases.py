@@ -75,8 +75,21 @@ def test_a_project_opened_beside_a_scan_has_the_window_for_itself(
     assert session.image.name == "small"
     low, high = (corner[-2:] for corner in session.image.extent.world)
     np.testing.assert_allclose(np.asarray(viewer.camera.center)[-2:], (low + high) / 2)
+    # One numbering: an arrow key goes from slice to slice, in the slider as in the strip.
+    for number in (3, 4):
+        viewer.dims.set_current_step(0, number)
+        assert current_slice(viewer, session.image) == number
+    assert viewer.dims.nsteps[0] == len(session.image.data)
     # "+" would add a class to the mask of the other scan.
     assert classes.layer is None
     assert not classes.add.isEnabled()
     assert not classes.classes
+    small, ball = session.image, viewer.layers[0]
+    session.open_case(ball)
+    assert viewer.dims.nsteps[0] == len(ball.data)
+    viewer.dims.set_current_step(0, 7)
+    session.open_case(small)
+    assert viewer.dims.current_step[0] == 4
+    session.open_case(ball)  # each where it was left
+    assert viewer.dims.current_step[0] == 7
     session.autosave.close()

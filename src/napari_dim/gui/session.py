@@ -13,6 +13,7 @@ from psygnal import Signal
 from napari_dim.engine.training.events import StepDone
 from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.image_layers import (
+    LEFT_AT,
     add_layer,
     current_slice,
     go_to_slice,
@@ -156,14 +157,28 @@ class Session(Work):
             return
         if image is not None and labels is not None and not fits(labels, image):
             labels = self.scans.laid(labels, image)
+        self._leave(image)
         self.image, self.labels = image, labels
         if image is not None and labels is not None and fits(labels, image):
             self.scans.pair(image, labels)
         for layer in [layer for layer in self.viewer.layers if is_answer(layer)]:
             self.viewer.layers.remove(layer)  # it belongs to another scan
         self._number()
+        self._come_back()
         self.case_changed.emit()
         self.slices_changed.emit()
+
+    def _leave(self, other: Layer | None) -> None:
+        """Remember where a scan was left: the slider is the other one's from now on."""
+        for layer in (self.image, self.labels):
+            if layer is not None and layer in self.viewer.layers and self.image is not other:
+                layer.metadata[LEFT_AT] = current_slice(self.viewer, layer)
+
+    def _come_back(self) -> None:
+        for layer in (self.image, self.labels):
+            left = None if layer is None else layer.metadata.pop(LEFT_AT, None)
+            if layer is not None and left is not None:
+                go_to_slice(self.viewer, layer, left)
 
     def open_case(self, image: Layer) -> None:
         """Ask the window to work on another open scan."""

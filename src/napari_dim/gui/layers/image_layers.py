@@ -25,6 +25,8 @@ from napari_dim.volume import Grid, Volume, file_stem
 KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
+LEFT_AT = "napari_dim_left_at"
+"""Where they hold the slice that was shown of a scan when another was gone over to."""
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 """What a layer takes over from its image, so that it is shown in the same place."""
 
@@ -211,6 +213,12 @@ def current_slice(viewer: Any, layer: Layer) -> int:
         return 0
     number = round(float(layer.world_to_data(point)[0]))
     return int(np.clip(number, 0, _full_data(layer).shape[0] - 1))
+
+
+def slice_of(viewer: Any, layer: Layer) -> int:
+    """The number of the slice that is shown of `layer`, or was when its scan was left."""
+    left = layer.metadata.get(LEFT_AT)
+    return current_slice(viewer, layer) if left is None else int(left)
 
 
 def go_to_slice(viewer: Any, layer: Layer, number: int) -> None:

@@ -108,6 +108,9 @@ class CasesPanel(QWidget):
         cases = () if project is None else project.cases
         self.rows = [known.get(case.name, CaseRow(case.name, case.site)) for case in cases]
         self._fill()
+        dock = self.parentWidget()
+        if project is None and dock is not None:
+            dock.hide()  # the layer list has its place again
         if project is not None and self._reading is None:
             self._reading = mark = object()
             threading.Thread(

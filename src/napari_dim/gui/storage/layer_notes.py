@@ -12,9 +12,9 @@ from napari_dim.gui.layers.image_layers import (
     KEY,
     PLACE,
     Source,
-    current_slice,
     labels_tuple,
     layer_source,
+    slice_of,
 )
 from napari_dim.gui.layers.layer_classes import KEY as CLASSES
 from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
@@ -49,7 +49,7 @@ def note_of(session: Session, layer: Labels) -> Note:
     fields: dict[str, Any] = {
         "name": layer.name[:1000],
         "role": "labels" if mask is None else "mask",
-        "slice": current_slice(session.viewer, layer),
+        "slice": slice_of(session.viewer, layer),
         "brush": None if known.get(BRUSH) is None else int(known[BRUSH]),
         "searched": searched_in(layer),
         "classes": tuple(
