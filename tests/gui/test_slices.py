@@ -12,7 +12,7 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, SHOWN, exported, words
 from napari_dim.gui.logic.next_step import next_step
 from napari_dim.gui.panels.next_step_line import situation_of
-from napari_dim.gui.session import Activity
+from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
