@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from napari.layers import Labels
+from PIL import Image
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
 from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
+from napari_dim.gui.layers.mask_layer import MaskLayer
+from napari_dim.gui.layers.searched_classes import class_added, searched_in
 from napari_dim.gui.panels.recovery_bar import leftovers, restore
 from napari_dim.gui.storage import open_cases as cases
+from napari_dim.gui.storage.layer_notes import labels_from, note_of
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folders
@@ -259,3 +263,23 @@ def test_labels_in_a_file_are_not_read_whole(viewer, session, saved, tmp_path):
     found = saved().recover("mine").array
     np.testing.assert_array_equal(found[7], data[7])
     assert not found[5].any()
+
+
+def test_a_folder_of_pictures_comes_back_with_whose_each_slice_is(viewer, session, tmp_path):
+    for number in range(4):
+        picture = Image.fromarray(np.full((24, 20), 40 * number, np.uint8))
+        picture.save(tmp_path / f"{number}.png")
+    (how,) = image_tuples(read_volume(tmp_path))
+    image = add_layer(viewer, how)
+    labels = add_layer(viewer, new_labels(image))
+    session.show_case(image, labels)
+    mask = session.mask
+    labels.data_setitem((np.array([0]), np.array([5]), np.array([6])), 1)
+    mask.take(np.array([1, 2]), np.ones((2, 24, 20), np.uint8))
+    mask.act("nothing is there", {3: SliceState.EMPTY})
+    class_added(labels, mask.labelled, {1})
+    note = note_of(session, labels)
+    back = labels_from(labels.data.copy(), note, image)
+    P, M, E = SliceState.PAINTED, SliceState.MACHINE, SliceState.EMPTY
+    assert list(MaskLayer(back).states) == list(mask.states) == [P, M, M, E]
+    assert searched_in(back) == {0: (1,), 3: (1,)}

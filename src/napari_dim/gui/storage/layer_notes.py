@@ -95,15 +95,15 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
     image
         The scan it lies on, if it is open: their places are shared.
     """
-    source, flat = _source_of(array, note, image)
+    source = _source_of(array, note, image)
     if source is None:
         layer = Labels(array, name=note.name)
     else:
         data, how, _ = labels_tuple(array, source, note.name)
         layer = Labels(data, **{**how, **_place_of(note, image, data.ndim)})
-    count = 1 if flat else len(array)
+    count = len(array)  # 1 for a single picture
     states = states_from(array, note)
-    if states is not None and len(states) == count:
+    if states is not None:
         layer.metadata[STATES] = states
         layer.metadata[LEFT] = note.touched
     if note.scores:
@@ -173,20 +173,20 @@ def take_over(mask: MaskLayer, prediction: np.ndarray, note: Note) -> str:
     return text
 
 
-def _source_of(array: np.ndarray, note: Note, image: Image | None) -> tuple[Source | None, bool]:
+def _source_of(array: np.ndarray, note: Note, image: Image | None) -> Source | None:
     if image is not None:
         source = layer_source(image)
         if source.grid.shape == array.shape:
-            return source, source.kind == "picture"
+            return source
     if note.grid is not None:
         kept = note.grid
         try:
             grid = Grid(kept.file_shape, np.array(kept.file_affine), kept.slice_axis, kept.unit)
         except (InputError, ValueError):
-            return None, False
+            return None
         if grid.shape == array.shape:
-            return Source(grid, kept.kind), kept.kind == "picture"
-    return None, False
+            return Source(grid, kept.kind)
+    return None
 
 
 def _place_of(note: Note, image: Image | None, ndim: int) -> dict[str, Any]:
