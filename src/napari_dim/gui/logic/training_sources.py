@@ -16,12 +16,16 @@ from napari_dim.states import SliceState, guessed
 
 @dataclass(frozen=True)
 class Learnt:
-    """One scan that a training learns from: its name, slices, site, and mask, if it has one."""
+    """One scan that a training learns from: its name, slices, site, and mask, if it has one.
+
+    `separate` slices are pictures of their own: none is far from the labelled ones.
+    """
 
     name: str
     count: int
     site: str = ""
     mask: ScanMask | None = None
+    separate: bool = False
 
 
 def describe(parts: Sequence[Learnt]) -> str:
@@ -74,6 +78,8 @@ def _slice_count(part: Learnt) -> int:
 def _unlabelled(part: Learnt) -> int:
     if part.mask is None:
         return part.count
+    if part.separate:
+        return part.count - len(part.mask.labelled)
     return int(guessed(part.mask.states).size)
 
 

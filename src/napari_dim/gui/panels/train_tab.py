@@ -390,5 +390,6 @@ class TrainTab(QWidget):
 
 
 def _learnt(part: Part) -> Learnt:
-    count = int(layer_source(part.image).grid.shape[0])
-    return Learnt(part.image.name, count, part.site, part.mask)
+    source = layer_source(part.image)
+    separate = source.kind == "picture" or (source.grid.unit != "mm" and part.image.rgb)
+    return Learnt(part.image.name, source.grid.shape[0], part.site, part.mask, separate)

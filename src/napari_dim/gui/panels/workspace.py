@@ -9,7 +9,14 @@ import napari.viewer
 import numpy as np
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QFont, QFontMetrics, QShowEvent
-from qtpy.QtWidgets import QAbstractItemView, QTabWidget, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QLineEdit,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_dim.errors import InputError
 from napari_dim.gui import keys
@@ -120,7 +127,7 @@ class Workspace(QWidget):
         label.ensurePolished()
         font = QFont(label.font())
         font.setBold(False)
-        kinds = (QAbstractItemView, QToolButton, SliceStrip)
+        kinds = (QAbstractItemView, QToolButton, QLineEdit, SliceStrip)
         for widget in (w for kind in kinds for w in self.findChildren(kind)):
             if widget.font().pointSizeF() != font.pointSizeF():
                 widget.setFont(font)

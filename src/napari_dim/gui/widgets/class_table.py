@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QEvent, QModelIndex, Qt, Signal
+from qtpy.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QColorDialog,
@@ -91,6 +91,7 @@ class ClassTable(QWidget):
         self.table.setToolTip(
             "Click a class to paint it; double-click its colour, name or id to change it"
         )
+        self.table.installEventFilter(self)
         self.table.itemChanged.connect(self._on_item)
         self.table.itemSelectionChanged.connect(self._on_selected)
         self.table.cellClicked.connect(self._on_selected)  # that of the selected row, too
@@ -202,11 +203,11 @@ class ClassTable(QWidget):
         self.table.horizontalHeader().setFixedHeight(row)
         self.table.setFixedHeight(row + min(max(self.table.rowCount(), 2), 5) * row + 6)
 
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        """Grow with the font."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Grow with the table's font."""
+        if watched is self.table and event.type() == QEvent.Type.FontChange:
             self._fit()
+        return bool(super().eventFilter(watched, event))
 
     def _on_item(self, item: QTableWidgetItem) -> None:
         if self._filling or self._layer is None:
