@@ -1,4 +1,4 @@
-"""What `napari-dim info` of a large NIfTI file takes: seconds and memory of the whole process.
+"""What `napari-dim info` of a large file takes: seconds and memory of the whole process.
 
 ``python benchmarks/info_large.py [--json]``. The files are sparse, or compress to next to
 nothing: they take no place on the disk.
@@ -18,8 +18,20 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import tifffile
 
 SHAPE = (1024, 1024, 1200)  # 2.4 GB of int16
+
+META = (
+    b"ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+    b"Offset = 0 0 0\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nDimSize = 1024 1024 1200\n"
+    b"ElementSpacing = 0.3 0.3 0.5\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+)
+NRRD = (
+    b"NRRD0004\ntype: short\ndimension: 3\nspace: left-posterior-superior\n"
+    b"sizes: 1024 1024 1200\nspace directions: (0.3,0,0) (0,0.3,0) (0,0,0.5)\n"
+    b"kinds: domain domain domain\nendian: little\nencoding: raw\nspace origin: (0,0,0)\n\n"
+)
 
 
 def header() -> bytes:
@@ -44,7 +56,7 @@ def measure(path: Path) -> dict[str, float | str]:
 
 
 def main() -> None:
-    """Print a row for the file as it is and one for it compressed."""
+    """Print a row a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     as_json = parser.parse_args().json
@@ -59,7 +71,13 @@ def main() -> None:
             for _ in range(size // 2**24):
                 stream.write(bytes(2**24))
             stream.write(bytes(size % 2**24))
-        rows = [measure(plain), measure(packed)]
+        others = [Path(folder) / f"large.{end}" for end in ("mha", "nrrd", "tif")]
+        for path, text in zip(others, (META, NRRD), strict=False):
+            with path.open("wb") as file:
+                file.write(text)
+                file.truncate(len(text) + size)
+        tifffile.memmap(others[2], shape=SHAPE[::-1], dtype=np.int16, bigtiff=True)
+        rows = [measure(one) for one in (plain, packed, *others)]
     if as_json:
         print(json.dumps(rows))
     else:
