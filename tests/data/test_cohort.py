@@ -61,6 +61,12 @@ def test_a_cohort_is_read(write, tmp_path):
         (",image,labels,slices,site,split\n0,a.nii.gz,m.nii.gz,3.0;8.0,A,train\n", "utf-8"),
         (HEADER.replace(",", "\t") + "a.nii.gz\tm.nii.gz\t3;8\tA\ttrain\r\n", "utf-16"),
         (HEADER.replace("\n", "\r") + "a.nii.gz,m.nii.gz,3;8,A,train\r", "utf-8"),
+        (HEADER + "a.nii.gz,m.nii.gz,3;8,A,train\n", "utf-16-le"),
+        (HEADER + "a.nii.gz,m.nii.gz,3;8,A,train\n", "utf-16-be"),
+        (
+            '"image,labels,slices,site,split"\r\n"a.nii.gz,m.nii.gz,""3,8"",A,train"\r\n',
+            "utf-8",
+        ),
         (
             '"image";"labels";"slices";"site";"split"\n"a.nii.gz";"m.nii.gz";"3;8";"A";"train"\n',
             "utf-8",
@@ -81,6 +87,9 @@ def test_a_cohort_is_read(write, tmp_path):
         "pandas",
         "unicode text",
         "cr",
+        "two bytes",
+        "two bytes, large first",
+        "rows in quotes",
         "all quoted",
     ],
 )

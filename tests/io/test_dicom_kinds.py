@@ -282,6 +282,18 @@ def test_a_copy_under_a_new_uid_is_a_copy(tmp_path):
     assert any("2 slices are stored twice" in text for text in volume.warnings)
 
 
+def test_a_file_that_is_asked_for_is_read_where_another_shows_its_place(tmp_path):
+    """One more image of the first place, later than the series: of the folder it is left out."""
+    folder = write_series(tmp_path / "x", ramp(), AFFINE)
+    extra = write_series(tmp_path / "y", ramp()[..., :1] + 7, AFFINE, InstanceNumber=99)
+    (made,) = extra.iterdir()
+    more = write(pydicom.dcmread(made), folder / "zz", 77)
+    check(read_volume(folder), ramp(), AFFINE)
+    volume = read_volume(more)
+    np.testing.assert_array_equal(volume.grid.to_file(volume.array), ramp()[..., :1] + 7)
+    assert any("this one is read alone" in text for text in volume.warnings)
+
+
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
 def test_group_two_without_a_preamble(tmp_path, syntax):
     folder = write_series(tmp_path / "x", ramp(), AFFINE)
@@ -363,6 +375,7 @@ def test_stored_bits_and_the_high_bit_say_which_count(tmp_path, stored, high, si
 
 
 OPPOSITE = {"PhotometricInterpretation": "MONOCHROME1"}
+CT12 = {"BitsStored": 12, "HighBit": 11}
 
 
 @pytest.mark.parametrize("reader", ["", "simpleitk"])
@@ -401,6 +414,19 @@ def test_one_picture_stored_both_ways_has_one_set_of_values(
     np.testing.assert_array_equal(read_volume(tmp_path / "x.nii.gz").array, usual.array)
 
 
+@pytest.mark.parametrize("reader", ["", "simpleitk"])
+def test_slices_stored_both_ways_in_one_series(tmp_path, reader):
+    folder = write_series(tmp_path / "x", ramp().astype(np.uint16), AFFINE, **CT12)
+    for file in sorted(folder.iterdir())[1::2]:
+        data = pydicom.dcmread(file)
+        data.PixelData = (4095 - data.pixel_array).astype(np.uint16).tobytes()
+        data.PhotometricInterpretation = "MONOCHROME1"
+        data.save_as(file)
+    volume = read_volume(folder, part=reader)
+    check(volume, ramp(), AFFINE)
+    assert any("MONOCHROME1" in text for text in volume.warnings)
+
+
 def test_compressed_dark_on_bright(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 256, (80, 64)).astype(np.uint8)
     ways = (("a", pixels, "MONOCHROME2"), ("b", 255 - pixels, "MONOCHROME1"))
@@ -427,7 +453,6 @@ def test_a_modality_table_of_dark_on_bright(tmp_path):
     np.testing.assert_array_equal(read_volume(one).array, read_volume(other).array)
 
 
-CT12 = {"BitsStored": 12, "HighBit": 11}
 HU = {"RescaleSlope": 1, "RescaleIntercept": -1024}
 
 

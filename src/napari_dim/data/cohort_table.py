@@ -19,6 +19,7 @@ _NAMES = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _BOMS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([,;\t])"?[,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 """What Excel takes as the separator of a file, and doesn't show."""
+_WHOLE_ROW = re.compile(r'"(?:[^"]|"")*"')
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]")
 _WESTERN = (
     "the cohort is not UTF-8 text and is read as Windows' western letters (cp1252); check names "
@@ -107,7 +108,10 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     if data.startswith(b"PK\x03\x04"):
         raise InputError("this is a workbook, not a CSV file", where=path,
                          hint="Save it as CSV UTF-8")  # fmt: skip
-    encoding = next((name for mark, name in _BOMS.items() if data.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _BOMS.items() if data.startswith(mark)), "")
+    # Two bytes a letter without a mark: the first letters are ASCII.
+    ends = {data[1:2]: "utf-16-le", data[:1]: "utf-16-be"}
+    encoding = encoding or ends.get(b"\0", "utf-8")
     try:
         return data.decode(encoding), ()
     except UnicodeDecodeError as error:
@@ -123,10 +127,21 @@ def _text(path: Path) -> tuple[str, tuple[str, ...]]:
 def _split(text: str, path: Path) -> tuple[str, str]:
     """The text without the line that says the separator, and the separator."""
     told = _SEPARATOR_LINE.match(text)
-    text = text[told.end() :] if told else text
+    text = _unwrapped(text[told.end() :] if told else text)
     header = next((line for line in text.splitlines() if line.strip(" \t,;")), "")
     if not header:
         raise InputError("the cohort is empty", where=path)
     if told and told[1] in header:
         return text, told[1]
     return text, max(_DELIMITERS, key=header.count)
+
+
+def _unwrapped(text: str) -> str:
+    """Rows that were quoted as a whole, as spreadsheets save a table they took for one column."""
+    lines = text.splitlines()
+    rows = [line.strip() for line in lines if line.strip(" \t,;")]
+    if not rows or not all(_WHOLE_ROW.fullmatch(row) for row in rows):
+        return text
+    if not any(mark in rows[0] for mark in _DELIMITERS):
+        return text
+    return "".join(f"{line.strip()[1:-1]}\n".replace('""', '"') for line in lines)

@@ -181,15 +181,16 @@ def _paint_numbers(
 def _frames(data: Any, order: Sequence[int] | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """Each frame's index and stored values, ``(row, column)``; one at a time is in memory."""
     wanted = range(int(data.NumberOfFrames)) if order is None else order
-    if not hasattr(data, "get_stored_frame"):
-        pixels = np.reshape(data.pixel_array, (-1, int(data.Rows), int(data.Columns)))
-        yield from ((index, pixels[index]) for index in wanted)
-        return
+    own = hasattr(data, "get_stored_frame")
+    shape = (-1, int(data.Rows), int(data.Columns))
+    pixels = None if own else np.reshape(data.pixel_array, shape)
     for index in wanted:
         try:
-            frame = np.asarray(data.get_stored_frame(index + 1))
+            frame = np.asarray(
+                data.get_stored_frame(index + 1) if pixels is None else pixels[index]
+            )
         except (ValueError, IndexError, EOFError) as error:
-            raise InputError(f"frame {index + 1} of this DICOM-SEG has too few pixels, or damaged",
+            raise InputError(f"frame {index + 1} of this DICOM-SEG is missing or damaged",
                              hint="Copy the file again, or export it anew") from error  # fmt: skip
         yield index, frame
 

@@ -7,6 +7,7 @@ geometry and the UIDs that a segmentation needs to refer to its source.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,11 @@ def _stacks(path: Path) -> tuple[list[Stack], list[str]]:
     if own:
         # The given file first: of copies it is the one that is read.
         beside = [one for one in frames if one.series == own[0].series and one.file != own[0].file]
-        return [stack for stack in stacks_of([*own, *beside]) if own[0] in stack.frames], []
+        found = [stack for stack in stacks_of([*own, *beside]) if own[0] in stack.frames]
+        if not found:  # of images at one place another was taken
+            told = "other files of its series show the same place; this one is read alone"
+            found = [replace(one, warnings=(*one.warnings, told)) for one in stacks_of(own)]
+        return found, []
     refused = [header for header in headers if header.refused]
     stacks = stacks_of(frames)
     if not stacks and refused:
@@ -190,7 +195,7 @@ def _placed(stack: Stack, path: Path) -> tuple[Stack, Place]:
 def _decided(stack: Stack) -> list[str]:
     """What was decided of the values, and what the pixels are taken from."""
     first, told = stack.first, []
-    if first.inverted and not first.color:
+    if any(frame.inverted and not frame.color for frame in stack.frames):
         told.append(TURNED)
     if first.shift:
         _, stored, _ = first.bits

@@ -43,7 +43,7 @@ def read_series(path: Path, how: How) -> Volume:
         warnings.append(f"slices lie up to {told['off']:.3g} slices beside their even places")
     if told["alone"]:
         warnings.append("its series makes no volume for SimpleITK, this slice is alone")
-    if told["tags"]["photometric"] == "MONOCHROME1":
+    if told["turned"]:
         warnings.append(TURNED)
     if not told["located"]:
         warnings.append("the file does not say how it lies in the patient; programs will differ")

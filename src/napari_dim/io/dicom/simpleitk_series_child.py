@@ -218,6 +218,7 @@ def read(one: Series, out: str) -> dict[str, Any]:
         "located": frames or bool(tags[0]["position"]),
         "frames": frames,
         "tags": tags[0],
+        "turned": any(each["photometric"] == "MONOCHROME1" for each in tags),
         "uids": [] if frames else [each["uid"] for each in tags],
     }
 
