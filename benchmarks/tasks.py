@@ -20,6 +20,8 @@ from napari_dim.states import SliceState
 from napari_dim.volume import Volume
 
 COHORTS = ("left_atrium", "hippocampus", "fundus_disc")
+CONTRASTS = "cardiac_c0_lge"
+"""Two contrasts, of which one is labelled, and two fields of view."""
 MERGE = {"fundus_disc": {2: 1}}
 """One fundus centre labels rim and cup, the other the disc: scored as their union."""
 WITHIN_LABELS = 5
@@ -66,7 +68,7 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
         Labelled slices in all; None takes those that the cohort lists. The slices of a
         smaller number are among those of a larger one.
     """
-    cohort = next(c for c in COHORTS if name.startswith(c))
+    cohort = next(c for c in (*COHORTS, CONTRASTS) if name.startswith(c))
     rows = read_cohort(data / cohort / "cohort.csv")
     train, test = rows.split("train"), rows.split("test")
     merge = MERGE.get(cohort, {})
