@@ -24,6 +24,8 @@ def test_the_paper_s_settings():
     assert paper.sharpness_every == 1
     assert paper.system.least_weight == 0
     assert paper.system.divergence == "js"
+    assert not paper.focus  # and no view that the paper does not have
+    assert paper.random_contrast == paper.local_contrast == paper.context_drop == 0
 
 
 def test_every_setting_explains_itself():

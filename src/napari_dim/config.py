@@ -189,7 +189,7 @@ class Settings(BaseModel):
     )
 
     focus: bool = setting(
-        False, "Slices much larger than a training's patch are predicted around the place that "
+        True, "Slices much larger than a training's patch are predicted around the place that "
         "the labelled structures have in their field of view, if the patch holds them",
         group="views",
     )  # fmt: skip
@@ -302,6 +302,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "teacher_memory": 1.0,
         "final": "student",
         "smooth": 0.0,
+        "focus": False,
         "mirror": 0.5,
         "flip": 0.5,
         "mixed_precision": False,
