@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QGuiApplication
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.widgets.fixed_lines import FixedLines
 from tests.gui.conftest import TINY, tiny_image, wait_idle
 from tests.hands.hand import push
 
@@ -136,3 +137,12 @@ def test_closing_while_training_asks_once(hand, workspace, session, qtbot):
         wait_idle(qtbot, session)
     workspace.train.set_budget(600)
     assert asked == []
+
+
+def test_what_has_no_room_is_cut_at_a_word_and_never_through_a_line(workspace):
+    line = FixedLines(2, workspace)
+    line.setContentsMargins(9, 0, 9, 0)  # room that text has not
+    for width in range(180, 300, 7):
+        line.resize(width, line.sizeHint().height())
+        line.say(f"{width}: only what is painted counts. Paint some of the background, too, now")
+        assert QLabel.heightForWidth(line, width) <= line.height()

@@ -46,3 +46,18 @@ def test_accepting_a_class_says_what_goes_and_one_undo_brings_it_back():
     # Where nothing else was found, nothing is said to go.
     mask.take(np.arange(2), np.where(said == 2, 0, said))
     assert "went" not in acts.accept_where(mask, mask.planes == 1, "class 1")
+
+
+def test_a_slice_of_the_machines_that_is_called_partial_is_no_persons_work():
+    mask = ScanMask(np.zeros((2, 4, 4), np.uint8))
+    mask.take(np.array([0]), np.ones((1, 4, 4), np.uint8))
+    for number in (0, 1):
+        acts.set_partial(mask, number)
+    assert list(mask.states) == [SliceState.ACCEPTED_PART, SliceState.PARTIAL]
+    assert words(mask.states) == "1 of 2 slices labelled by a person, 1 accepted in part"
+    mask.planes[0, 0, 0] = 0
+    mask.look()  # a person drew in it
+    assert mask.states[0] == SliceState.PARTIAL
+    mask.undo()
+    acts.take_back(mask, 0)
+    assert mask.states[0] == SliceState.MACHINE

@@ -14,7 +14,7 @@ from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.provenance import confirmed, taken_back
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.project.interpolation import between
-from napari_dim.states import FREE, LABELLED, WHOLE, SliceState
+from napari_dim.states import FREE, LABELLED, UNCHANGED, WHOLE, SliceState
 
 
 def confirm(mask: ScanMask, number: int) -> str:
@@ -41,7 +41,10 @@ def confirm(mask: ScanMask, number: int) -> str:
 
 def set_partial(mask: ScanMask, number: int) -> str:
     """Only the pixels of a slice that are not 0 count."""
-    mask.act(f"partial slice {number}", {number: SliceState.PARTIAL})
+    # The machine's pixels become labels then, and are still no person's work.
+    machines = mask.states[number] in (SliceState.MACHINE, *UNCHANGED)
+    state = SliceState.ACCEPTED_PART if machines else SliceState.PARTIAL
+    mask.act(f"partial slice {number}", {number: state})
     return (
         f"Slice {number} is partial: only what is painted counts. Paint some background with "
         "the background brush, too"

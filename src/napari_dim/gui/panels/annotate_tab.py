@@ -36,7 +36,7 @@ from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.gui.work import Activity
-from napari_dim.states import SliceState
+from napari_dim.states import OPEN, SliceState
 
 NO_LABELS = "none yet: press New"
 PAINTING = ("paint", "fill", "polygon")
@@ -312,7 +312,7 @@ class AnnotateTab(QWidget):
         self._take_brush(layer, mask.background_brush())
         if first:
             set_classes(layer, classes_of(layer))
-        if mask.states[slices.current(self.session)] != SliceState.PARTIAL:
+        if mask.states[slices.current(self.session)] not in OPEN:
             do(self.session, slices.set_partial)
 
     def _on_slice(self, event: Any = None) -> None:

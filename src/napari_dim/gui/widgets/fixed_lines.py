@@ -67,7 +67,7 @@ class FixedLines(QLabel):
             QToolTip.showText(event.globalPosition().toPoint(), self._whole, self)
 
     def _fit(self) -> None:
-        metrics, width = self.fontMetrics(), max(self.width(), 60)
+        metrics, width = self.fontMetrics(), max(self.contentsRect().width(), 60)
         flags = int(Qt.TextFlag.TextWordWrap)
         room = self.sizeHint().height()
         shown = self._whole
