@@ -9,6 +9,9 @@ from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.controller import session_of
+from napari_dim.gui.layers.image_layers import add_layer, new_labels
+from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from tests.gui.conftest import TINY, tiny_image, wait_idle
 from tests.hands.hand import push
@@ -146,3 +149,27 @@ def test_what_has_no_room_is_cut_at_a_word_and_never_through_a_line(workspace):
         line.resize(width, line.sizeHint().height())
         line.say(f"{width}: only what is painted counts. Paint some of the background, too, now")
         assert QLabel.heightForWidth(line, width) <= line.height()
+
+
+def test_all_work_that_was_left_is_offered_one_after_the_other(make_napari_viewer, workspace, hand):
+    for name in ("monday", "tuesday"):
+        other = make_napari_viewer()
+        session = session_of(other)
+        image = other.add_image(tiny_image(0)[0], name=name)
+        labels = add_layer(other, new_labels(image))
+        session.show_case(image, labels)
+        labels.paint((3, 20, 20), 1)
+        assert session.autosave.flush()
+        session.autosave.close()
+    bar = RecoveryBar(workspace.session)
+    bar.show()
+    offered = []
+    for _ in range(2):
+        assert not bar.isHidden()
+        offered.append(bar.text.text())
+        hand.click(bar.later)
+    assert bar.isHidden()
+    assert {name for name in ("monday", "tuesday") for text in offered if name in text} == {
+        "monday", "tuesday",
+    }  # fmt: skip
+    bar.deleteLater()

@@ -113,8 +113,10 @@ class RecoveryBar(QFrame):
         self.restore.setToolTip("Open the scans with all labels, classes and states again")
         self.restore.clicked.connect(self._on_restore)
         self.later = QPushButton("Later")
-        self.later.setToolTip("Keep it; it is offered again at the next start")
-        self.later.clicked.connect(self.hide)
+        self.later.setToolTip(
+            "Keep it; it is offered again at the next start. Older work that is left comes up"
+        )
+        self.later.clicked.connect(self._on_later)
         self.drop = QPushButton("Delete…")
         self.drop.clicked.connect(self._on_drop)
         row = QHBoxLayout()
@@ -124,7 +126,8 @@ class RecoveryBar(QFrame):
         column.setContentsMargins(6, 4, 6, 4)
         column.addWidget(self.text)
         column.addLayout(row)
-        self.left = next(leftovers(), None)
+        self._waiting = leftovers()
+        self.left = next(self._waiting, None)
         self.refresh()
 
     def refresh(self) -> None:
@@ -146,6 +149,10 @@ class RecoveryBar(QFrame):
             self.session.say(said)
         self.refresh()
 
+    def _on_later(self) -> None:
+        self.left = next(self._waiting, None)
+        self.refresh()
+
     def _on_drop(self) -> None:
         if self.left is None:
             return
@@ -153,5 +160,4 @@ class RecoveryBar(QFrame):
         answer = QMessageBox.question(self, "Delete work", question)
         if answer == QMessageBox.StandardButton.Yes:
             discard(self.left)
-            self.left = next(leftovers(), None)
-            self.refresh()
+            self._on_later()
