@@ -171,5 +171,9 @@ def test_a_project_trains_on_all_its_cases_open_or_not(workspace, session, scans
     assert cases["s1"].labelled.tolist() == [7]
     assert len(plan.faults) == 1
     assert "s2 is left out" in plan.faults[0]
+    assert train.all.isVisibleTo(train)
+    assert [case.name for case in plan.closed] == ["s0", "s2"]  # segmented at the end, too
+    train.all.setChecked(False)
+    assert train._plan().closed == ()
     train.project.setChecked(False)
     assert [case.name for case in train._plan().load(lambda: None)] == ["s1"]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 from napari_dim.engine.training.events import Failed
+from napari_dim.errors import InputError
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
 from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
+from napari_dim.gui.storage.closed_cases import ClosedCase, Merged
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity, spare_threads
 from napari_dim.io import read_volume
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """One scan to segment: how to read it, and the layer it is shown in, if any."""
+    """One scan to segment: how to read it, and where it is shown or kept, if anywhere."""
 
     load: Callable[[], Volume]
     layer: Layer | None = None
+    closed: ClosedCase | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,14 @@ class _Predicted:
     volume: Volume
     found: Prediction
     model: Model
+    merged: Merged | None = None
+
+
+@dataclass(frozen=True)
+class _LeftOut:
+    """Why a case that is not open was not segmented."""
+
+    why: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +110,7 @@ class Predicting:
         self._homes = [Home(session, target.layer) for target in order.targets]
         self._cancelled = False
         self._over = False
+        self._left_out: list[str] = []
 
     @classmethod
     def start(cls, session: Session, order: Order) -> Predicting:
@@ -128,7 +140,13 @@ class Predicting:
         try:
             for number, target in enumerate(order.targets):
                 self._check()
-                volume = target.load()
+                try:
+                    volume = target.load()
+                except InputError as error:
+                    if target.closed is None:
+                        raise
+                    emit(_LeftOut(str(error)))
+                    continue
 
                 def report(share: float, number: int = number) -> None:
                     self._check()
@@ -145,7 +163,14 @@ class Predicting:
                 if target.layer is not None:
                     doubts = doubts_of(found.entropy, None, found.confidence)
                     self._homes[number].keep_doubts(doubts)
-                emit(_Predicted(target, volume, found, model))
+                merged = None
+                if target.closed is not None:
+                    try:
+                        merged = target.closed.merged(volume, found)
+                    except InputError as error:
+                        emit(_LeftOut(str(error)))
+                        continue
+                emit(_Predicted(target, volume, found, model, merged))
                 done += 1
         except _CancelledError:
             pass
@@ -162,6 +187,10 @@ class Predicting:
             case _Share():
                 text = "Adapting and predicting" if self._order.adapt else "Predicting"
                 session.say(f"{text}: {event.value:.0%}", share=event.value)
+            case _LeftOut():
+                self._left_out.append(event.why)
+            case _Predicted() if event.target.closed is not None:
+                self._keep(event)
             case _Predicted():
                 self._show(event)
             case _Done():
@@ -169,6 +198,7 @@ class Predicting:
                 session.task = None
                 whole = counted(len(self._order.targets), "scan")
                 text = f"Predicted {event.count} of {whole}"
+                text += "".join(f". {why}" for why in self._left_out)
                 renew_suggestions(session)
                 session.say(f"Cancelled. {text}" if self._cancelled else text, Activity.IDLE, 1.0)
                 session.slices_changed.emit()
@@ -182,6 +212,25 @@ class Predicting:
         if not self._over:
             self._session.task = None
             self._session.fail(Failed("Prediction ended without a result", "Please report this"))
+
+    def _keep(self, event: _Predicted) -> None:
+        """Keep the masks of a case that is not open; opened meanwhile, they are shown."""
+        session, closed, merged = self._session, event.target.closed, event.merged
+        assert closed is not None
+        assert merged is not None
+        project = session.autosave.project
+        if project is None or project.folder != closed.folder:
+            self._left_out.append(f"{closed.name} was left out: its project was closed")
+            return
+        shown = [layer for layer in session.scans.layers(Image)
+                 if session.autosave.case_of(layer) == closed.name]  # fmt: skip
+        if shown:
+            self._show(replace(event, target=replace(event.target, layer=shown[0], closed=None)))
+            return
+        try:
+            closed.keep(project, merged, event.found)
+        except (InputError, OSError) as error:
+            self._left_out.append(f"{closed.name} was left out: {error}")
 
     def _show(self, event: _Predicted) -> None:
         session, image, volume = self._session, event.target.layer, event.volume

@@ -391,14 +391,15 @@ class Training:
             )
 
     def _others(self) -> list[Target]:
-        """The other open scans that are to be segmented at the end."""
+        """The other scans that are to be segmented at the end: those open, then those closed."""
         if not self._plan.segment_all:
             return []
-        return [
+        shown = [
             Target(partial(_same, case.volume), part.image)
             for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=False)
             if part.image in self._session.viewer.layers
         ]
+        return [*shown, *(Target(case.load, closed=case) for case in self._plan.closed)]
 
     def _on_layers(self) -> None:
         """Say what it means for the training that a layer of it was closed."""

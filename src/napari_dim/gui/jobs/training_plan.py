@@ -19,6 +19,7 @@ from napari_dim.gui.layers.image_layers import layer_volume
 from napari_dim.gui.layers.layer_classes import KEY as CLASSES
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.searched_classes import searched_of
+from napari_dim.gui.storage.closed_cases import ClosedCase
 from napari_dim.gui.work import spare_threads
 from napari_dim.states import SliceState
 from napari_dim.volume import Volume
@@ -61,6 +62,8 @@ class Plan:
         Whether `run` holds a checkpoint that this training goes on from, with its settings.
     segment_all
         Whether the other open scans are segmented at the end, too.
+    closed
+        Cases that are not open and are segmented at the end as well.
     faults
         What could not be read and is left out, one line each; known once `load` is through.
     """
@@ -73,6 +76,7 @@ class Plan:
     start: Model | Path | None = None
     resume: bool = False
     segment_all: bool = False
+    closed: tuple[ClosedCase, ...] = ()
     faults: list[str] = field(default_factory=list)
 
     @property

@@ -31,10 +31,12 @@ from napari_dim.gui.jobs.training_plan import (
     plan_settings,
 )
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.training_sources import Learnt, describe
 from napari_dim.gui.panels.other_scans import OtherImages
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
+from napari_dim.gui.storage.closed_cases import ClosedCase, closed_cases
 from napari_dim.gui.storage.last_model import known_cases, start_of
 from napari_dim.gui.widgets.loss_curves import LossCurves
 from napari_dim.gui.widgets.settings_form import SettingsForm
@@ -47,6 +49,7 @@ from napari_dim.gui.widgets.small_widgets import (
     while_alive,
 )
 from napari_dim.gui.work import Activity
+from napari_dim.project.model import ProjectClass
 
 BUDGETS = (
     ("1 minute", 60.0),
@@ -156,10 +159,11 @@ class TrainTab(QWidget):
             "A slice that you label while it trains is learnt at once, as soon as you go on to "
             "another slice"
         )
-        self.all = QCheckBox("segment the ticked scans too, at the end")
+        self.all = QCheckBox("segment these scans too, at the end")
         self.all.setChecked(True)
         self.all.setToolTip(
-            "Masks for all ticked scans, and suggestions which of their slices to correct"
+            "Masks for all scans that are learnt from, and suggestions which of their slices to "
+            "correct. Those of the project's other cases are there when you open them"
         )
         self.plan_text = note()
         self.button = large_button("Start training")
@@ -252,8 +256,25 @@ class TrainTab(QWidget):
         plan = plan_from_layers(
             parts, settings, run, None if project is None else project.folder, closed
         )
+        later = self.all.isChecked()
         return replace(
-            plan, start=start, resume=broken is not None, segment_all=self.all.isChecked()
+            plan,
+            start=start,
+            resume=broken is not None,
+            segment_all=later,
+            closed=self._segmented(closed) if later else (),
+        )
+
+    def _segmented(self, names: list[str]) -> tuple[ClosedCase, ...]:
+        """The project's cases that are not open, with the names of this scan's classes."""
+        project, labels = self.session.autosave.project, self.session.labels
+        if project is None:
+            return ()
+        known = [] if labels is None else classes_of(labels)
+        return closed_cases(
+            project,
+            names,
+            (ProjectClass(id=i.id, name=i.name[:200] or "-", colour=i.colour) for i in known),
         )
 
     def _closed(self) -> list[str]:
@@ -372,7 +393,8 @@ class TrainTab(QWidget):
             text = f"Nothing is labelled in “{mask.layer.name}” yet: paint a few slices."
         self._say_project()
         ticked = self.source.currentText() == LAYERS and bool(self.others.chosen())
-        self.all.setVisible(ticked)
+        writable = self._closed() and not self.session.autosave.project.read_only
+        self.all.setVisible(ticked or bool(writable))
         self.plan_text.setText(text)
         self.plan_text.setVisible(bool(text))
 
