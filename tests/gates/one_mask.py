@@ -245,6 +245,7 @@ class _Schedule:
 
     def restart(self) -> None:
         """The window is closed and the work restored; what was done can't be undone any more."""
+        from napari_dim.gui.layers.mask_layer import STATES
         from napari_dim.gui.panels.recovery_bar import leftovers, restore
         from tests.gates.strokes import empty_session, session_with_labels
 
@@ -259,7 +260,8 @@ class _Schedule:
         else:
             self.viewer, self.session = empty_session()
             restore(self.session, found)
-            labels = self.viewer.layers.selection.active  # the mask, beside copies of it
+            # The mask, beside copies of it that nobody labelled in and that may lie on another scan.
+            (labels,) = (one for one in self.viewer.layers if STATES in one.metadata)
             scan = self.viewer.add_image(np.zeros(self.shape, np.float32), scale=(3, 1, 1))
             self.session.show_case(scan, labels)
         where = f"schedule {self.seed}, after a restart"
