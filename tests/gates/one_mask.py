@@ -260,7 +260,7 @@ class _Schedule:
         else:
             self.viewer, self.session = empty_session()
             restore(self.session, found)
-            # The mask, beside copies of it that nobody labelled in and that may lie on another scan.
+            # The mask, beside copies of it that may lie on another scan.
             (labels,) = (one for one in self.viewer.layers if STATES in one.metadata)
             scan = self.viewer.add_image(np.zeros(self.shape, np.float32), scale=(3, 1, 1))
             self.session.show_case(scan, labels)

@@ -11,6 +11,7 @@ def test_3d_shows_the_mask_in_its_place_and_goes_back(viewer, workspace, open_ba
     labels.data = reference.copy()
     image.translate = (10, 20, 30)
     button = workspace.header.solid
+    viewer.camera.center, viewer.camera.zoom = (40, 45), 7.5
     button.click()
     assert notes == []
     assert viewer.dims.ndisplay == 3
@@ -26,6 +27,9 @@ def test_3d_shows_the_mask_in_its_place_and_goes_back(viewer, workspace, open_ba
     assert labels.visible
     assert image.depiction == "volume"
     assert not any(isinstance(layer, Surface) for layer in viewer.layers)
+    assert viewer.camera.zoom == 7.5
+    np.testing.assert_allclose(np.asarray(viewer.camera.center)[-2:], (40, 45))
+    assert viewer.dims.nsteps[0] == len(image.data)
 
 
 def test_3d_of_nothing_is_told(viewer, workspace, notes):

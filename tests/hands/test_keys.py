@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.keys import KEYS
+from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.states import SliceState
 from tests.gui.conftest import wait_idle
 
@@ -35,6 +37,16 @@ def state(session, number: int) -> SliceState:
 
 def test_the_readme_names_every_key():
     assert written_keys() == [key.key for key in KEYS]
+
+
+def test_a_second_workspace_that_closes_leaves_the_keys(hand, viewer, session):
+    second = Workspace(viewer)
+    second.deleteLater()
+    QCoreApplication.sendPostedEvents(second, QEvent.Type.DeferredDelete)
+    hand.rest()
+    slices.go_to(session, 1)
+    hand.press("K")
+    assert state(session, 1) == SliceState.EMPTY
 
 
 def test_keys_of_marks_and_copies(hand, session):

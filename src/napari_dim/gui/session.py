@@ -290,7 +290,7 @@ class Session(Work):
 
     def _number(self, event: Any = None) -> None:
         """Slices are counted as in the scan that is worked on."""
-        if self.image is not None and self.viewer.dims.ndisplay == 2:
+        if self.image is not None:
             number_like(self.viewer, self.image)
 
     def _on_slices(self) -> None:

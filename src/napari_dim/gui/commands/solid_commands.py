@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from napari.layers import Image, Labels
 
 from napari_dim.errors import InputError
@@ -40,7 +38,7 @@ def enter(session: Session) -> str:
         raise InputError("the mask is empty: there is nothing to show in 3D")
     number = current(session)
     made = surfaces(mask, image, classes_of(known.layer))
-    solid = Solid(list(made), number)
+    solid = Solid(list(made), number, (tuple(viewer.camera.center), float(viewer.camera.zoom)))
     for other in viewer.layers:
         if isinstance(other, Labels) or (isinstance(other, Image) and other is not image):
             solid.visible[other] = other.visible
@@ -80,6 +78,6 @@ def leave(session: Session) -> str:
     go_to(session, solid.number)
     if session.labels in viewer.layers:
         viewer.layers.selection.active = session.labels
-    with suppress(RuntimeError):
-        viewer.reset_view()
+    if solid.camera is not None:
+        viewer.camera.center, viewer.camera.zoom = solid.camera
     return "Back to the slices"

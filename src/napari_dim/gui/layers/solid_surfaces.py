@@ -19,10 +19,14 @@ MOST = 1_500_000
 
 @dataclass
 class Solid:
-    """What was changed to show a scan in 3D, to put it back; `number` is the slice shown."""
+    """What was changed to show a scan in 3D, to put it back.
+
+    `number` is the slice shown, `camera` where the camera looked and how near.
+    """
 
     surfaces: list[Layer]
     number: int = 0
+    camera: tuple[tuple[float, ...], float] | None = None
     image: Image | None = None
     visible: dict[Layer, bool] = field(default_factory=dict)
 
