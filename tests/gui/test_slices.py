@@ -98,16 +98,6 @@ def test_a_corrected_slice_counts_and_is_scored_and_accept_goes_on(session):
     assert "labelled already. Next" in slices.accept_slice(session)
 
 
-def test_confirming_the_machines_slice_says_that_it_was_checked(session):
-    go(session, 5)
-    assert "the machine was right" in slices.confirm(session)
-    assert states(session)[5] == A
-    assert [(s.number, s.dice) for s in session.scores] == [(5, 1.0)]
-    slices.set_untouched(session)
-    assert states(session) == NOW
-    assert session.scores == []
-
-
 def test_accept_all_asks_first_and_is_one_undo(session, workspace, monkeypatch, qtbot):
     from qtpy.QtWidgets import QMessageBox
 
@@ -236,31 +226,6 @@ def test_suggestions_are_unlabelled_and_shown_on_the_strip(session, workspace, q
     assert slices.current(session) == number
 
 
-@pytest.mark.parametrize("count", [20, 900])
-def test_the_strip_is_readable_for_few_and_many_slices(workspace, count, qtbot):
-    from napari_dim.gui.widgets.slice_strip import COLOURS, Slices
-
-    strip = workspace.strip
-    strip.show_slices(
-        Slices(
-            np.arange(count) % len(SliceState),
-            np.ones(count) * 5,
-            np.full(count, np.nan),
-            {0: "why"},
-        )
-    )
-    strip.show()
-    strip.resize(300, 62)
-    image = strip.grab().toImage()
-    places = [(x, y) for x in range(image.width()) for y in range(image.height())]
-    seen = {image.pixelColor(x, y).name().upper() for x, y in places}
-    drawn = set(COLOURS) - {SliceState.UNTOUCHED}  # a faint cell without a bar
-    wanted = {COLOURS[D]} if count > 300 else {COLOURS[state] for state in drawn}
-    assert not {c.upper() for c in wanted} - seen
-    assert strip.slice_at(0) == 0
-    assert strip.slice_at(strip.width()) == count - 1
-
-
 def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, session, viewer):
     go(session, 1)
     workspace.annotate.background.click()
@@ -339,14 +304,6 @@ def test_a_mask_is_compared_with_a_reference(workspace, session, viewer, tmp_pat
     assert 0.9 < float(box.rows[1][1]) < 1
     box.save_csv(tmp_path / "scores.csv")
     assert (tmp_path / "scores.csv").read_text().startswith("class,Dice,Jaccard,HD95 (")
-
-
-def test_the_score_says_when_more_labels_hardly_pay():
-    from napari_dim.gui.logic.labels_paying import verdict
-
-    assert "hardly pay" in verdict([0.5, 0.6, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9])
-    assert "still learns" in verdict([0.5, 0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.8])
-    assert "pay" not in verdict([0.5])
 
 
 def ctrl_z(viewer, *, shift: bool = False) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtGui import QMouseEvent, QResizeEvent
+from qtpy.QtGui import QMouseEvent, QResizeEvent, QShowEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+
+SPARE = 8
+"""Pixels of its width that the style may take: a line more than was reckoned with is cut in two."""
 
 
 class FixedLines(QLabel):
@@ -54,6 +57,12 @@ class FixedLines(QLabel):
         super().resizeEvent(event)
         self._fit()
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        """Only now the window's style has given it its font."""
+        super().showEvent(event)
+        self.updateGeometry()
+        self._fit()
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         """Follow the font."""
         super().changeEvent(event)
@@ -67,7 +76,7 @@ class FixedLines(QLabel):
             QToolTip.showText(event.globalPosition().toPoint(), self._whole, self)
 
     def _fit(self) -> None:
-        metrics, width = self.fontMetrics(), max(self.contentsRect().width(), 60)
+        metrics, width = self.fontMetrics(), max(self.contentsRect().width() - SPARE, 60)
         flags = int(Qt.TextFlag.TextWordWrap)
         room = self.sizeHint().height()
         shown = self._whole
