@@ -96,7 +96,10 @@ def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, sessi
     second = viewer.layers["scan"]
     assert session.image is first
     assert "scan" in line.text
+    hand.rest()
+    assert viewer.layers.index(second) < viewer.layers.index(session.labels)  # covers no mask
     hand.click(line.take)
+    assert viewer.dims.nsteps[0] == len(second.data)  # napari counts its slices
     assert session.image is second
     assert not first.visible
     assert not line.take.isVisible()
@@ -126,10 +129,14 @@ def test_uncertainty_is_shown_and_hidden_and_is_no_scan(hand, workspace, session
 
 @pytest.mark.skipif(QGuiApplication.platformName() not in ("", "xcb"), reason="asks X11")
 def test_closing_while_training_asks_once(hand, workspace, session, qtbot):
-    workspace.train.set_budget(600)
+    train = workspace.train
+    train.set_budget(600)
     workspace.tabs.setCurrentIndex(1)
-    hand.click(workspace.train.button)
+    hand.rest()
+    place = train.button.mapTo(hand.window, QPoint(0, 0))
+    hand.click(train.button)
     qtbot.waitUntil(lambda: bool(session.history), timeout=60_000)
+    assert train.button.mapTo(hand.window, QPoint(0, 0)) == place  # under the mouse: Stop
     with hand.answering(push("No")) as asked:
         hand.press_close_button()
     assert asked == ["Close napari?"]

@@ -347,7 +347,7 @@ class Training:
         else:
             count = len(mask.planes)
             done = count - len(shown.waiting)
-            self._phase = f"Refreshing the masks, {done} of {count} slices"
+            self._phase = f"Refreshing the masks, {done} of {counted(count, 'slice')}"
             if self._session.activity is Activity.TRAINING:
                 self._session.say(self._phase)
         mask.take(event.slices, event.mask)
@@ -369,7 +369,7 @@ class Training:
         others = self._others()
         self._close()
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
-        text += f"{clock(time.monotonic() - self._begun)} and {event.steps} steps"
+        text += f"{clock(time.monotonic() - self._begun)} and {counted(event.steps, 'step')}"
         if self._shown is not None and self._shown.mask is not None:
             answer, layer = self._shown.mask.answer, self._shown.mask.layer
             answer.model, answer.run = event.model, event.run
