@@ -76,22 +76,22 @@ class ClosedCase:
         with Project.open(self.folder, read_only=True) as project:
             layer, kept = _mask_of(project, self.name)
         shape = volume.array.shape[:3]
+        states: np.ndarray | None = None
         if kept is None:
             planes, note = np.zeros(shape, np.uint8), self._new_note(volume)
-            states = np.zeros(len(planes), np.uint8)
         else:
             planes, note = kept.array.reshape(-1, *kept.array.shape[-2:]), kept.note
             if planes.shape != shape:
                 raise InputError("its mask lies on another grid", where=self.name)
             areas = np.array([np.count_nonzero(plane) for plane in planes])
-            states = np.array([int(digit) for digit in note.states], np.uint8)
-            states = known_states(states, areas) if len(states) == len(planes) else None
+            said = np.array([int(digit) for digit in note.states], np.uint8)
+            states = known_states(said, areas) if len(said) == len(planes) else None
         dtype = np.promote_types(planes.dtype, found.mask.dtype)
         mask = ScanMask(planes.astype(dtype), states)
         mask.leave(note.touched)
         mask.take(found.slices, found.mask)
-        said = "".join(str(int(state)) for state in mask.states)
-        news = {"role": "mask", "states": said, "touched": mask.left}
+        digits = "".join(str(int(state)) for state in mask.states)
+        news = {"role": "mask", "states": digits, "touched": mask.left}
         return Merged(layer, mask.planes, note.model_copy(update=news))
 
     def keep(self, project: Project, merged: Merged, found: Prediction) -> None:
