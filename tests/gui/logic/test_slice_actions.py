@@ -12,7 +12,7 @@ from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 
-U, D, P, M, A, C, E, F = SliceState
+U, D, P, M, A, C, E, F, _H = SliceState
 
 
 @pytest.fixture
