@@ -173,6 +173,10 @@ def test_a_suggestion_is_gone_once_its_slice_is_corrected(session, workspace):
     assert left == listed[1:]
     review.list.itemClicked.emit(review.list.item(0))
     assert f"slice {slices.current(session)}:" in left[0]
+    slices.accept_all(session)
+    review.refresh()
+    assert review.list.isHidden()
+    assert "are labelled" in review.asks.text()
     session.say("writing a file", Activity.EXPORTING)
     assert "joins the training" not in next_step(situation_of(session)).text
     session.say("", Activity.IDLE)

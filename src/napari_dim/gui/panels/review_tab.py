@@ -194,6 +194,8 @@ class ReviewTab(QWidget):
         self.list.setVisible(bool(wanted))
         if wanted:
             self.asks.setText("Look at these next:")
+        elif session.suggestions:
+            self.asks.setText("All slices that were suggested are labelled.")
         elif session.busy:
             self.asks.setText(
                 "Which slices to look at next, and how sure the model is, comes at the end of "
