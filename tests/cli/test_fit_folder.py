@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from napari_dim.cli.run_folder import held
+from napari_dim.engine.training.run_folder import held
 from napari_dim.errors import InputError
 
 

@@ -62,7 +62,7 @@ def fit(
     until-stopped` that is how it ends. With `--resume RUN` it goes on to the result that it
     would have had.
     """
-    from napari_dim.cli.run_folder import check_run_folder
+    from napari_dim.engine.training.run_folder import check_run_folder
     from napari_dim.cli.training import train_cohort
 
     length = length_options(budget, steps)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cli.console import Failure, clock, count, messages
-from napari_dim.cli.run_folder import LOG, clear_run, held
+from napari_dim.engine.training.run_folder import LOG, clear_run, held
 from napari_dim.config import Settings
 from napari_dim.errors import InputError
 
