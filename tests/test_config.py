@@ -117,3 +117,41 @@ def test_settings_nested_without_end(tmp_path):
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError, match="settings"):
             Settings.from_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "length"),
+    [
+        ({}, (180.0, None, False)),
+        ({"steps": 5}, (None, 5, False)),
+        ({"budget": "3m"}, (180.0, None, False)),
+        ({"preset": "paper"}, (None, 30_000, False)),
+        ({"preset": "paper", "budget": 60}, (60.0, None, False)),
+        ({"budget": "until-stopped"}, (180.0, None, True)),
+        ({"preset": "paper", "budget": "until-stopped"}, (None, 30_000, True)),
+    ],
+)
+def test_a_training_has_one_length(changes, length):
+    settings = Settings.make(**changes)
+    assert (settings.budget, settings.steps, settings.until_stopped) == length
+    assert Settings.make(**settings.model_dump()) == settings
+
+
+def test_budget_and_steps_exclude_each_other_but_in_old_runs():
+    with pytest.raises(InputError, match="budget and steps exclude each other"):
+        Settings.make(budget=60, steps=5)
+    with pytest.raises(InputError, match="'3x' is no length of time"):
+        Settings.make(budget="3x")
+    old = Settings.kept({"budget": 180.0, "steps": 5})
+    assert (old.budget, old.steps) == (None, 5)
+
+
+def test_changed_settings_keep_the_others():
+    first = Settings.make(steps=5, width=8, divergence="pearson", seed=3)
+    longer = first.changed(budget="1m")
+    assert (longer.budget, longer.steps, longer.width, longer.system.divergence) == (
+        60, None, 8, "pearson",
+    )  # fmt: skip
+    other = first.changed(system="cps")
+    assert (other.system.name, other.seed, other.steps) == ("cps", 3, 5)
+    assert first.changed(preset="paper").width == 64

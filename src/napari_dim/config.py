@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from napari_dim.errors import InputError
 from napari_dim.options import OPTIONS, DimOptions, Options, SystemOptions, setting
+from napari_dim.words import LONGEST, UNTIL_STOPPED, parse_time
 
 Preset = Literal["interactive", "paper", "published"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
@@ -49,7 +51,7 @@ class Settings(BaseModel):
         unit="s",
         symbol="T",
         gt=0,
-        le=7 * 24 * 3600,
+        le=LONGEST,
     )
     steps: int | None = setting(
         None, "Train this many steps instead of a time", group="run", symbol="T", ge=1, le=10**7
@@ -62,7 +64,9 @@ class Settings(BaseModel):
         False, "Train in a process of its own: a crash in it takes nothing else down, and it "
         "learns more while you paint, where no graphics card draws the window", group="run",
     )  # fmt: skip
-    seed: int = setting(0, "Same seed, same CPU: same result", group="run", ge=0, lt=2**31)
+    seed: int = setting(
+        0, "Same seed, same CPU, same number of steps: same result", group="run", ge=0, lt=2**31
+    )
     device: Device = setting("auto", "Where to train", group="run")
     threads: int = setting(
         0, "CPU threads for training; 0: as many as other programs leave cores, and at most "
@@ -228,13 +232,16 @@ class Settings(BaseModel):
         """Settings of the preset and system named in `changes`, then `changes`.
 
         A system's own options may stand beside the others or in `system`, a table with its
-        name. Those of before there were several systems, with `method`, are taken too.
+        name. Those of before there were several systems, with `method`, are taken too. A
+        `budget` may be written as at the command line: ``"3m"``, ``"until-stopped"``.
 
         Raises
         ------
         InputError
-            If a name is unknown or a value is outside its range.
+            If a name is unknown, a value is outside its range, or `budget` and `steps` are both
+            given.
         """
+        changes = with_length(changes)
         # str(): what comes from a file may be no name at all; it is refused below.
         preset = PRESETS.get(str(changes.get("preset", "interactive")), {})
         name, table, given = _parted(changes)
@@ -262,6 +269,31 @@ class Settings(BaseModel):
             raise InputError(
                 f"{where}: {message}" if where else message, where="settings"
             ) from error
+
+    @classmethod
+    def kept(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings as a run keeps them; earlier versions left a budget beside steps unused.
+
+        Raises
+        ------
+        InputError
+            As `make`.
+        """
+        dead = {"budget"} if values.get("steps") is not None else set()
+        return cls.make(**{name: value for name, value in values.items() if name not in dead})
+
+    def changed(self, **changes: Any) -> Settings:
+        """These settings with `changes`; a preset is a whole of its own, so is a system.
+
+        Raises
+        ------
+        InputError
+            As `make`.
+        """
+        base = {} if "preset" in changes else self.model_dump()
+        if {"system", "method"} & set(changes) and _parted(changes)[0] != self.system.name:
+            base.pop("system", None)
+        return Settings.make(**{**base, **with_length(changes)})
 
     @classmethod
     def from_file(cls, path: Path, **changes: Any) -> Settings:
@@ -336,6 +368,31 @@ SYSTEM_DEFAULTS: dict[str, dict[str, Any]] = {
 
 OPTION_NAMES = frozenset(name for kind in OPTIONS.values() for name in kind.model_fields)
 """Names of all systems' own settings."""
+
+
+def with_length(changes: dict[str, Any]) -> dict[str, Any]:
+    """Settings with either a budget, in seconds, or steps: the one given takes the other's place.
+
+    Raises
+    ------
+    InputError
+        If both are given, or the budget is a text and no length of time.
+    """
+    budget, steps = changes.get("budget"), changes.get("steps")
+    if budget is not None and steps is not None:
+        raise InputError("budget and steps exclude each other", where="settings",
+                         hint="Give one of them")  # fmt: skip
+    length = {"until_stopped": False} if {"budget", "steps"} & set(changes) else {}
+    if steps is not None:
+        return {**length, **changes, "budget": None}
+    if budget is None:
+        return changes
+    if isinstance(budget, str):
+        if budget.strip().lower() == UNTIL_STOPPED:
+            others = {name: value for name, value in changes.items() if name != "budget"}
+            return {**others, "until_stopped": True}
+        budget = parse_time(budget, where="budget")
+    return {**length, **changes, "budget": budget, "steps": None}
 
 
 def setting_field(name: str) -> FieldInfo:

@@ -1,4 +1,4 @@
-"""The one exception for input that can't be used, and what turns all others into it."""
+"""Two exceptions: input that can't be used, with what turns others into it; a failed training."""
 
 from __future__ import annotations
 
@@ -36,6 +36,40 @@ class InputError(ValueError):
     def __str__(self) -> str:
         text = f"{self.where}: {self.problem}" if self.where else self.problem
         return f"{text}. {self.hint}" if self.hint else text
+
+
+class TrainingError(RuntimeError):
+    """A training that ended without a model.
+
+    Parameters
+    ----------
+    problem
+        One sentence without a full stop: what happened.
+    hint
+        One sentence: what to do about it.
+    details
+        The traceback, for a bug report.
+    run
+        A folder whose last checkpoint the training can go on from.
+    log
+        The log that tells more.
+    stopped
+        Whether somebody stopped it before anything was learnt.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        hint: str = "",
+        details: str = "",
+        run: Path | None = None,
+        log: Path | None = None,
+        stopped: bool = False,
+    ) -> None:
+        self.problem, self.hint, self.details = problem, hint, details
+        self.run, self.log, self.stopped = run, log, stopped
+        super().__init__(f"{problem}. {hint}" if hint else problem)
 
 
 def _shortened(text: str) -> str:

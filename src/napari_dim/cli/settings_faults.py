@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from napari_dim.config import OPTION_NAMES, Settings
+from napari_dim.config import OPTION_NAMES, Settings, with_length
 from napari_dim.errors import InputError
 
 _KINDS = {
@@ -32,6 +32,11 @@ def settings_faults(values: Mapping[str, Any]) -> list[str]:
             more = f": did you mean {near[0]}?" if near else ""
             faults.append(f"there is no setting {name!r}{more}")
     known = {name: value for name, value in values.items() if name in names}
+    try:
+        known = with_length(known)
+    except InputError as error:
+        faults.append(f"budget: {error.problem}" if error.where == "budget" else error.problem)
+        known.pop("budget")
     try:
         Settings.make(**known)
     except InputError as error:

@@ -30,7 +30,7 @@ SETTINGS = "settings.json"
 RECORD = "run.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """What `predict` needs.
 
@@ -83,6 +83,13 @@ class Model:
             torch.manual_seed(settings.seed)
             system = SYSTEMS[settings.system.name](plan, settings.system)
         return cls(system, settings, classes, channels, context, grid, record)
+
+    def __repr__(self) -> str:
+        """One line: a notebook shows it, and all the weights would fill it."""
+        settings = self.settings
+        classes = ", ".join(str(one) for one in self.classes)
+        steps = f", {self.record['steps']:,} steps" if "steps" in self.record else ""
+        return f"<Model {settings.system.name}, {settings.network}, classes {classes}{steps}>"
 
     @property
     def networks(self) -> nn.ModuleDict:
@@ -303,7 +310,7 @@ class Model:
             ) from error
         if not isinstance(settings, dict):
             raise InputError("what describes the model is damaged", where=where)
-        model = cls.new(Settings.make(**settings), classes, channels, context, grid, record, device)
+        model = cls.new(Settings.kept(settings), classes, channels, context, grid, record, device)
         return replace(model, pieces=pieces)
 
 
