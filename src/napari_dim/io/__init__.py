@@ -236,14 +236,18 @@ def prediction_name(image: Path, kind: Kind | None = None, form: str = "", name:
     """The name of the predicted mask's file.
 
     ``<stem>_dim.nii.gz`` for a volume, ``<stem>_dim.png`` for a picture, ``<stem>_dim.tif``
-    for a TIFF of many pages; or with the end of the format whose `formats.Format.key` is `form`.
-    A case that is called otherwise than its image (`name`) gives that as the stem.
+    for a TIFF of many pages, the folder ``<stem>_dim_masks`` for a folder of pictures; or with
+    the end of the format whose `formats.Format.key` is `form`. A case that is called otherwise
+    than its image (`name`) gives that as the stem.
     """
     image = Path(image)
     stem = name or file_stem(image)
+    if kind is None:
+        found = format_of(image)
+        kind, form = found.kind, form or found.predicted
     if form:
         return f"{stem}_dim{mask_format(image, form).written[0]}"
-    suffix = {"volume": ".nii.gz", "picture": ".png"}[file_kind(image) if kind is None else kind]
+    suffix = {"volume": ".nii.gz", "picture": ".png"}[kind]
     if image.suffix.lower() in (".tif", ".tiff"):
         from napari_dim.io.pictures.tiff_pages import is_stack
 

@@ -93,6 +93,8 @@ class Reader(Row):
         Ends of its files' names, lower case.
     kind
         What its predictions are saved as: ``"volume"`` (.nii.gz) or ``"picture"`` (.png).
+    predicted
+        The `Writer.key` of what they are saved as instead.
     read
         ``(path, How) -> Volume``.
     parts
@@ -126,6 +128,7 @@ class Reader(Row):
     reads: str = ""
     reader: str = ""
     overlaps: bool = False
+    predicted: str = ""
 
 
 @dataclass(frozen=True)

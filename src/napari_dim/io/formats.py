@@ -93,6 +93,7 @@ READERS = (
         read="pictures.picture_folders:read_folder",
         read_mask="pictures.picture_folders:read_folder_mask",
         holds="pictures.picture_folders:is_picture_folder",
+        predicted="pngs",
     ),
 )
 """All readers. Where two could hold a folder, the first that says so is taken."""
