@@ -326,7 +326,8 @@ def cohort(model: Any, count: int = 100) -> dict[str, Any]:
 
     import nibabel as nib
 
-    from napari_dim.cli.masks import chosen_images, plan, predict_all
+    from napari_dim.cli.masks import chosen_images, predict_all
+    from napari_dim.engine.inference.predict_files import planned
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -337,7 +338,7 @@ def cohort(model: Any, count: int = 100) -> dict[str, Any]:
         for number in range(1, count):
             shutil.copy(first, folder / f"v{number:03d}.nii.gz")
         rows, files = chosen_images(sorted(folder.glob("*.nii.gz")))
-        targets = plan(rows, folder / "out", files)
+        targets = planned(rows, folder / "out", files)
         (folder / "out").mkdir()
         predict_all(model, targets[:2])
         shares: list[int] = []

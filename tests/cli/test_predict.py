@@ -104,6 +104,22 @@ def test_pictures_give_pictures(cli, small, tmp_path):
     assert mask.shape == (40, 48)
     assert set(np.unique(mask)) <= {0, 255}
 
+    # A folder of photographs gives a folder of masks, each as large as its photograph.
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.open(tmp_path / "a.jpg").save(photos / "a.jpg")
+    Image.open(tmp_path / "b.jpg").crop((0, 0, 30, 25)).save(photos / "b.jpg")
+    done = cli("predict", tmp_path / "run", photos, "--out", tmp_path / "of folder")
+    assert done.code == 0, done.err
+    out = tmp_path / "of folder" / "photos_dim_masks"
+    sizes = {path.name: Image.open(path).size for path in out.iterdir()}
+    assert sizes == {"a.png": (48, 40), "b.png": (30, 25)}
+    shutil.copytree(out, tmp_path / "reference")
+    cohort.write_text("image,labels,slices,site,split\nphotos,reference,,here,test\n")
+    scored = cli("evaluate", cohort, tmp_path / "of folder", "--json", tmp_path / "scores.json")
+    assert scored.code == 0, scored.err
+    assert json.loads((tmp_path / "scores.json").read_text())["mean"]["dice"] == 1
+
 
 def _damaged_second(cohort: Path) -> list[Path]:
     (cohort.parent / "two.nii.gz").write_bytes(b"damaged")
@@ -165,7 +181,7 @@ def test_an_input_is_never_overwritten(cli, cohort, run):
 
 
 def test_an_interrupt_keeps_whole_masks(cli, cohort, run, tmp_path, monkeypatch):
-    from napari_dim.engine.inference import predictor as engine
+    from napari_dim.engine.inference import out_of_core as engine
 
     segment, seen = engine.predict, []
 

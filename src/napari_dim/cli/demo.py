@@ -13,13 +13,13 @@ import typer
 
 from napari_dim.cli.console import (
     check_folder,
-    count,
     make_folder,
     messages,
     output,
     parse_budget,
 )
 from napari_dim.errors import InputError
+from napari_dim.words import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,10 +53,11 @@ def demo(
     _check_demo_folder(out)
     check_folder(out)
 
-    from napari_dim.cli.masks import chosen_images, plan, predict_all
+    from napari_dim.cli.masks import chosen_images, predict_all
     from napari_dim.data.cohort import read_cohort
     from napari_dim.data.phantom import make_phantom
     from napari_dim.engine.evaluation.cohort_scores import evaluate
+    from napari_dim.engine.inference.predict_files import planned
     from napari_dim.io import write_text_atomically
 
     console = messages()
@@ -66,7 +67,7 @@ def demo(
     console.print(f"Phantom   {count(len(cohort.cases), 'volume')} from {len(sites)} scanners")
     finished = train_cohort(cohort_file, out / RUN, settings)
     images, keep = chosen_images([cohort_file], "all")
-    targets = plan(images, make_folder(out / PREDICTIONS), keep)
+    targets = planned(images, make_folder(out / PREDICTIONS), keep)
     predict_all(finished.model, targets)
     report = evaluate(cohort, out / PREDICTIONS, split="test")
     write_text_atomically(out / SCORES, json.dumps(report, indent=2, allow_nan=False) + "\n")
@@ -105,7 +106,7 @@ def _open_window(out: Path) -> None:
 def _draw(out: Path, cohort: Cohort, report: Mapping[str, Any], seconds: float) -> Path:
     """The picture: one row a site, its first test case."""
     from napari_dim.cli import picture
-    from napari_dim.cli.console import clock
+    from napari_dim.words import clock
 
     labelled: Counter[str] = Counter()
     for case in cohort.split("train"):

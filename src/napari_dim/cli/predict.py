@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_dim.cli.console import Split, check_folder, make_folder
+from napari_dim.cli.console import Split, check_folder, make_folder, messages
 
 
 def predict(
@@ -36,20 +36,22 @@ def predict(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="nifti, nrrd, dicom-seg, png, tiff, zarr, stl, stl-smooth or csv. "
-            "[nifti; png for a picture]",
+            help="nifti, nrrd, dicom-seg, png, pngs, tiff, zarr, stl, stl-smooth or csv. "
+            "[nifti; png for a picture, pngs for a folder of them]",
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
-    from napari_dim.cli.masks import check_images, chosen_images, plan, predict_all
+    from napari_dim.cli.masks import chosen_images, predict_all
+    from napari_dim.engine.inference.predict_files import check_images, planned
     from napari_dim.engine.inference.trained_model import Model
 
     rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
-    targets = plan(rows, out, keep, form)
+    targets = planned(rows, out, keep, form)
     check_folder(out)
     model = Model.load(run)
-    check_images(targets, model, form)
+    with messages().status("Checking the images"):
+        check_images(targets, model, form)
     make_folder(out)
     predict_all(model, targets, adapt=adapt, as_json=json, form=form)

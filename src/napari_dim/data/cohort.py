@@ -93,6 +93,11 @@ class Cohort:
             raise InputError(f"the cohort has no {split} case", where=self.path)
         return cases
 
+    def files(self) -> list[Path]:
+        """All images and masks that it names: nothing may be written over them."""
+        named = [path for case in self.cases for path in (case.image, *case.channels)]
+        return named + [case.labels for case in self.cases if case.labels is not None]
+
 
 def read_cohort(path: Path) -> Cohort:
     """Read a cohort file; its paths are relative to it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 from napari_dim.data.lazy_slices import LazySlices, slices_of
 from napari_dim.data.working_grid import normalised
 from napari_dim.engine.inference import components as pieces_module
+from napari_dim.engine.inference import out_of_core
 from napari_dim.engine.inference.components import Pieces, main_pieces
-from napari_dim.engine.inference.out_of_core import predict_into
+from napari_dim.engine.inference.out_of_core import predict_into, segment
 from napari_dim.engine.inference.predictor import BATCH, predict
 from napari_dim.errors import InputError
 from tests.engine.inference.test_predictor import model_for, scan
@@ -32,6 +34,20 @@ def test_the_mask_is_that_in_memory(slices, adapt):
     np.testing.assert_array_equal(entropy, whole.entropy)
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1)
+
+
+def test_a_large_volume_is_segmented_on_the_disk_alike(monkeypatch, tmp_path):
+    volume = scan(BATCH + 3, spacing=0.7)
+    model = replace(model_for(volume, smooth=2.0), pieces=(3, 7))
+    whole = segment(model, volume)
+    monkeypatch.setattr(out_of_core, "LARGE", 1000)
+    large = segment(model, volume, folder=tmp_path)
+    assert not isinstance(whole.mask, np.memmap)
+    assert isinstance(large.mask, np.memmap)
+    for name in ("mask", "slices", "entropy", "confidence"):
+        np.testing.assert_array_equal(getattr(large, name), getattr(whole, name))
+    if sys.platform != "win32":  # there the file goes with the mask
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_volume_of_other_channels_is_refused():

@@ -1,9 +1,11 @@
-"""Masks of volumes that don't fit into memory: written block by block as they are found."""
+"""Masks of volumes of any size: those that don't fit into memory are made block by block."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 from torch import Tensor
@@ -12,9 +14,10 @@ from napari_dim.data.lazy_slices import LazySlices
 from napari_dim.engine.device import pick_device
 from napari_dim.engine.inference.adapt import adapted
 from napari_dim.engine.inference.components import Pieces
-from napari_dim.engine.inference.predictor import BATCH, Predictor
+from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor, predict
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import use_threads
+from napari_dim.io.channels import read_as
 from napari_dim.volume import Volume
 
 LARGE = 2**30
@@ -29,6 +32,61 @@ class Sink(Protocol):
     def __getitem__(self, where: slice) -> np.ndarray: ...
 
 
+def is_large(volume: Volume) -> bool:
+    """Whether a volume's mask is put down on the disk while it is made."""
+    return volume.array.size > LARGE or not isinstance(volume.array, np.ndarray)
+
+
+def segment(
+    model: Model,
+    volume: Volume,
+    *,
+    device: str = "auto",
+    threads: int = 0,
+    adapt: bool = False,
+    progress: Callable[[float], None] | None = None,
+    folder: Path | None = None,
+) -> Prediction:
+    """Segment a whole volume, in memory, or on the disk where it is large.
+
+    Parameters
+    ----------
+    model, volume, device, threads, adapt, progress
+        As in `engine.inference.predictor.predict`; the volume may lie on the disk.
+    folder
+        Where a large mask lies meanwhile, in a file without a name that goes with the mask;
+        the system's folder for such files by default.
+
+    Returns
+    -------
+    Prediction
+        As that of `predict`; mask and confidence of a large volume are arrays on the disk.
+
+    Raises
+    ------
+    InputError
+        If the volume doesn't fit the model.
+    """
+    how: dict[str, Any] = {
+        "device": device, "threads": threads, "adapt": adapt, "progress": progress
+    }  # fmt: skip
+    volume = read_as(volume, model.channels)
+    if not is_large(volume):
+        return predict(model, volume, **how)
+    model.check_fits(volume)
+    shape = volume.array.shape[:3]
+    mask = _on_disk(shape, np.min_scalar_type(max(model.classes, default=0)), folder)
+    confidence = _on_disk((shape[0], *model.grid.shape(volume)), np.dtype(np.uint8), folder)
+    entropy = predict_into(mask, model, volume, confidence=confidence, **how)
+    return Prediction(mask, np.arange(shape[0]), entropy, confidence)
+
+
+def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], folder: Path | None) -> np.ndarray:
+    """Zeros in a file that is gone once nobody looks at them any more."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
 def predict_into(
     sink: Sink,
     model: Model,
@@ -38,6 +96,7 @@ def predict_into(
     threads: int = 0,
     adapt: bool = False,
     progress: Callable[[float], None] | None = None,
+    confidence: Sink | None = None,
 ) -> np.ndarray:
     """Segment a volume of any size; the mask is `predictor.predict`'s, bit for bit.
 
@@ -50,6 +109,8 @@ def predict_into(
         As in `engine.inference.predictor.predict`; the volume may lie on the disk.
     progress
         Called with the share done, in [0, 1], every few slices; what it raises ends the work.
+    confidence
+        Takes each slice's confidence, as in `engine.inference.predictor.Prediction`.
 
     Returns
     -------
@@ -82,6 +143,8 @@ def predict_into(
         start, end = int(block.slices[0]), int(block.slices[-1]) + 1
         sink[start:end] = block.mask
         entropy[start:end] = block.entropy
+        if confidence is not None:
+            confidence[start:end] = block.confidence
         if clean:
             pieces.add(start, block.mask)
         if progress is not None:

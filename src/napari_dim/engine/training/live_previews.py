@@ -11,13 +11,11 @@ import numpy as np
 from napari_dim.data.case import Case
 from napari_dim.data.lazy_slices import slices_of
 from napari_dim.engine.inference.components import main_pieces
+from napari_dim.engine.inference.out_of_core import LARGE
 from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Preview
 from napari_dim.engine.training.job import Job
-
-LARGE = 2**30
-"""Voxels above which no mask is made in one piece."""
 
 
 class Previews:

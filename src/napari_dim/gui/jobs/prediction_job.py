@@ -131,7 +131,7 @@ class Predicting:
 
     def work(self, emit: Emit) -> None:
         """In the background thread."""
-        from napari_dim.engine.inference.predictor import predict
+        from napari_dim.engine.inference.out_of_core import segment
         from napari_dim.engine.inference.trained_model import Model
 
         order = self._order
@@ -152,7 +152,7 @@ class Predicting:
                     self._check()
                     emit(_Share((number + share) / len(order.targets)))
 
-                found = predict(
+                found = segment(
                     model,
                     volume,
                     device=order.device,

@@ -1,0 +1,247 @@
+"""Masks for image files: read ahead of the network, written behind it, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from napari_dim import __version__
+from napari_dim.data.ahead import made_ahead
+from napari_dim.data.cohort import CohortCase
+from napari_dim.data.load import load_image
+from napari_dim.data.predicted_masks import SUMMARY
+from napari_dim.engine.inference.out_of_core import is_large, predict_into, segment
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.errors import InputError
+from napari_dim.io import LabelClass, hash_file, prediction_name, write_mask, write_text_atomically
+from napari_dim.io.channels import read_as
+from napari_dim.io.formats import mask_format
+from napari_dim.io.zarr.zarr_reader import is_zarr
+from napari_dim.volume import Volume
+
+AT_A_TIME = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Images read ahead of the network, and masks written behind it: each is held in memory."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image and the mask that will be written for it."""
+
+    row: CohortCase
+    mask: Path
+
+    @property
+    def image(self) -> Path:
+        """The file that the mask belongs to: the first of several channels."""
+        return self.row.image
+
+
+class FileWatcher(Protocol):
+    """Is told how far a prediction of several files is."""
+
+    def begin(self, name: str, notes: Sequence[str]) -> None:
+        """The next case, and what was decided when its image was read."""
+
+    def part(self, share: float) -> None:
+        """So much of the case is done, in [0, 1]; what is raised here ends the work."""
+
+    def end(self) -> None:
+        """The case is done."""
+
+
+def planned(
+    rows: Sequence[CohortCase], out: Path, keep: Iterable[Path] = (), form: str = ""
+) -> list[Target]:
+    """Where each mask goes, and in which format; by default the image's own kind.
+
+    `keep` are files that must not be replaced; `form` is the key of a format. In the ``labels``
+    of an OME-Zarr image a mask is called after the method alone.
+
+    Raises
+    ------
+    InputError
+        If a mask would overwrite an input, or another one.
+    """
+    inside = form == "zarr" and out.name == "labels" and is_zarr(out.parent)
+    inputs = {path.resolve() for path in keep}
+    targets: list[Target] = []
+    for row in rows:
+        image = row.image
+        name = "dim" if inside else prediction_name(image, form=form, name=row.name)
+        if inside and targets:
+            raise InputError(f"{len(rows)} masks can't all be called dim", where=out,
+                             hint="Predict the image of this store alone")  # fmt: skip
+        if (out / name).resolve() in inputs:
+            raise InputError(f"{name} is an input itself", where=out, hint="Give another folder")
+        targets.append(Target(row, out / name))
+    return targets
+
+
+def check_images(targets: Sequence[Target], model: Model, form: str = "") -> None:
+    """Read every image once before the first mask is written: all are usable, or none is begun.
+
+    Raises
+    ------
+    InputError
+        If one can't be read, has not the model's channels, or its mask can't be written so.
+    """
+
+    def channels_of(target: Target) -> int:
+        volume = read_as(load_image(target.row), model.channels)
+        mask_format(target.mask, form).check(target.mask, volume)
+        return volume.channels
+
+    found = made_ahead(channels_of, targets, AT_A_TIME)
+    for target, channels in zip(targets, found, strict=True):
+        if channels != model.channels:
+            raise InputError(
+                f"the image has {channels} channel{'s' if channels > 1 else ''}, "
+                f"the run was trained on {model.channels}",
+                where=target.image,
+            )
+
+
+def predict_files(
+    model: Model,
+    targets: Sequence[Target],
+    watcher: FileWatcher,
+    *,
+    adapt: bool = False,
+    form: str = "",
+    device: str = "auto",
+) -> Iterator[dict[str, Any]]:
+    """Segment each image and write its mask, whole or not at all.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    targets
+        What to segment, and where each mask goes.
+    watcher
+        Is told how far it is.
+    adapt, device
+        As in `engine.inference.predictor.predict`.
+    form
+        The `io.format_rows.Writer.key` of the masks' format; by default their names' ends say it.
+
+    Yields
+    ------
+    dict
+        What `predictions.json` says of a case, once its mask is written: ``case``, ``image``,
+        ``sha256``, ``mask``, ``entropy`` of each slice, ``seconds``. After Ctrl-C those that were
+        on their way still come, then `KeyboardInterrupt`.
+
+    Raises
+    ------
+    InputError
+        If an image can't be used, or a mask can't be written.
+    """
+    written: deque[Future[dict[str, Any]]] = deque()
+
+    def read(target: Target) -> tuple[Volume, str]:
+        return read_as(load_image(target.row), model.channels), hash_file(target.image)
+
+    def finished(most: int) -> Iterator[dict[str, Any]]:
+        """Wait until at most so many masks are still being written."""
+        while len(written) > most:
+            yield written.popleft().result()
+
+    try:
+        # The next image is read and the last mask written while the network is at work.
+        with (
+            ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="masks") as writers,
+            closing(made_ahead(read, targets, AT_A_TIME)) as images,
+        ):
+            for target, (volume, digest) in zip(targets, images, strict=True):
+                watcher.begin(target.row.name, volume.warnings)
+                start = time.monotonic()
+                yield from finished(AT_A_TIME - 1)
+                entropy, write = _predicted(
+                    target.mask, model, volume, form,
+                    adapt=adapt, device=device, progress=watcher.part,
+                )  # fmt: skip
+                entry = {
+                    "case": target.row.name,
+                    "image": target.image.name,
+                    "sha256": digest,
+                    "mask": target.mask.name,
+                    "entropy": [round(float(value), 4) for value in entropy],
+                }
+                written.append(writers.submit(_timed, write, entry, start))
+                watcher.end()
+            yield from finished(0)
+    except KeyboardInterrupt:
+        yield from finished(0)
+        raise
+
+
+def write_summary(
+    folder: Path, model: Model, cases: Sequence[dict[str, Any]], *, adapt: bool
+) -> None:
+    """Write ``predictions.json`` beside the masks.
+
+    Parameters
+    ----------
+    folder
+        The masks' folder.
+    model
+        What made them.
+    cases
+        What `predict_files` gave.
+    adapt
+        Whether the model was fitted to each scan first.
+    """
+    summary = {
+        "napari_dim": __version__,
+        "system": model.settings.system.name,
+        "seed": model.settings.seed,
+        "classes": list(model.classes),
+        "adapted": adapt,
+        "cases": list(cases),
+    }
+    write_text_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def _timed(write: Callable[[], None], entry: dict[str, Any], start: float) -> dict[str, Any]:
+    write()
+    return {**entry, "seconds": round(time.monotonic() - start, 2)}
+
+
+def _predicted(
+    path: Path, model: Model, volume: Volume, form: str, **how: Any
+) -> tuple[np.ndarray, Callable[[], None]]:
+    """Segment a volume; its entropies ``(slice,)``, and what writes its mask.
+
+    A large one is written already: it is not held while the next one is made.
+    """
+    classes = [LabelClass(class_id) for class_id in model.classes]
+    if is_large(volume) and (form == "zarr" or path.suffix == ".zarr"):
+        from napari_dim.io.zarr.zarr_writer import zarr_mask
+
+        dtype = np.min_scalar_type(max(model.classes, default=0))
+        with zarr_mask(path, volume, dtype, classes) as out:
+            return predict_into(out, model, volume, **how), _nothing
+    found = segment(model, volume, folder=path.parent, **how)
+
+    def write() -> None:
+        write_mask(path, found.mask, volume, classes=classes, form=form)
+
+    if is_large(volume):
+        write()
+        return found.entropy, _nothing
+    return found.entropy, write
+
+
+def _nothing() -> None:
+    """All is written."""
