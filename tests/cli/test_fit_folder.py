@@ -141,7 +141,7 @@ def test_lengths_in_a_settings_file(cli, cohort, small, tmp_path):
 
 def test_the_command_to_go_on_with_can_be_pasted(cli, cohort, small, tmp_path, monkeypatch):
     """Paths with blanks and of other folders included."""
-    from napari_dim.cli import watch
+    from napari_dim.engine.training import run_log as watch
     from napari_dim.engine.training.events import StepDone
 
     folder = tmp_path / "my data"
@@ -169,8 +169,8 @@ def test_the_command_to_go_on_with_can_be_pasted(cli, cohort, small, tmp_path, m
 
 
 def test_the_papers_preset_says_what_it_takes_on_a_processor():
-    from napari_dim.cli.training import _duration
     from napari_dim.config import Settings
+    from napari_dim.engine.training.training_run import duration as _duration
 
     (note,) = _duration(Settings.make(preset="paper", device="cpu"))
     assert "30,000 steps take about 17 days on two CPU cores" in note

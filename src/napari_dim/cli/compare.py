@@ -12,14 +12,13 @@ from napari_dim.cli.console import (
     Failure,
     about,
     check_folder,
-    clock,
-    count,
     make_folder,
     messages,
     output,
 )
 from napari_dim.config import Device
 from napari_dim.errors import InputError
+from napari_dim.words import clock, count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,12 +104,12 @@ def compare(
     if out is None:
         raise InputError("--out is missing", hint="Name the folder for runs and tables")
     numbers = seed_numbers(seeds)
-    from napari_dim.cli.run_folder import held
     from napari_dim.compare.layouts import read_benchmark
     from napari_dim.compare.runs import left, perform, planned
     from napari_dim.compare.table_rows import rows_of
     from napari_dim.engine.device import pick_device
     from napari_dim.engine.evaluation.metrics import parse_merges
+    from napari_dim.engine.training.run_folder import held
 
     rows = rows_of(systems)
     pick_device(device)

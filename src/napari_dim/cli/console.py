@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -12,12 +11,10 @@ from rich.console import Console
 
 from napari_dim.config import setting_field
 from napari_dim.errors import InputError
+from napari_dim.words import parse_time
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 """Exit codes: a promise to scripts."""
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_LONGEST = 7 * 24 * 3600
 
 Split = Literal["train", "test", "all"]
 
@@ -49,22 +46,14 @@ def messages() -> Console:
 
 
 def parse_budget(text: str) -> float:
-    """Seconds in ``60s``, ``3m``, ``1.5h`` or ``180``.
+    """Seconds in a ``--budget``.
 
     Raises
     ------
     InputError
-        If it is none of these, or longer than a week.
+        If it is no length of time, or longer than a week.
     """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)", text.strip().lower())
-    if match is None or match[2] not in _UNITS:
-        raise InputError(
-            f"{text!r} is no length of time", where="--budget", hint="Write 60s, 3m or 180"
-        )
-    seconds = float(match[1]) * _UNITS[match[2]]
-    if not 0 < seconds <= _LONGEST:
-        raise InputError(f"{text!r} is not between 0 and a week", where="--budget")
-    return seconds
+    return parse_time(text, where="--budget")
 
 
 def about(setting: str) -> str:
@@ -115,17 +104,3 @@ def make_folder(folder: Path, option: str = "--out") -> Path:
             f"the folder can't be made: {error.strerror}", where=f"{option} {folder}"
         ) from error
     return folder
-
-
-def clock(seconds: float) -> str:
-    """``1:05`` or ``1:02:05``."""
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
-
-
-def count(number: int, thing: str) -> str:
-    """``1 slice``, ``2 slices``, ``1,200 slices``."""
-    plural = "es" if thing.endswith("s") else "s"
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}{plural}"

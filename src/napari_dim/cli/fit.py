@@ -9,15 +9,13 @@ import typer
 
 from napari_dim.cli.console import about, check_folder, parse_budget
 from napari_dim.cli.settings_faults import settings_faults
-from napari_dim.config import Device, Preset, Settings, read_settings_file
+from napari_dim.config import Device, Preset, Settings, read_settings_file, with_length
 from napari_dim.errors import InputError
 from napari_dim.options import Divergence, SystemName
+from napari_dim.words import UNTIL_STOPPED
 
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
-
-UNTIL_STOPPED = "until-stopped"
-"""The ``--budget`` of a training that Ctrl-C ends."""
 
 
 def fit(
@@ -62,8 +60,8 @@ def fit(
     until-stopped` that is how it ends. With `--resume RUN` it goes on to the result that it
     would have had.
     """
-    from napari_dim.engine.training.run_folder import check_run_folder
     from napari_dim.cli.training import train_cohort
+    from napari_dim.engine.training.run_folder import check_run_folder
 
     length = length_options(budget, steps)
     options = {
@@ -82,7 +80,7 @@ def fit(
         }
         others |= options
         checkpoint = checkpoint_of(resume, others)
-        settings = Settings.make(**{**checkpoint.model.settings.model_dump(), **length})
+        settings = checkpoint.model.settings.changed(**length)
         train_cohort(cohort, resume, settings, resume=checkpoint, as_json=json)
         return
     if out is None:
@@ -148,16 +146,11 @@ def fit_settings(
     """
     given = {} if config is None else settings_in(config)
     given |= {name: value for name, value in options.items() if value is not None} | length
-    inherited: dict[str, Any] = {}
-    if start is not None:
-        from napari_dim.engine.inference.trained_model import Model
+    if start is None:
+        return Settings.make(**given)
+    from napari_dim.engine.inference.trained_model import Model
 
-        earlier = Model.load(start).settings
-        # A preset is a whole of its own; so are a system's options.
-        inherited = {} if "preset" in given else earlier.model_dump()
-        if given.get("system", earlier.system.name) != earlier.system.name:
-            inherited.pop("system", None)
-    return Settings.make(**{**inherited, **given})
+    return Model.load(start).settings.changed(**given)
 
 
 def settings_in(path: Path) -> dict[str, Any]:
@@ -169,19 +162,6 @@ def settings_in(path: Path) -> dict[str, Any]:
         If there are faults in it: all of them, with the file's name.
     """
     values: dict[str, Any] = read_settings_file(path)
-    faults = []
-    budget = values.get("budget")
-    if isinstance(budget, str):
-        try:
-            values |= length_options(budget, None) if "steps" not in values else {}
-        except InputError as error:
-            faults.append(f"budget: {error.problem}")
-        values.pop("budget") if isinstance(values.get("budget"), str) else None
-    if budget is not None and values.get("steps") is not None:
-        faults.append("budget and steps exclude each other")
-    faults += settings_faults(values)
-    if faults:
+    if faults := settings_faults(values):
         raise InputError("; ".join(faults), where=path)
-    if values.get("steps") is not None:
-        values.setdefault("budget", None)
-    return values
+    return with_length(values)

@@ -50,6 +50,10 @@ class Job:
     begun
         When somebody began to wait for it, by `time.monotonic`: the budget counts from then
         on, and what follows the last step is part of it. None counts the steps' time alone.
+    notes
+        What to tell the user at the start.
+    overwrite
+        Take the files of an earlier run away from the folder, once this one can start.
     """
 
     cases: Sequence[Case]
@@ -61,6 +65,8 @@ class Job:
     start: Model | None = None
     resume: Checkpoint | None = None
     begun: float | None = None
+    notes: tuple[str, ...] = ()
+    overwrite: bool = False
 
 
 def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:

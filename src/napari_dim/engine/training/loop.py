@@ -25,6 +25,7 @@ from napari_dim.engine.training.events import (
 )
 from napari_dim.engine.training.failures import failure_of
 from napari_dim.engine.training.job import Job, class_ids
+from napari_dim.engine.training.run_folder import clear_run, drop_empty_run
 from napari_dim.engine.training.run_record import LossLog
 from napari_dim.engine.training.trainer import Trainer
 from napari_dim.errors import InputError
@@ -102,7 +103,12 @@ class _Loop:
     def __init__(self, job: Job, control: Control, trainer: Trainer) -> None:
         settings = job.settings
         self._job, self._control, self._trainer = job, control, trainer
+        self._reason = ""  # how it ended, once it has
+        self._made = job.run is not None and not job.run.exists()
+        self._empty = False  # whether it was stopped before a step
         if job.run is not None:
+            if job.overwrite:
+                clear_run(job.run)
             make_run_folder(job.run)
             trainer.model.save_record(job.run)
             if job.resume is None:
@@ -231,6 +237,7 @@ class _Loop:
     def _write(self) -> None:
         run, trainer = self._job.run, self._trainer
         assert run is not None
+        trainer.record(self._clock.elapsed, self._reason)
         trainer.checkpoint(self._clock.elapsed).save(run)
         trainer.model.save(run)
 
@@ -238,10 +245,12 @@ class _Loop:
         """The way out after the last step."""
         trainer, control, job = self._trainer, self._control, self._job
         if trainer.step == 0 and job.start is None:
+            self._empty = True
             return  # Fresh weights are no result.
         if not trainer.sound():
             yield self._go_back()
         stopped = control.stopped
+        self._reason = "stopped" if stopped else "budget" if job.settings.steps is None else "steps"
         if job.run is not None:  # before the rest, which takes time
             yield from self._save()
         last = None
@@ -261,6 +270,7 @@ class _Loop:
             if not is_out_of_memory(error):
                 raise
             notes = ("There was no memory left to predict once more",)
+        trainer.record(self._clock.elapsed, self._reason)
         saved = job.run
         if job.run is not None and (settled or self._full):
             try:
@@ -275,10 +285,9 @@ class _Loop:
         if last is not None:
             yield last
         trainer.networks(False)
-        reason = "stopped" if stopped else "budget" if job.settings.steps is None else "steps"
         self.end = Finished(
             trainer.model,
-            reason,  # type: ignore[arg-type]
+            self._reason,  # type: ignore[arg-type]
             trainer.step,
             self._clock.elapsed,
             saved,
@@ -288,6 +297,7 @@ class _Loop:
     def failed(self, error: Exception) -> Failed:
         """How it ended, with the last good state saved if that can still be done."""
         run, trainer = self._job.run, self._trainer
+        self._reason = "failed"
         if isinstance(error, _DivergedError):
             failed = Failed(
                 f"Training stopped: the weights were no numbers again and again ({error})",
@@ -306,5 +316,7 @@ class _Loop:
     def close(self) -> None:
         """End what runs in the background and let go of the memory."""
         self._log.close()
+        if self._empty and self._job.run is not None and self._job.resume is None:
+            drop_empty_run(self._job.run, made=self._made)
         self._trainer.close()
         del self._trainer

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_dim.errors import InputError
@@ -18,8 +18,22 @@ _OF_A_RUN = (
 )  # fmt: skip
 
 
-def check_run_folder(run: Path, *, overwrite: bool = False) -> None:
+def check_run_folder(
+    run: Path, *, overwrite: bool = False, where: str = "--out",
+    ways: tuple[str, str] = ("--resume", "--overwrite"),
+) -> None:  # fmt: skip
     """Refuse a folder that holds anything, but for an earlier run that may be overwritten.
+
+    Parameters
+    ----------
+    run
+        The folder; it need not exist.
+    overwrite
+        Whether an earlier run in it may be replaced.
+    where
+        What the folder is called where it was given.
+    ways
+        What to do instead, as it is called there.
 
     Raises
     ------
@@ -29,18 +43,18 @@ def check_run_folder(run: Path, *, overwrite: bool = False) -> None:
     if not run.exists():
         return
     if not run.is_dir():
-        raise InputError("this is a file, not a folder", where=f"--out {run}")
+        raise InputError("this is a file, not a folder", where=f"{where} {run}")
     if not any(run.iterdir()):
         return
     if not is_run(run):
         raise InputError(
-            "this folder holds other files", where=f"--out {run}",
+            "this folder holds other files", where=f"{where} {run}",
             hint="Give a new folder, or one that an earlier fit wrote",
         )  # fmt: skip
     if not overwrite:
         raise InputError(
-            "a run is here already", where=f"--out {run}",
-            hint="Give a new folder, go on with this run by --resume, or replace it by --overwrite",
+            "a run is here already", where=f"{where} {run}",
+            hint=f"Give a new folder, go on with this run by {ways[0]}, or replace it by {ways[1]}",
         )  # fmt: skip
 
 
@@ -48,6 +62,15 @@ def clear_run(run: Path) -> None:
     """Take an earlier run's files away; others stay."""
     for name in _OF_A_RUN:
         (run / name).unlink(missing_ok=True)
+
+
+def drop_empty_run(run: Path, *, made: bool) -> None:
+    """Take away what a training wrote that never took a step, and the folder if it `made` that."""
+    for name in ("run.json", "settings.json", "losses.csv"):
+        (run / name).unlink(missing_ok=True)
+    if made:
+        with suppress(OSError):  # a log is still being written
+            run.rmdir()
 
 
 def is_run(folder: Path) -> bool:

@@ -6,26 +6,37 @@ import csv
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
 import torch
 
+from napari_dim.data.cohort import Cohort
 from napari_dim.engine.training.job import Job
+from napari_dim.io import hash_file
 
 LOSSES = "losses.csv"
 
 
 def record_of(job: Job, device: torch.device) -> dict[str, Any]:
-    """What is needed to reproduce a training: seed, versions, inputs."""
+    """What is needed to reproduce a training: seed, versions, inputs; and when it began.
+
+    How far it came is added by `trainer.Trainer.record`.
+    """
     packages = {}
+    begun = None if job.resume is None else job.resume.model.record.get("date")
     for name in ("napari-dim", "torch", "numpy"):
         try:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = "unknown"
     return {
+        "date": begun or datetime.now(UTC).isoformat(timespec="seconds"),
+        "steps": 0,
+        "seconds": 0.0,
+        "end": "",
         "seed": job.settings.seed,
         "device": str(device),
         "threads": torch.get_num_threads(),
@@ -43,6 +54,22 @@ def record_of(job: Job, device: torch.device) -> dict[str, Any]:
         ],
         **job.provenance,
     }
+
+
+def inputs_of(cohort: Cohort) -> dict[str, Any]:
+    """Hashes of the cohort file and of every file that training reads; names, not paths."""
+    inputs = []
+    for row in cohort.split("train"):
+        entry: dict[str, Any] = {"image": row.image.name, "sha256": hash_file(row.image)}
+        if row.channels:
+            entry["channels"] = [
+                {"image": path.name, "sha256": hash_file(path)} for path in row.channels
+            ]
+        if row.slices and row.labels is not None:
+            entry |= {"labels": row.labels.name, "labels_sha256": hash_file(row.labels)}
+        inputs.append(entry)
+    return {"cohort": {"name": cohort.path.name, "sha256": hash_file(cohort.path)},
+            "inputs": inputs}  # fmt: skip
 
 
 class LossLog:

@@ -88,6 +88,7 @@ class Trainer:
         self._thread_count = ThreadCount(usable_threads()) if free else None
         control.check_stop()
         self.step, self.rate = 0, 1.0
+        self._told = job.notes
         self.notes: tuple[str, ...] = ()
         self.skipped = 0.0
         # Each volume is looked through for its intensities: several at a time.
@@ -136,7 +137,7 @@ class Trainer:
             classes=self._classes,
             patch=self._grid.patch,
             parameters=sum(p.numel() for p in self.model.net.parameters()),
-            notes=self.notes,
+            notes=self._told + self.notes,
             terms=dict(self.system.terms),
         )
 
@@ -233,6 +234,11 @@ class Trainer:
             f"it goes on with {sampler.labelled} labelled and {sampler.unlabelled} unlabelled "
             "slices a step"
         )
+
+    def record(self, seconds: float, end: str) -> None:
+        """Keep in the model's record how far it is after `seconds`, and how it ended, if it did."""
+        so_far = {"steps": self.step, "seconds": round(seconds, 2), "end": end}
+        self.model = replace(self.model, record={**self.model.record, **so_far})
 
     def checkpoint(self, seconds: float) -> Checkpoint:
         """The training as it stands after `seconds`."""
