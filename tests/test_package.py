@@ -17,7 +17,10 @@ from napari_dim.cli.system import QT_LIBRARIES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-HEAVY = ("torch", "monai", "napari", "qtpy", "scipy", "nibabel", "skimage", "matplotlib")
+HEAVY = (
+    "torch", "monai", "napari", "qtpy", "scipy", "nibabel", "skimage", "matplotlib", "numpy",
+    "pydantic", "rich", "tqdm", "typer",
+)  # fmt: skip
 
 _REPORT = (
     "import json, sys; sys.argv = ['napari-dim', *{arguments!r}]\n{body}\n"
@@ -33,12 +36,25 @@ def heavy_after(body: str, arguments: tuple[str, ...] = ()) -> list[str]:
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    assert heavy_after("import napari_dim") == []
+    assert heavy_after("import napari_dim; dir(napari_dim)") == []
+    assert heavy_after("from napari_dim import InputError, TrainingError") == []
+
+
+def test_the_lazy_names_are_there_and_others_are_not():
+    from napari_dim import api, config, errors
+
+    homes = {"Settings": config, "InputError": errors, "TrainingError": errors}
+    assert set(napari_dim.__all__) <= set(dir(napari_dim))
+    for name in napari_dim.__all__:
+        assert getattr(napari_dim, name) is getattr(homes.get(name, api), name)
+    with pytest.raises(AttributeError, match="no attribute 'train'"):
+        napari_dim.train  # noqa: B018
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("fit", "--help")])
 def test_help_imports_nothing_heavy(arguments):
-    assert heavy_after("from napari_dim.cli import main; main()", arguments) == []
+    usual = {"numpy", "pydantic", "rich", "typer"}
+    assert set(heavy_after("from napari_dim.cli import main; main()", arguments)) <= usual
 
 
 def test_info_imports_no_torch(tmp_path):

@@ -12,20 +12,24 @@ from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.data.load import load_reference
 from napari_dim.data.predicted_masks import predicted_masks
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
+from napari_dim.engine.inference.mask_volume import Mask
 from napari_dim.errors import InputError
 from napari_dim.io import lay_mask
-from napari_dim.io.labels import ids_in
+from napari_dim.io.geometry import Laid, lay
+from napari_dim.io.labels import as_labels, ids_in
 from napari_dim.io.pictures.picture_reader import UNTAGGED
 from napari_dim.volume import Volume
 
 METRICS = ("dice", "jaccard", "hd95_mm", "asd_mm")
 
 Report = dict[str, Any]
+MaskOfCase = Mask | np.ndarray | str | Path
+"""A predicted mask: in its place, its ids ``(slice, row, column)`` alone, or its file."""
 
 
 def evaluate(
     cohort: Cohort,
-    predictions: Path,
+    predictions: Path | Mapping[str, MaskOfCase] | Sequence[MaskOfCase],
     *,
     split: str = "test",
     merges: Mapping[int, int] | None = None,
@@ -40,7 +44,8 @@ def evaluate(
         Names the images and their reference masks.
     predictions
         Folder with a mask of each case, as predict wrote them: what its ``predictions.json``
-        says, else ``<case>_dim`` with the end of any format that can be read.
+        says, else ``<case>_dim`` with the end of any format that can be read. Or the masks
+        themselves, by the cases' names or in the order of those that are compared.
     split
         ``"train"``, ``"test"`` or ``"all"``.
     merges
@@ -67,18 +72,18 @@ def evaluate(
         that no mask holds.
     """
     rows = _compared(cohort.split(split), note)
-    files = predicted_masks(rows, Path(predictions), note)
+    masks = _masks_of(rows, predictions, note)
     # All classes of the split are scored in every case, but a case at a time is in memory:
     # classes that a case has on neither side are filled in at the end.
     scored: list[dict[int, Scores]] = []
     units: list[str] = []
     held: set[int] = set()
-    for number, (row, file) in enumerate(zip(rows, files, strict=True)):
+    for number, (row, mask) in enumerate(zip(rows, masks, strict=True)):
         volume, reference = load_reference(row)
-        laid = lay_mask(file, volume)
+        laid = _laid(mask, volume, row)
         prediction = laid.ids
         if note is not None:
-            for text in _told(row, volume, file, laid.notes):
+            for text in _told(row, volume, mask, laid.notes):
                 note(f"{row.name}: {text}")
         if merges:
             held.update(ids_in(reference), ids_in(prediction))
@@ -120,7 +125,7 @@ def evaluate(
     }
 
 
-def _told(row: CohortCase, volume: Volume, file: Path, laid: Sequence[str]) -> list[str]:
+def _told(row: CohortCase, volume: Volume, mask: MaskOfCase, laid: Sequence[str]) -> list[str]:
     """What matters to scores: of a picture what was decided of its masks.
 
     That the picture is turned or its transparency left out was told by fit and predict, and a
@@ -131,7 +136,45 @@ def _told(row: CohortCase, volume: Volume, file: Path, laid: Sequence[str]) -> l
         assert row.labels is not None  # or there were no reference
         own = [text for text in own if text.startswith(f"{row.labels.name}: ")]
         laid = [text for text in laid if UNTAGGED not in text]
-    return [*own, *(f"{file.name}: {text}" for text in laid)]
+    called = f"{Path(mask).name}: " if isinstance(mask, (str, Path)) else ""
+    return [*own, *(f"{called}{text}" for text in laid)]
+
+
+def _masks_of(
+    rows: Sequence[CohortCase],
+    given: Path | Mapping[str, MaskOfCase] | Sequence[MaskOfCase],
+    note: Callable[[str], None] | None,
+) -> Sequence[MaskOfCase]:
+    """The mask of each case."""
+    if isinstance(given, Path):
+        return predicted_masks(rows, given, note)
+    if isinstance(given, Mapping):
+        for row in rows:
+            if row.name not in given:
+                raise InputError(
+                    f"there is no mask called {row.name}", where=row.where,
+                    hint=f"Those given are {', '.join(map(str, given)) or 'none'}",
+                )  # fmt: skip
+        return [given[row.name] for row in rows]
+    if len(given) != len(rows):
+        raise InputError(
+            f"there are {len(given)} masks for {len(rows)} cases",
+            hint=f"Give one for each of {', '.join(row.name for row in rows[:5])}, in this order",
+        )  # fmt: skip
+    return list(given)
+
+
+def _laid(mask: MaskOfCase, volume: Volume, row: CohortCase) -> Laid:
+    """A mask on the image of its case."""
+    if isinstance(mask, (str, Path)):
+        return lay_mask(Path(mask), volume)
+    if isinstance(mask, Mask):
+        return lay(Volume(mask.array, mask.grid, kind=mask.place.kind), volume.grid)
+    ids = np.asarray(mask)
+    ids = ids[None] if ids.ndim == 2 else ids
+    if ids.shape != volume.grid.shape:
+        raise InputError(f"its mask is {ids.shape}, its image {volume.grid.shape}", where=row.name)
+    return Laid(as_labels(ids, where=row.name))
 
 
 def _compared(
