@@ -155,3 +155,10 @@ def test_changed_settings_keep_the_others():
     other = first.changed(system="cps")
     assert (other.system.name, other.seed, other.steps) == ("cps", 3, 5)
     assert first.changed(preset="paper").width == 64
+
+
+def test_a_settings_file_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="none.toml: there is no such file$"):
+        Settings.from_file(tmp_path / "none.toml")
+    with pytest.raises(InputError, match="can't be read: Is a directory$"):
+        Settings.from_file(tmp_path)

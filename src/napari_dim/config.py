@@ -438,7 +438,11 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except RecursionError as error:
         raise InputError("the settings are nested too deeply", where=path) from error
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", where=path) from error
+    except OSError as error:
+        raise InputError(f"the settings can't be read: {error.strerror}", where=path) from error
+    except (UnicodeDecodeError, ValueError) as error:
         raise InputError(f"the settings can't be read: {error}", where=path) from error
     if not isinstance(values, dict):
         raise InputError("the settings are not a table of names and values", where=path)

@@ -303,7 +303,7 @@ def test_an_interrupt_while_reading_writes_nothing(cli, cohort, small, tmp_path,
     def interrupted(cohort):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_dim.data.load.load_training", interrupted)
+    monkeypatch.setattr("napari_dim.engine.training.training_run.load_training", interrupted)
     stopped = cli("fit", cohort, "--out", tmp_path / "run", "--config", small)
     assert stopped.code == 1
     assert "interrupted" in stopped.complaint
