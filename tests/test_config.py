@@ -162,3 +162,16 @@ def test_a_settings_file_that_is_not_there(tmp_path):
         Settings.from_file(tmp_path / "none.toml")
     with pytest.raises(InputError, match=r"Is a directory$"):
         Settings.from_file(tmp_path)
+
+
+def test_all_faults_are_told_in_the_users_words():
+    with pytest.raises(InputError) as caught:
+        Settings.make(bugdet=3, width="wide", seed=-1, network="vnet", system={"least": 1})
+    for words in (
+        "there is no setting 'bugdet': did you mean budget?", "width is 'wide'",
+        "seed is -1, it must be at least 0", "it can be 'resunet'", "least is no option of",
+    ):  # fmt: skip
+        assert words in str(caught.value)
+    assert "Extra" not in str(caught.value)
+    with pytest.raises(InputError, match=r"system is 'fast', it can be 'dim', 'supervised'"):
+        Settings.make(system="fast")

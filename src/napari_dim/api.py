@@ -211,7 +211,7 @@ def predict(
     trained = _model(model)
     bar = CaseBar("Predicting", 1, shown=progress)
     try:
-        bar.begin("", volume.warnings)
+        bar.begin("image" if volume.path is None else volume.path.name, volume.warnings)
         found = segment(trained, volume, device=device, adapt=adapt, progress=bar.part)
         bar.end()
     finally:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from napari_dim.errors import InputError
+from napari_dim.fault_words import in_words, unknown
 from napari_dim.options import OPTIONS, DimOptions, Options, SystemOptions, setting
 from napari_dim.words import LONGEST, UNTIL_STOPPED, parse_time
 
@@ -238,8 +239,8 @@ class Settings(BaseModel):
         Raises
         ------
         InputError
-            If a name is unknown, a value is outside its range, or `budget` and `steps` are both
-            given.
+            If names are unknown, values are outside their range (all of them are named), or
+            `budget` and `steps` are both given.
         """
         changes = with_length(changes)
         # str(): what comes from a file may be no name at all; it is refused below.
@@ -261,14 +262,8 @@ class Settings(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            message = first["msg"].removeprefix("Value error, ")
-            if first["type"] == "extra_forbidden" and first["loc"][0] in OPTION_NAMES:
-                message = f"the system {name} has no such option"
-            raise InputError(
-                f"{where}: {message}" if where else message, where="settings"
-            ) from error
+            faults = [_told(fault, name) for fault in error.errors(include_url=False)]
+            raise InputError("; ".join(faults), where="settings") from error
 
     @classmethod
     def kept(cls, values: Mapping[str, Any]) -> Settings:
@@ -398,6 +393,16 @@ def with_length(changes: dict[str, Any]) -> dict[str, Any]:
 def setting_field(name: str) -> FieldInfo:
     """The field of a setting: one that all share, or else DiM's own."""
     return Settings.model_fields.get(name) or DimOptions.model_fields[name]
+
+
+def _told(fault: Any, system: str) -> str:
+    """One fault of the settings, in words."""
+    name = str(fault["loc"][0]) if fault["loc"] else ""
+    if fault["type"] != "extra_forbidden" or name == "system":
+        return in_words(fault)
+    if name in OPTION_NAMES:
+        return f"{name}: the system {system} has no such option"
+    return unknown(name, (*Settings.model_fields, *OPTION_NAMES))
 
 
 def _parted(changes: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
