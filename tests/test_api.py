@@ -122,9 +122,9 @@ def test_arrays_with_a_spacing(cohort, tmp_path):
     mask = napari_dim.predict(model, two, spacing=volume.spacing)
     assert mask.array.shape == two.shape
     np.testing.assert_allclose(mask.spacing, volume.spacing)
-    again = napari_dim.fit(
-        volume.array, ids, slices="all", start=model, budget=0.05, progress=False
-    )
+    how = {"slices": "all", "budget": 0.05, "progress": False}
+    with pytest.warns(UserWarning, match="too few to learn from"):
+        again = napari_dim.fit(volume.array, ids, start=model, **how)
     assert again.settings.width == 4  # the earlier model's settings
     assert again.settings.steps is None
     flat = napari_dim.fit([volume.array[3]], [ids[3]], steps=1, **SMALL)
