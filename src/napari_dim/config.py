@@ -195,7 +195,8 @@ class Settings(BaseModel):
 
     focus: bool = setting(
         True, "Slices much larger than a training's patch are predicted around the place that "
-        "the labelled structures have in their field of view, if the patch holds them",
+        "the labelled structures have in their field of view, if the patch holds them; everywhere "
+        "where nothing shows there",
         group="views",
     )  # fmt: skip
     smooth: float = setting(

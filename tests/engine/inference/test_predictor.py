@@ -118,3 +118,25 @@ def test_large_slices_are_predicted_where_the_structures_lie():
     whole = predict(replace(model, settings=model.settings.model_copy(update={"focus": False})),
                     volume)  # fmt: skip
     assert whole.mask[:, beyond.numpy()].any()
+
+
+class Bright(torch.nn.Module):
+    """A network that takes what is brighter than most for the first class."""
+
+    def forward(self, x):
+        apart = x[:, 1:2] - 2
+        return torch.cat((-apart, apart, -torch.ones_like(apart) * 99), 1)
+
+
+@pytest.mark.parametrize("row", [3, 20])
+def test_where_the_window_shows_nothing_all_is_looked_at(row):
+    volume = scan(5)
+    array = np.zeros_like(volume.array)
+    array[:, row : row + 3, 8:16] = 100
+    volume = replace(volume, array=array)
+    model = model_for(volume, focus=True, smooth=0.0, mixed_precision=False)
+    grid = replace(model.grid, patch=(16, 32), focus=(4, 0))  # rows 16 to 31
+    predictor = Predictor(replace(model, grid=grid), torch.device("cpu"))
+    predictor.net = Bright()
+    found = predictor.whole(volume, normalised(volume, grid.shape(volume)))
+    assert np.array_equal(found.mask > 0, array > 0)

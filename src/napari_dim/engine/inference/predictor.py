@@ -29,6 +29,8 @@ CUDA_BATCH = 32
 """On a graphics card, which is told of each layer once for all of them."""
 MOST_NEIGHBOURS = 8
 """On each side of a slice, however thin the slices are."""
+SPREAD = 12
+"""Slices of a wide scan that tell whether its structures lie where they do elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -132,18 +134,20 @@ class Predictor:
         largest = max(model.classes, default=0)
         self.ids = np.array((0, *model.classes), dtype=np.min_scalar_type(largest))
 
-    def view(self, stack: Tensor | LazySlices, numbers: np.ndarray) -> Tensor:
+    def view(
+        self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
+    ) -> Tensor:
         """Slices with their neighbours as channels, padded, ``(n, channel, row, column)``.
 
         Of slices much larger than training's patch only the window around the structures'
         usual place (`WorkingGrid.window`): networks that normalise over what they see are put
-        off by a field of view that they were not trained on.
+        off by a field of view that they were not trained on. All of them if `everywhere`.
         """
         context = self.model.context
         places = numbers[:, None] + np.arange(-context, context + 1)
         places = places.clip(0, len(stack) - 1)
         x = stack[torch.from_numpy(places).to(stack.device)].flatten(1, 2)
-        rows, columns = self._window((int(x.shape[-2]), int(x.shape[-1])))
+        rows, columns = self._window((int(x.shape[-2]), int(x.shape[-1])), everywhere)
         x = padded(x[..., rows, columns].to(self.device).float())
         return x.contiguous(memory_format=torch.channels_last)
 
@@ -184,35 +188,38 @@ class Predictor:
 
     @torch.no_grad()
     def _probability(
-        self, stack: Tensor | LazySlices, numbers: np.ndarray
+        self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
     ) -> tuple[Tensor, np.ndarray]:
         """Of each class on the working grid, ``(n, class, row, column)``, and entropies.
 
         Where the memory does not suffice for all slices at once, they are halved.
         """
         try:
-            return self._forward(stack, numbers)
+            return self._forward(stack, numbers, everywhere)
         except Exception as error:
             if len(numbers) < 2 or not is_out_of_memory(error):
                 raise
         # Outside of the handler, which holds on to what filled the memory.
         release_memory(thorough=True)
         middle = len(numbers) // 2
-        halves = [self._probability(stack, part) for part in (numbers[:middle], numbers[middle:])]
+        halves = [
+            self._probability(stack, part, everywhere=everywhere)
+            for part in (numbers[:middle], numbers[middle:])
+        ]
         return torch.cat([half[0] for half in halves]), np.concatenate([half[1] for half in halves])
 
     def _forward(
-        self, stack: Tensor | LazySlices, numbers: np.ndarray
+        self, stack: Tensor | LazySlices, numbers: np.ndarray, everywhere: bool
     ) -> tuple[Tensor, np.ndarray]:
         was_training = self.net.training
         self.net.eval()
         try:
             with self.autocast():
-                logits = self.net(self.view(stack, numbers))
+                logits = self.net(self.view(stack, numbers, everywhere=everywhere))
         finally:
             self.net.train(was_training)
         size = int(stack.shape[-2]), int(stack.shape[-1])
-        rows, columns = self._window(size)
+        rows, columns = self._window(size, everywhere)
         height, width = rows.stop - rows.start, columns.stop - columns.start
         logits = logits[..., :height, :width].float()
         entropy = sample_entropy(self.targets, logits)
@@ -224,11 +231,25 @@ class Predictor:
             probability = whole
         return probability, entropy.cpu().numpy()
 
-    def _window(self, size: tuple[int, int]) -> tuple[slice, slice]:
+    def _window(self, size: tuple[int, int], everywhere: bool) -> tuple[slice, slice]:
         """The rows and columns of such slices that the network sees."""
-        if self.model.settings.focus:
+        if self.model.settings.focus and not everywhere:
             return self.model.grid.window(size)
         return slice(0, size[0]), slice(0, size[1])
+
+    def _misses(self, stack: Tensor | LazySlices) -> bool:
+        """Whether slices spread over a scan show nothing at all in their window.
+
+        Then the structures lie elsewhere in this scan's field of view, if they are in it.
+        """
+        size = int(stack.shape[-2]), int(stack.shape[-1])
+        if self._window(size, False) == self._window(size, True):
+            return False
+        spread = np.unique(np.linspace(0, len(stack) - 1, SPREAD).round().astype(int))
+        return not any(
+            (self._probability(stack, part)[0].argmax(1) > 0).any().item()
+            for part in _chunks(spread, self.batch)
+        )
 
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
@@ -294,6 +315,7 @@ class Predictor:
         memory does not grow with the number of slices.
         """
         count, shape = len(stack), volume.array.shape[1:3]
+        everywhere = self._misses(stack)
         entropy = np.zeros(count, dtype=np.float32)
         weights = self._across(volume)
         reach = len(weights) // 2
@@ -301,7 +323,7 @@ class Predictor:
         first = done = 0
         for start in range(0, count, self.batch):
             part = np.arange(start, min(start + self.batch, count))
-            probability, entropy[part] = self._probability(stack, part)
+            probability, entropy[part] = self._probability(stack, part, everywhere=everywhere)
             kept += probability.unbind(0)
             ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
             if ready <= done:

@@ -114,6 +114,8 @@ class Trainer:
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
         self.notes += scarce_classes(cases, classes) + unseen_ends(cases)
+        if settings.focus:
+            self.notes += _wide(cases, grid)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
         self._generator = torch.Generator(device).manual_seed(settings.seed)
         self.system = begin(self.model, device, self._generator, experienced=experienced)
@@ -388,6 +390,19 @@ def _stand_alone(cases: Sequence[Case], grid: WorkingGrid, reach: float) -> bool
     stacks = [case.volume for case in cases if len(case.states) > 1 and not case.volume.separate]
     steps = [volume.spacing[0] / grid.pixel for volume in stacks if volume.grid.unit == "mm"]
     return not stacks or bool(reach and steps and np.median(steps) > reach)
+
+
+def _wide(cases: Sequence[Case], grid: WorkingGrid) -> tuple[str, ...]:
+    """That some scans are looked at in part, for the user."""
+    sizes = [grid.shape(case.volume) for case in cases]
+    number = sum(grid.window(size) != (slice(0, size[0]), slice(0, size[1])) for size in sizes)
+    if not number:
+        return ()
+    are = "1 scan shows" if number == 1 else f"{number} scans show"
+    return (
+        f"{are} much more than the labelled structures' surroundings: there masks are looked for "
+        "around the place where the labels lie, and everywhere if nothing shows in it (`focus`)",
+    )
 
 
 def _new_classes(model: Model, old: Model) -> tuple[str, ...]:
