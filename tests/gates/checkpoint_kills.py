@@ -26,7 +26,7 @@ from napari_dim.io.atomic import sweep
 from tests.gates.children import fork, kill
 
 PROMISE = "the old or the new checkpoint always loads, and so does the model"
-FULL, QUICK = 200, 6
+FULL, QUICK = 200, 3
 
 LIMIT = 3600
 

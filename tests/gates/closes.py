@@ -18,7 +18,7 @@ import psutil
 from tests.gates.stopwatch import Stopwatch
 
 PROMISE = "closing napari while it trains: closed within 3 s, nothing left running"
-FULL, QUICK = 50, 2
+FULL, QUICK = 50, 1
 LIMIT = 3600
 
 MOST = 3.0

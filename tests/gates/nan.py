@@ -18,7 +18,7 @@ from tests.cases import case
 from tests.faults import in_forward, poisoning
 
 PROMISE = "NaN is never saved or promoted: roll back, then stop with a reason"
-FULL, QUICK = 100, 4
+FULL, QUICK = 100, 2
 
 STEPS = 8
 LAYERS = 30

@@ -51,5 +51,5 @@ def test_a_folder_that_cannot_be_written_is_told(
     workspace.export.export_all(tmp_path / "file")
     wait_idle(qtbot, workspace.session)
     assert len(notes) == 1
-    assert "Exported 0 of 1 masks" in notes[0]
+    assert "Exported 0 of 1 mask " in notes[0]
     assert workspace.session.task is None

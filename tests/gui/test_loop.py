@@ -134,7 +134,7 @@ def test_background_only_slices_count(viewer, workspace, panel, open_ball, qtbot
     text = []
     panel.session.changed.connect(lambda: text.append(panel.session.message))
     wait_idle(qtbot, panel.session)
-    assert any("4 labelled and 7 unlabelled" in line for line in text)
+    assert any("4 labelled slices and 7 unlabelled slices" in line for line in text)
     annotate.untouched.click()
     panel._say_plan()
     assert "background only" not in panel.plan_text.text()
@@ -150,7 +150,7 @@ def test_unlabelled_images_of_another_site_join(viewer, panel, open_ball, qtbot)
     panel.session.changed.connect(lambda: text.append(panel.session.message))
     panel.button.click()
     wait_idle(qtbot, panel.session)
-    assert any("3 labelled and 18 unlabelled" in line for line in text)
+    assert any("3 labelled slices and 18 unlabelled slices" in line for line in text)
     assert panel.session.mask_of(other).answer.said.all()  # segmented at the end
     assert panel.session.message == "Predicted 1 of 1 scan"
 

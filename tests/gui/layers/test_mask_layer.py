@@ -149,6 +149,16 @@ def test_a_stroke_through_many_slices_leaves_untouched_ones_partial(layer, qapp)
     assert list(mask.states) == [U] * 6
 
 
+def test_painted_background_says_nothing_of_the_rest_of_an_untouched_slice(layer, qapp):
+    mask = MaskLayer(layer)
+    background = mask.background_brush()
+    layer.paint((2, 3, 4), background)
+    brush(layer)  # a class beside it
+    layer.paint((3, 3, 4), 5)
+    layer.paint((3, 9, 9), background)
+    assert list(mask.states) == [U, U, P, D, U, U]
+
+
 def test_undo_waits_for_the_end_of_a_stroke(mask, layer):
     layer._block_history = True  # the mouse is down
     brush(layer)

@@ -71,7 +71,8 @@ def next_step(now: Situation) -> Step | None:
         return Step("press New, and paint the structure in one slice", ANNOTATE)
     labelled, count = int(np.isin(states, LABELLED).sum()), len(states)
     if now.predicted and not labelled:
-        return Step("look through the masks; correct or accept those marked ★", REVIEW)
+        which = "those marked ★" if now.suggested else "them"
+        return Step(f"look through the masks; correct or accept {which}", REVIEW)
     if not now.painted:
         return Step("paint the structure in a slice that shows it well", ANNOTATE)
     if labelled < min(ENOUGH, count):

@@ -17,8 +17,8 @@ def edited(state: SliceState, area: int, *, through: bool = False) -> SliceState
     area
         Pixels that are not 0 now.
     through
-        Whether one stroke went through several slices: it does not say that the rest of
-        each is background.
+        Whether one stroke went through several slices, or background is painted in this one:
+        then nothing is said of the rest of a slice that was untouched.
     """
     if state in _MACHINES:
         return SliceState.CORRECTED

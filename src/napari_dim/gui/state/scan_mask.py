@@ -134,6 +134,11 @@ class ScanMask:
             self.answer = answer
 
     @property
+    def brush(self) -> int | None:
+        """The id that paints background; None where there is none."""
+        return None
+
+    @property
     def states(self) -> np.ndarray:
         """One `SliceState` a slice, ``(slice,)`` uint8; a copy."""
         return self._states.copy()
@@ -219,7 +224,9 @@ class ScanMask:
             for number in found:
                 self._settle(number)
                 state = SliceState(int(self._states[number]))
-                after = edited(state, int(self._areas[number]), through=through)
+                # Who paints background says it of what is painted, not of the rest.
+                brushed = self.brush is not None and bool((self.planes[number] == self.brush).any())
+                after = edited(state, int(self._areas[number]), through=through or brushed)
                 self._become(number, after, before[number])
                 self._older.pop(number, None)
                 if after in FREE:
