@@ -75,6 +75,9 @@ def run(count: int) -> str:
     """Inject so many faults, one after the other."""
     loop.FIRST_CHECKPOINT = 0.2
     _warm()
+    with tempfile.TemporaryDirectory() as folder:  # what only an end loads, is loaded
+        next(iter(_FAULTS.values()))(Path(folder))
+    release_memory()
     before = _memory()
     took = {}
     for name, fault in list(_FAULTS.items())[:count]:

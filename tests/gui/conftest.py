@@ -47,10 +47,16 @@ def nifti(tmp_path) -> Path:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, monkeypatch, tmp_path, engine_loaded):
+def shown(request):
+    """Whether the window is on the screen: to draw it takes as long as all the rest."""
+    return request.node.get_closest_marker("shown") is not None
+
+
+@pytest.fixture
+def viewer(make_napari_viewer, monkeypatch, tmp_path, engine_loaded, shown):
     """A viewer with the plugin's own preferences in a folder of this test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return make_napari_viewer(show=True)
+    return make_napari_viewer(show=shown)
 
 
 @pytest.fixture

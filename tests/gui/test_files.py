@@ -133,6 +133,7 @@ def test_damaged_file_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.shown
 def test_several_channels_open_as_layers_of_one_scan(viewer, tmp_path, monkeypatch):
     data = np.random.default_rng(0).normal(size=(9, 8, 7, 2)).astype(np.float32)
     nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "two.nii.gz")
@@ -256,6 +257,7 @@ def choose(monkeypatch, *rows):
     return shown
 
 
+@pytest.mark.shown
 def test_a_dicom_folder_asks_which_series(viewer, dicom, monkeypatch):
     shown = choose(monkeypatch, 0)
     (layer,) = viewer.open(dicom, plugin=PLUGIN)
@@ -287,6 +289,7 @@ def test_what_was_decided_stands_beside_the_scan(viewer, tmp_path):
     assert notes.isHidden()
 
 
+@pytest.mark.shown
 def test_dicom_is_read_by_simpleitk_where_that_is_preferred(viewer, dicom, monkeypatch):
     shown = choose(monkeypatch, 0)
     (usual,) = viewer.open(dicom, plugin=PLUGIN)
@@ -299,6 +302,7 @@ def test_dicom_is_read_by_simpleitk_where_that_is_preferred(viewer, dicom, monke
     assert viewer.open(min(dicom.glob("IM1*")), plugin=PLUGIN) == []
 
 
+@pytest.mark.shown
 def test_volumes_of_a_series_become_layers(viewer, tmp_path, monkeypatch):
     data = np.arange(4 * 5 * 6 * 10, dtype=np.int16).reshape(4, 5, 6, 10)
     nib.save(nib.Nifti1Image(data, np.diag([1.0, 1, 3, 1])), tmp_path / "bold.nii")

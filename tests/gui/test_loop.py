@@ -251,6 +251,7 @@ def test_closing_while_training_ends_the_thread(viewer, workspace, panel, open_b
     session.task = None
 
 
+@pytest.mark.shown
 def test_a_cohort_trains_without_layers(viewer, workspace, panel, nifti, qtbot, notes):
     mask = np.transpose(tiny_image()[1], (2, 1, 0))
     loaded = nib.load(nifti)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from qtpy.QtWidgets import QWidget
 
 import napari_dim
@@ -36,6 +37,7 @@ def test_discovery_imports_no_torch():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.shown
 def test_the_workspace_opens_from_the_menu(viewer, qtbot):
     dock, widget = viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
     assert isinstance(widget, QWidget)
@@ -50,6 +52,7 @@ def test_the_tabs_of_a_viewer_share_its_session(viewer):
     assert {tab.session for tab in tabs} == {session_of(viewer)}
 
 
+@pytest.mark.shown
 def test_empty_state_says_what_to_do(viewer, qtbot):
     workspace = Workspace(viewer)
     viewer.window.add_dock_widget(workspace)

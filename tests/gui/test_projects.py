@@ -96,6 +96,7 @@ def test_open_layers_become_a_project_that_opens_again(
     assert "s0" not in [layer.name for layer in viewer.layers]
 
 
+@pytest.mark.shown
 def test_which_image_plane_and_channels_a_case_is_are_kept(
     viewer, workspace, session, tmp_path, monkeypatch
 ):

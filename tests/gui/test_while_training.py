@@ -70,6 +70,7 @@ def test_what_the_set_up_noticed_stays_beside_the_steps(panel, running, qtbot):
     assert "Every labelled slice shows a structure" in session.message
 
 
+@pytest.mark.shown
 def test_deleted_labels_are_told_and_come_back(viewer, workspace, panel, running, qtbot, notes):
     _, labels, stop = running
     session = panel.session

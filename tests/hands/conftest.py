@@ -25,6 +25,12 @@ def qt_dialogs():
 
 
 @pytest.fixture
+def shown():
+    """Hands need the window on the screen."""
+    return True
+
+
+@pytest.fixture
 def hand(viewer, workspace):  # noqa: F811
     """A person in front of the viewer with the workspace open."""
     return Hand(viewer)
