@@ -14,7 +14,7 @@ import pytest
 import napari_dim
 from napari_dim.engine.training.events import StepDone
 from napari_dim.io import read_mask, read_volume
-from tests.cli.conftest import AFFINE, SHAPE, write_case
+from tests.cli.conftest import AFFINE, SHAPE, write_cohort
 
 SMALL = {"width": 4, "min_size": 32, "labelled_batch": 2, "unlabelled_batch": 2, "device": "cpu"}
 RUN_FILES = {"weights.safetensors", "settings.json", "run.json", "losses.csv", "train.log"}
@@ -22,17 +22,7 @@ RUN_FILES = {"weights.safetensors", "settings.json", "run.json", "losses.csv", "
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    for seed, name in enumerate(("one", "two", "three")):
-        write_case(folder, name, seed)
-    path = folder / "cohort.csv"
-    path.write_text(
-        "image,labels,slices,site,split\n"
-        "one.nii.gz,one_mask.nii.gz,2;3,north,train\n"
-        "two.nii.gz,,,south,train\n"
-        "three.nii.gz,three_mask.nii.gz,,south,test\n"
-    )
-    return path
+    return write_cohort(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")

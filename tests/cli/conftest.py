@@ -57,11 +57,8 @@ def write_case(folder: Path, name: str, seed: int, shape=SHAPE, affine=AFFINE) -
         nib.save(nib.Nifti1Image(data, affine), folder / f"{name}{suffix}.nii.gz")
 
 
-@pytest.fixture
-def cohort(tmp_path) -> Path:
+def write_cohort(folder: Path) -> Path:
     """Two training cases, one of them with two labelled slices, and one test case."""
-    folder = tmp_path / "data"
-    folder.mkdir()
     for seed, name in enumerate(("one", "two", "three")):
         write_case(folder, name, seed)
     path = folder / "cohort.csv"
@@ -72,6 +69,14 @@ def cohort(tmp_path) -> Path:
         "three.nii.gz,three_mask.nii.gz,,south,test\n"
     )
     return path
+
+
+@pytest.fixture
+def cohort(tmp_path) -> Path:
+    """The cohort in a folder of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return write_cohort(folder)
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import numpy as np
 
 from napari_dim.gui.logic import slice_actions as acts
 from napari_dim.gui.logic.mask_contents import words
-from napari_dim.gui.logic.time_words import class_words, counted
+from napari_dim.gui.logic.time_words import class_words
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState
+from napari_dim.words import count as counted
 
 
 def test_one_thing_is_no_several():

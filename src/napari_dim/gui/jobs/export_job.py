@@ -12,12 +12,12 @@ from napari.layers import Labels
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 from napari_dim.gui.background_task import Emit, Task
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.mask_files import save_array
 from napari_dim.gui.storage.mask_record import Recipe
 from napari_dim.gui.storage.project_actions import mark_exported
 from napari_dim.gui.work import Activity
+from napari_dim.words import count as counted
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ from napari_dim.errors import InputError
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.closed_cases import ClosedCase, Merged
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity, spare_threads
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
+from napari_dim.words import count as counted
 
 if TYPE_CHECKING:
     from napari_dim.engine.inference.predictor import Prediction

@@ -39,12 +39,14 @@ from napari_dim.gui.layers.image_layers import (
 )
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import LiveScore
-from napari_dim.gui.logic.time_words import clock, counted, left
+from napari_dim.gui.logic.time_words import left
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity
 from napari_dim.states import LABELLED, SliceState
 from napari_dim.volume import Volume
+from napari_dim.words import clock
+from napari_dim.words import count as counted
 
 FIRST_PREVIEW = 3.0
 """Seconds until the first preview."""

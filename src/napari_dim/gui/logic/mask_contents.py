@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import BY_HAND, LABELLED, SliceState
+from napari_dim.words import count as counted
 
 SHOWN, LABELLED_ONLY, LAYER = (
     "the whole mask, as it is shown",

@@ -9,9 +9,9 @@ from html import escape
 
 import numpy as np
 
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState, guessed
+from napari_dim.words import count as counted
 
 
 @dataclass(frozen=True)

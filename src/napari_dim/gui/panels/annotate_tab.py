@@ -27,7 +27,7 @@ from napari_dim.gui.layers.mask_place import why_not
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
-from napari_dim.gui.logic.time_words import class_words, counted
+from napari_dim.gui.logic.time_words import class_words
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
@@ -37,6 +37,7 @@ from napari_dim.gui.widgets.slice_strip import WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.gui.work import Activity
 from napari_dim.states import OPEN, SliceState
+from napari_dim.words import count as counted
 
 NO_LABELS = "none yet: press New"
 PAINTING = ("paint", "fill", "polygon")

@@ -12,13 +12,13 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxL
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.gui.work import Activity
+from napari_dim.words import count as counted
 
 DOTS = {
     Activity.IDLE: "#999999",

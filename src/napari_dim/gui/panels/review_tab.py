@@ -27,12 +27,12 @@ from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.image_layers import PLACE, add_layer
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.mask_contents import words
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
 from napari_dim.gui.session import Session, Suggested
 from napari_dim.gui.widgets.loss_curves import ScoreCurve
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
+from napari_dim.words import count as counted
 
 SURE = 0.9
 SUGGESTED = 3

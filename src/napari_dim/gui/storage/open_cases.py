@@ -20,7 +20,6 @@ from napari_dim.gui.layers.image_layers import (
     new_labels,
 )
 from napari_dim.gui.layers.locked_layer import lock
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.storage.last_model import doubts_back
 from napari_dim.gui.storage.layer_notes import labels_from, take_over
 from napari_dim.io.hashing import hash_ahead
@@ -28,6 +27,7 @@ from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
 from napari_dim.states import LABELLED
 from napari_dim.volume import Volume
+from napari_dim.words import count as counted
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session

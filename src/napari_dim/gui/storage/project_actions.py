@@ -13,7 +13,6 @@ from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_path
-from napari_dim.gui.logic.time_words import counted
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.mask_files import LABEL_NAMES
@@ -23,6 +22,7 @@ from napari_dim.project import Note, Project
 from napari_dim.project.model import Case
 from napari_dim.states import SliceState
 from napari_dim.volume import file_stem
+from napari_dim.words import count as counted
 
 Each = Callable[[str], None]
 """Told the name of each case that is about to be added."""

@@ -36,7 +36,7 @@ from napari_dim.gui.layers.layer_classes import (
 )
 from napari_dim.gui.layers.mask_layer import BRUSH
 from napari_dim.gui.layers.searched_classes import removed, renumbered
-from napari_dim.gui.logic.time_words import counted
+from napari_dim.words import count as counted
 
 
 class _Swatch(QStyledItemDelegate):
