@@ -210,7 +210,9 @@ def main() -> None:
             taken = {
                 "ours": timed(
                     lambda at=progress, n=turn: ours.step(
-                        sampler.draw(with_unlabelled=True, with_strong=ours.uses_unlabelled(at)),
+                        sampler.draw(
+                            with_unlabelled=True, with_strong=ours.strong(ours.stage(at, n))
+                        ),
                         at,
                         n,
                     )
