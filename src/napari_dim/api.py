@@ -31,7 +31,6 @@ from napari_dim.engine.inference.predict_files import (
     check_images,
     planned,
     predict_files,
-    write_summary,
 )
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.training.checkpoint import Checkpoint
@@ -300,8 +299,8 @@ def predict_cohort(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(f"the folder can't be made: {error.strerror}", where=out) from error
-        done = list(predict_files(trained, targets, bar, adapt=adapt, form=form, device=device))
-        write_summary(folder, trained, done, adapt=adapt)
+        for _ in predict_files(trained, targets, bar, adapt=adapt, form=form, device=device):
+            pass
         return {target.row.name: target.mask for target in targets}
     finally:
         bar.close()

@@ -195,7 +195,10 @@ def test_an_interrupt_keeps_whole_masks(cli, cohort, run, tmp_path, monkeypatch)
     stopped = cli("predict", run, cohort, "--out", tmp_path / "masks", "--split", "all")
     assert stopped.code == 1
     assert "1 of 3 masks" in stopped.err
-    assert [path.name for path in (tmp_path / "masks").iterdir()] == ["one_dim.nii.gz"]
+    there = sorted(path.name for path in (tmp_path / "masks").iterdir())
+    assert there == ["one_dim.nii.gz", "predictions.json"]
+    record = json.loads((tmp_path / "masks" / "predictions.json").read_text())
+    assert [case["case"] for case in record["cases"]] == ["one"]
     assert nib.load(tmp_path / "masks" / "one_dim.nii.gz").shape == SHAPE
 
 

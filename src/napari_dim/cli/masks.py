@@ -74,7 +74,7 @@ def predict_all(
     """Segment each image and write its mask, whole or not at all, and a summary beside them.
 
     `form` is the `io.format_rows.Writer.key` of the masks' format; by default their names' ends
-    say it. A summary is not put among the labels of an OME-Zarr image.
+    say it.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def predict_all(
         If the user interrupts; masks written so far are kept.
     """
     from napari_dim.cli.watch import FileProgress, write_json_line
-    from napari_dim.engine.inference.predict_files import predict_files, write_summary
+    from napari_dim.engine.inference.predict_files import predict_files
 
     folder = targets[0].mask.parent
     done: list[dict[str, Any]] = []
@@ -98,8 +98,6 @@ def predict_all(
         raise Failure(
             f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}"
         ) from None
-    if folder.name != "labels" or form != "zarr":
-        write_summary(folder, model, done, adapt=adapt)
     if as_json:
         write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
     else:

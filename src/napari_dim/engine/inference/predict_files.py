@@ -120,7 +120,10 @@ def predict_files(
     form: str = "",
     device: str = "auto",
 ) -> Iterator[dict[str, Any]]:
-    """Segment each image and write its mask, whole or not at all.
+    """Segment each image and write its mask, whole or not at all, and ``predictions.json`` beside.
+
+    However it ends, ``predictions.json`` tells of the masks that were written; among the labels
+    of an OME-Zarr image there is none.
 
     Parameters
     ----------
@@ -148,6 +151,7 @@ def predict_files(
         If an image can't be used, or a mask can't be written.
     """
     written: deque[Future[dict[str, Any]]] = deque()
+    done: list[dict[str, Any]] = []
 
     def read(target: Target) -> tuple[Volume, str]:
         return read_as(load_image(target.row), model.channels), hash_file(target.image)
@@ -155,7 +159,8 @@ def predict_files(
     def finished(most: int) -> Iterator[dict[str, Any]]:
         """Wait until at most so many masks are still being written."""
         while len(written) > most:
-            yield written.popleft().result()
+            done.append(written.popleft().result())
+            yield done[-1]
 
     try:
         # The next image is read and the last mask written while the network is at work.
@@ -184,24 +189,15 @@ def predict_files(
     except KeyboardInterrupt:
         yield from finished(0)
         raise
+    finally:
+        folder = targets[0].mask.parent
+        if done and (folder.name != "labels" or form != "zarr"):
+            _write_summary(folder, model, done, adapt=adapt)
 
 
-def write_summary(
+def _write_summary(
     folder: Path, model: Model, cases: Sequence[dict[str, Any]], *, adapt: bool
 ) -> None:
-    """Write ``predictions.json`` beside the masks.
-
-    Parameters
-    ----------
-    folder
-        The masks' folder.
-    model
-        What made them.
-    cases
-        What `predict_files` gave.
-    adapt
-        Whether the model was fitted to each scan first.
-    """
     summary = {
         "napari_dim": __version__,
         "system": model.settings.system.name,
