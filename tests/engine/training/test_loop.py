@@ -25,7 +25,7 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
-from napari_dim.engine.training.job import scarce_classes, unseen_ends
+from napari_dim.engine.training.job import few_slices, scarce_classes, unseen_ends
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState
@@ -343,6 +343,17 @@ def test_classes_that_the_labels_hardly_show_are_told_before_the_first_step():
     one.mask[1:3, 20, 20] = 2  # in two, a pixel each
     (note,) = scarce_classes([one], (1, 2))
     assert note.startswith("Class 2 shows in 2 labelled slices alone, with 2 pixels")
+
+
+def test_too_few_slices_for_the_other_scans_are_told_before_the_first_step():
+    few, other = case((1, 3)), case((), seed=1)
+    (note,) = few_slices([few, other])
+    assert note.startswith("Only 2 slices are labelled: too few for good masks of the 1 scan ")
+    assert note in next(train(Job([few, other], settings(steps=1)))).notes
+    assert few_slices([case((0, 1, 2, 3, 4)), other]) == ()
+    assert few_slices([few]) == ()  # the rest of one scan is another matter
+    pictures = replace(other, volume=replace(other.volume, kind="picture"))
+    assert few_slices([few, pictures]) == ()
 
 
 @pytest.mark.parametrize(("step", "context"), [(2.0, 1), (8.0, 0)])

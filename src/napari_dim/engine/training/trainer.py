@@ -34,6 +34,7 @@ from napari_dim.engine.training.job import (
     Job,
     class_ids,
     common_channels,
+    few_slices,
     late_classes,
     per_site,
     scarce_classes,
@@ -113,7 +114,7 @@ class Trainer:
             self.notes += (
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
-        self.notes += scarce_classes(cases, classes) + unseen_ends(cases)
+        self.notes += scarce_classes(cases, classes) + few_slices(cases) + unseen_ends(cases)
         if settings.focus:
             self.notes += _wide(cases, grid)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
