@@ -172,7 +172,9 @@ class _Schedule:
                 [
                     slices.accept_slice,
                     slices.accept_all,
-                    lambda session: slices.accept_class(session, self.rng.randint(1, 2)),
+                    lambda session: slices.accept_trusted(
+                        session, slices.class_trusted(session, self.rng.randint(1, 2))
+                    ),
                 ]
             )
         )

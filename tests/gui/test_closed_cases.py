@@ -8,9 +8,9 @@ import pytest
 
 from napari_dim.engine.inference.predictor import Prediction
 from napari_dim.errors import InputError
+from napari_dim.gui.layers.layer_classes import ClassInfo
 from napari_dim.gui.storage.closed_cases import ClosedCase, closed_cases
 from napari_dim.project import Note, Project
-from napari_dim.project.model import ProjectClass
 from napari_dim.states import SliceState
 
 SHAPE = (5, 8, 6)
@@ -37,12 +37,13 @@ def found(value: int, slices: range = range(5)) -> Prediction:
 
 def put(project: Project, case: ClosedCase, prediction: Prediction) -> None:
     project.flush()
-    case.keep(project, case.merged(case.load(), prediction), prediction)
+    volume = case.load()
+    case.keep(project, case.merged(volume, prediction), prediction, volume)
     assert project.flush()
 
 
 def test_a_case_without_a_mask_gets_one_that_a_window_opens(project):
-    (case,) = closed_cases(project, ["a"], [ProjectClass(id=1, name="organ", colour="#ff0000")])
+    (case,) = closed_cases(project, ["a"], [ClassInfo(1, "organ", "#ff0000")])
     put(project, case, found(1))
     kept = project.recover("a", "labels")
     assert (kept.array == 1).all()
@@ -67,6 +68,24 @@ def test_what_a_person_did_stays(project):
     assert (kept.array[[0, 3]] == 300).all()
     assert kept.note.states == "".join(str(int(s)) for s in (M, P, E, M, U))
     assert (kept.note.name, kept.note.brush, kept.note.touched) == ("mine", 9, (4,))
+
+
+def test_strokes_that_came_while_masks_were_put_together_stay(project):
+    planes = np.zeros(SHAPE, np.uint8)
+    planes[1, 2:4, 2:4] = 1
+    note = Note(name="mine", role="mask", states=f"0{int(P)}000")
+    project.begin("b", "labels", planes, note)
+    project.flush()
+    case = ClosedCase(project.folder, "b")
+    volume, prediction = case.load(), found(1)
+    merged = case.merged(volume, prediction)
+    # A person opened the case, drew in slice 3, and closed it again.
+    planes[3, 5, 5] = 1
+    project.put("b", "labels", {3: planes[3].copy()}, {"states": f"0{int(P)}0{int(P)}0"})
+    case.keep(project, merged, prediction, volume)
+    kept = project.recover("b", "labels")
+    np.testing.assert_array_equal(kept.array[3], planes[3])
+    assert kept.note.states == "".join(str(int(s)) for s in (M, P, M, P, M))
 
 
 def test_what_can_not_be_merged_is_left_alone(project):

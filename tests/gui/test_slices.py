@@ -128,21 +128,21 @@ def test_accept_all_asks_first_and_is_one_undo(session, workspace, monkeypatch, 
 
 def test_accepting_a_class_or_what_is_sure_leaves_the_rest_open_and_is_no_persons_work(session):
     labels, before = session.labels, session.labels.data.copy()
-    slices.accept_surer(session, 0.9)
+    slices.accept_trusted(session, slices.surer_trusted(session, 0.9))
     assert states(session)[5] == H
     assert not labels.data[5, :23].any()  # there the model was at 55 %
     assert labels.data[5, 26:].any()
     labels.undo()
     np.testing.assert_array_equal(labels.data, before)
     assert states(session) == NOW
-    slices.accept_class(session, 1)
+    slices.accept_trusted(session, slices.class_trusted(session, 1))
     assert states(session)[5] == H
     np.testing.assert_array_equal(labels.data, before)
     assert "3 of 12 slices labelled by a person, 6 accepted in part" in words(session.mask.states)
     session.labels.paint((5, 2, 2), 1)  # now a person drew in it
     assert states(session)[5] == P
     with pytest.raises(InputError, match="nothing to accept"):
-        slices.accept_class(session, 7)
+        slices.class_trusted(session, 7)
 
 
 def test_rejecting_empties_a_slice_for_good_and_undo_brings_it_back(session):

@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QApplication
 from napari_dim.gui.layers.image_layers import current_slice
 from napari_dim.gui.panels.cases_panel import show_cases
 from napari_dim.gui.storage import project_actions as projects
-from tests.gui.conftest import tiny_image
+from napari_dim.states import SliceState
+from tests.gui.conftest import tiny_image, wait_idle
 
 
 def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_path, qtbot):
@@ -57,6 +58,49 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
     assert viewer.dims.current_step[0] == 5
     assert current_slice(viewer, session.image) == 5
     assert workspace.strip._current == 5
+    session.autosave.close()
+
+
+def test_a_case_that_is_left_and_come_back_to_while_it_is_trained_on_is_one_mask(
+    hand, viewer, workspace, tmp_path, qtbot
+):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for number in range(2):
+        nib.save(nib.Nifti1Image(tiny_image(number)[0].T, np.eye(4)), folder / f"s{number}.nii.gz")
+    session, train, truth = workspace.session, workspace.train, tiny_image()[1]
+    projects.from_folder(session, tmp_path / "p", folder)
+    workspace.annotate.new.click()
+    for number in (3, 6, 9):
+        at = np.nonzero(truth[number])
+        session.labels.data_setitem((np.full(at[0].size, number), *at), 1)
+    train.set_budget(300)
+    train.button.click()
+    qtbot.waitUntil(lambda: len(session.history) > 1, timeout=120_000)
+    panel = show_cases(session)
+    hand.click(panel.after)
+    assert [layer.name for layer in viewer.layers] == ["s1"]
+    hand.click(panel.before)
+    assert session.image.name == "s0"
+    qtbot.waitUntil(lambda: session.answer is not None, timeout=60_000)  # in the mask that is shown
+    viewer.dims.set_current_step(0, 5)
+    session.labels.paint((5, 2, 2), 1)
+    mine = session.labels.data[5].copy()
+    hand.click(panel.after)
+    train.stop()
+    wait_idle(qtbot, session)
+    # No mask of the other case comes over this one; its own place has all of it.
+    shown = [layer for layer in viewer.layers if layer.visible]
+    assert {session.scans.owner_of(layer) or layer for layer in shown} == {session.image}
+    project = session.autosave.project
+    kept = project.recover("s0", "labels")
+    assert project.layers("s0") == ("labels",)
+    np.testing.assert_array_equal(kept.array[5], mine)
+    np.testing.assert_array_equal(kept.array[[3, 6, 9]], truth[[3, 6, 9]])
+    states = [SliceState(int(digit)) for digit in kept.note.states]
+    assert states[5] == SliceState.CORRECTED
+    assert states[3] == states[6] == states[9] == SliceState.PAINTED
+    assert {states[n] for n in (0, 1, 2, 4, 7, 8, 10, 11)} == {SliceState.MACHINE}
     session.autosave.close()
 
 

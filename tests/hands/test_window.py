@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image as Picture
 from qtpy.QtCore import QPoint
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
-from napari_dim.gui.layers.image_layers import add_layer, new_labels
+from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.widgets.fixed_lines import FixedLines
+from napari_dim.io import read_volume
+from napari_dim.states import SliceState
 from tests.gui.conftest import TINY, tiny_image, wait_idle
 from tests.hands.hand import push
 
@@ -180,3 +183,58 @@ def test_all_work_that_was_left_is_offered_one_after_the_other(make_napari_viewe
         "monday", "tuesday",
     }  # fmt: skip
     bar.deleteLater()
+
+
+def test_of_several_scans_that_come_back_the_last_is_worked_on(
+    make_napari_viewer, workspace, hand, nifti, tmp_path
+):
+    second = tmp_path / "second.nii.gz"
+    second.write_bytes(nifti.read_bytes())
+    other = make_napari_viewer()
+    session = session_of(other)
+    images = [add_layer(other, image_tuples(read_volume(path))[0]) for path in (nifti, second)]
+    for image in images:
+        session.show_case(image, add_layer(other, new_labels(image)))
+        session.labels.paint((3, 20, 20), 1)
+        assert session.autosave.flush()
+    session.show_case(images[0], session.scans.labels_of(images[0]))
+    session.autosave.close()
+    bar = RecoveryBar(workspace.session)
+    bar.show()
+    hand.click(bar.restore)
+    assert workspace.session.image.name == "scan"
+    assert len(workspace.session.viewer.layers) == 4
+    bar.deleteLater()
+
+
+def test_accepting_a_part_of_what_nobody_has_seen_asks_first(hand, workspace, session):
+    mask = session.mask
+    mask.take(np.arange(12), np.roll(tiny_image()[1], 1, axis=1))
+    workspace.tabs.setCurrentIndex(2)
+    before = mask.states
+    with hand.answering(push("No")) as asked:
+        hand.click(workspace.review.accept_class)
+    assert asked == ["Accept class 1"]
+    np.testing.assert_array_equal(mask.states, before)
+    with hand.answering(push("Yes")):
+        hand.click(workspace.review.accept_class)
+    assert (mask.states == SliceState.ACCEPTED_PART).sum() == 6
+
+
+def test_pictures_of_their_own_are_not_filled_nor_copied(hand, viewer, workspace, tmp_path, notes):
+    (tmp_path / "eyes").mkdir()
+    for number in range(3):
+        grey = np.random.default_rng(number).integers(0, 255, (24, 20), np.uint8)
+        Picture.fromarray(grey).save(tmp_path / "eyes" / f"{number}.png")
+    hand.drop(tmp_path / "eyes", on=workspace.header)
+    hand.click(workspace.annotate.new)
+    session = workspace.session
+    assert session.image.data.shape[0] == 3
+    assert not workspace.annotate.fill.isEnabled()
+    assert not workspace.annotate.copy.isEnabled()
+    session.labels.paint((0, 5, 5), 1)
+    slices.go_to(session, 1)
+    for key in ("G", "J"):
+        hand.press(key)
+    assert not session.labels.data[1:].any()
+    assert sum("pictures of their own" in text for text in notes) == 2

@@ -342,6 +342,16 @@ class Project:
         """The annotation layers that are kept of a case."""
         return self._strokes.layers(self.case(name).folder)
 
+    def stamp(self, name: str) -> tuple[tuple[str, int], ...]:
+        """What is kept of a case changed if this did.
+
+        Raises
+        ------
+        InputError
+            If the last strokes can't be written.
+        """
+        return self._strokes.stamp(self.case(name).folder)
+
     def recover(self, name: str, layer: str = "labels") -> Recovered | None:
         """An annotation layer as it is kept; None if none is.
 

@@ -117,6 +117,13 @@ class Strokes:
             raise InputError(f"it can't be moved: {reason}", where=source) from error
         return target
 
+    def stamp(self, folder: str) -> tuple[tuple[str, int], ...]:
+        """What is kept of a case changed if this did: its files and how long they are."""
+        self.wait()
+        path = inside(self._root, f"cases/{folder}")
+        files = path.glob("*/*.journal") if path.is_dir() else ()
+        return tuple(sorted((str(one.relative_to(path)), one.stat().st_size) for one in files))
+
     def wait(self) -> None:
         """Wait until all is on the disk.
 

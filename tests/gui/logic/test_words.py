@@ -37,7 +37,12 @@ def test_accepting_a_class_says_what_goes_and_one_undo_brings_it_back():
     said = np.zeros((2, 4, 4), np.uint8)
     said[:, 0, :2], said[0, 1, :3] = 1, 2
     mask.take(np.arange(2), said)
-    text = acts.accept_where(mask, mask.planes == 1, "class 1")
+    part = acts.trusted(mask, mask.planes == 1, "class 1")
+    asked = acts.part_question(part)
+    assert "class 1 in 2 slices of the machine's" in asked
+    assert "3 other pixels that it found in these slices go from the mask" in asked
+    np.testing.assert_array_equal(mask.planes, said)  # nothing is done before it is agreed to
+    text = acts.accept_trusted(mask, part)
     assert "in 2 slices" in text
     assert "3 other pixels of the machine's went" in text
     assert not (mask.planes == 2).any()
@@ -46,7 +51,9 @@ def test_accepting_a_class_says_what_goes_and_one_undo_brings_it_back():
     np.testing.assert_array_equal(mask.planes, said)
     # Where nothing else was found, nothing is said to go.
     mask.take(np.arange(2), np.where(said == 2, 0, said))
-    assert "went" not in acts.accept_where(mask, mask.planes == 1, "class 1")
+    part = acts.trusted(mask, mask.planes == 1, "class 1")
+    assert "other pixel" not in acts.part_question(part)
+    assert "went" not in acts.accept_trusted(mask, part)
 
 
 def test_a_slice_of_the_machines_that_is_called_partial_is_no_persons_work():

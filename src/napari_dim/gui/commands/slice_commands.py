@@ -11,7 +11,7 @@ from napari_dim.engine.inference.suggest import Doubts, suggest
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.answer_layer import answer_data, answer_layer, is_answer
 from napari_dim.gui.layers.class_steps import one_step
-from napari_dim.gui.layers.image_layers import add_layer, current_slice, go_to_slice
+from napari_dim.gui.layers.image_layers import add_layer, current_slice, go_to_slice, separate
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.searched_classes import complete
 from napari_dim.gui.logic import slice_actions
@@ -66,6 +66,7 @@ def set_untouched(session: Session) -> str:
 
 def fill_between(session: Session) -> str:
     """Fill the slices between labelled ones with shapes in between."""
+    _require_neighbours(session)
     return slice_actions.fill_between(_mask(session))
 
 
@@ -76,6 +77,7 @@ def confirm_filled(session: Session) -> str:
 
 def copy_nearest(session: Session) -> str:
     """Copy the labels of the nearest labelled slice onto the one on the screen."""
+    _require_neighbours(session)
     return slice_actions.copy_nearest(_mask(session), current(session))
 
 
@@ -154,20 +156,25 @@ def unseen(session: Session) -> int:
     return 0 if mask is None else len(slice_actions.machines(mask))
 
 
-def accept_class(session: Session, class_id: int) -> str:
-    """What is predicted of one class is labels, in slices that are not labelled."""
+def class_trusted(session: Session, class_id: int) -> slice_actions.Trusted:
+    """What accepting all that is predicted of one class would do."""
     mask = _predicted(session)
-    return slice_actions.accept_where(mask, mask.planes == class_id, f"class {class_id}")
+    return slice_actions.trusted(mask, mask.planes == class_id, f"class {class_id}")
 
 
-def accept_surer(session: Session, share: float) -> str:
-    """What the model is surer of than `share` is labels, in slices that are not labelled."""
+def surer_trusted(session: Session, share: float) -> slice_actions.Trusted:
+    """What accepting all that the model is surer of than `share` would do."""
     mask = _predicted(session)
     if mask.answer.confidence is None:
         raise InputError(
             "the model has not said how sure it is", hint="Wait for the end of the training"
         )
-    return slice_actions.accept_where(mask, _sure(mask, share), f"what is surer than {share:.0%}")
+    return slice_actions.trusted(mask, _sure(mask, share), f"what is surer than {share:.0%}")
+
+
+def accept_trusted(session: Session, part: slice_actions.Trusted) -> str:
+    """What a person trusts of the machine's is labels, in slices that are not labelled."""
+    return slice_actions.accept_trusted(_predicted(session), part)
 
 
 def reject_slice(session: Session) -> str:
@@ -220,6 +227,16 @@ def _onward(session: Session) -> str:
     session.slices_changed.emit()
     ahead = _elsewhere(session)
     return f". Next: {show_suggested(session, ahead[0])}" if ahead else ""
+
+
+def neighbours(session: Session) -> bool:
+    """Whether a slice of the scan says anything of the next one."""
+    return session.image is None or not separate(session.image)
+
+
+def _require_neighbours(session: Session) -> None:
+    if not neighbours(session):
+        raise InputError("these are pictures of their own: none says anything of the next one")
 
 
 def _mask(session: Session) -> MaskLayer:

@@ -15,7 +15,7 @@ from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
 from napari_dim.gui.session import Session
-from napari_dim.gui.storage.closed_cases import ClosedCase, Merged
+from napari_dim.gui.storage.closed_cases import ClosedCase, Merged, closed_case
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity, spare_threads
 from napari_dim.io import read_volume
@@ -228,13 +228,32 @@ class Predicting:
             self._show(replace(event, target=replace(event.target, layer=shown[0], closed=None)))
             return
         try:
-            closed.keep(project, merged, event.found)
+            closed.keep(project, merged, event.found, event.volume)
         except (InputError, OSError) as error:
             self._left_out.append(f"{closed.name} was left out: {error}")
+
+    def _closed_meanwhile(self, event: _Predicted, image: Layer) -> None:
+        """A scan that is closed by now has no layer; a case of the project has its place there."""
+        session = self._session
+        home = self._homes[self._order.targets.index(event.target)]
+        closed = closed_case(session, home)
+        if closed is None:
+            self._left_out.append(f"{image.name} was left out: it was closed")
+            return
+        try:
+            merged = closed.merged(event.volume, event.found)
+        except InputError as error:
+            self._left_out.append(str(error))
+            return
+        target = replace(event.target, layer=None, closed=closed)
+        self._keep(replace(event, target=target, merged=merged))
 
     def _show(self, event: _Predicted) -> None:
         session, image, volume = self._session, event.target.layer, event.volume
         found = event.found
+        if image is not None and image not in session.viewer.layers:
+            self._closed_meanwhile(event, image)
+            return
         if image is None:
             shown = [add_layer(session.viewer, made) for made in image_tuples(volume)]
             image = shown[0]

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
 
 from napari_dim.data.case import Case
 from napari_dim.engine.training.control import Control
@@ -41,6 +41,7 @@ from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.logic.time_words import left
 from napari_dim.gui.session import Session
+from napari_dim.gui.storage.closed_cases import ClosedCase, closed_case
 from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.gui.work import Activity
 from napari_dim.states import LABELLED, SliceState
@@ -80,7 +81,8 @@ class Training:
         self._begun = self._heard
         self._held: float | None = None
         self._gone: set[Layer] = set()
-        self._home = Home(session, plan.image)
+        self._homes = [Home(session, part.image) for part in plan.parts]
+        self._home = self._homes[0] if self._homes else Home(session, None)
 
     @classmethod
     def start(cls, session: Session, plan: Plan) -> Training:
@@ -132,11 +134,28 @@ class Training:
             return
         before, session.pending = session.pending, None
         for place, part in enumerate(self._plan.parts):
-            now = part.mask or session.mask_of(part.image)
+            now = self._mask_of(place, part)
             if now is not None and now.layer in session.viewer.layers:
                 self._join(place, part, now, but if now is mask else None)
         if session.pending != before and session.history:
             self._say_step(session.history[-1])  # the next step may be long in coming
+
+    def _mask_of(self, place: int, part: Part) -> MaskLayer | None:
+        """The mask of a scan by now: a case that was closed and opened again has another."""
+        image = self._open(place, part.image)
+        if image is part.image and part.mask is not None:
+            return part.mask
+        return None if image is None else self._session.mask_of(image)
+
+    def _open(self, place: int, image: Layer) -> Layer | None:
+        """A scan if it is open; a case that was closed and opened again is another layer."""
+        session, home = self._session, self._homes[place]
+        if image in session.viewer.layers:
+            return image
+        if home.project is None or home.project is not session.autosave.project:
+            return None
+        scans = session.scans.layers(Image)
+        return next((one for one in scans if session.autosave.case_of(one) == home.case), None)
 
     def _join(self, place: int, part: Part, mask: MaskLayer, but: int | None) -> None:
         states, areas = mask.states, mask.areas
@@ -336,6 +355,13 @@ class Training:
         shown = self._shown
         if shown is None:
             return
+        if self._plan.parts and shown.image is not None:
+            image = self._open(0, shown.image)
+            if image is not None and image is not shown.image:
+                shown.image, shown.mask = image, None
+                self._session.note = ""  # that it was closed
+            if image is None and shown.mask is None:
+                return  # closed, and nothing was shown of it yet
         mask = shown.mask or self._session.mask_for(shown.image)
         answer = mask.answer
         last = event.confidence is not None
@@ -368,19 +394,23 @@ class Training:
         session.model, session.run = event.model, event.run
         session.resumable = None
         session.joined = len(self._joined.get(self._index, ()))
-        others = self._others()
+        closed = self._closed()
+        others = self._others(closed)
         self._close()
         text = f"{'Stopped' if event.reason == 'stopped' else 'Done'} after "
         text += f"{clock(time.monotonic() - self._begun)} and {counted(event.steps, 'step')}"
         if self._shown is not None and self._shown.mask is not None:
             answer, layer = self._shown.mask.answer, self._shown.mask.layer
             answer.model, answer.run = event.model, event.run
-            if layer not in session.viewer.layers:
-                # The user removed it meanwhile; the result is still theirs to keep.
-                add_layer(session.viewer, layer)
-            text += f"; all slices are in “{layer.name}”"
+            if closed:
+                text += f"; the masks of {closed[0].name}, which is closed, follow"
+            else:
+                if layer not in session.viewer.layers:
+                    # The user removed it meanwhile; the result is still theirs to keep.
+                    add_layer(session.viewer, layer)
+                text += f"; all slices are in “{layer.name}”"
+                session.predicted.emit(layer)
             text += "".join(f". {note}" for note in event.notes)
-            session.predicted.emit(layer)
         renew_suggestions(session)
         session.say(f"{text}. Look at them in Review.", Activity.IDLE, 1.0)
         session.slices_changed.emit()
@@ -392,16 +422,27 @@ class Training:
                 Order(event.model, others, device=settings.device, threads=settings.threads),
             )
 
-    def _others(self) -> list[Target]:
-        """The other scans that are to be segmented at the end: those open, then those closed."""
-        if not self._plan.segment_all:
+    def _closed(self) -> list[ClosedCase]:
+        """The case that was previewed, if a person went on to another one meanwhile."""
+        shown, plan, layers = self._shown, self._plan, self._session.viewer.layers
+        if not plan.parts or shown is None or shown.image in layers:
             return []
-        shown = [
-            Target(partial(_same, case.volume), part.image)
-            for part, case in zip(self._plan.parts[1:], self._cases[1:], strict=False)
-            if part.image in self._session.viewer.layers
-        ]
-        return [*shown, *(Target(case.load, closed=case) for case in self._plan.closed)]
+        found = closed_case(self._session, self._home)
+        return [] if found is None else [found]
+
+    def _others(self, closed: Sequence[ClosedCase]) -> list[Target]:
+        """The other scans that are to be segmented at the end: those open, then those closed."""
+        plan, session = self._plan, self._session
+        shown, gone = [], list(closed)
+        if plan.segment_all:
+            for place, (part, case) in enumerate(zip(plan.parts, self._cases, strict=False)):
+                image = self._open(place, part.image)
+                if place and image is not None:
+                    shown.append(Target(partial(_same, case.volume), image))
+                elif place and (found := closed_case(session, self._homes[place])) is not None:
+                    gone.append(found)
+            gone += plan.closed
+        return [*shown, *(Target(case.load, closed=case) for case in gone)]
 
     def _on_layers(self) -> None:
         """Say what it means for the training that a layer of it was closed."""
@@ -411,6 +452,8 @@ class Training:
             words[part.image] = "the training goes on with what it has read of it"
         if shown is not None and shown.mask is not None:
             words[shown.mask.layer] = "the mask comes back at the end of the training"
+            if closed_case(self._session, self._home) is not None and shown.image not in open_ones:
+                words = {shown.image: "its masks are in the project at the end of the training"}
         for layer, what in words.items():
             if layer in open_ones:
                 self._gone.discard(layer)

@@ -204,6 +204,18 @@ def layer_path(layer: Layer) -> Path | None:
     return source.path if isinstance(source, Source) else None
 
 
+def separate(image: Layer) -> bool:
+    """Whether the slices of a scan are pictures of their own, as `Volume.separate` says.
+
+    Raises
+    ------
+    InputError
+        If the layer has a shape that can't be used.
+    """
+    source = layer_source(image)
+    return source.kind == "picture" or (source.grid.unit != "mm" and bool(image.rgb))
+
+
 def current_slice(viewer: Any, layer: Layer) -> int:
     """The number of the slice of `layer` that the viewer shows."""
     if layer.ndim < 3:

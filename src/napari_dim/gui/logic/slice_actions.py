@@ -5,7 +5,8 @@ Functions of the mask alone; they say what they did, or raise why it can't be do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -132,12 +133,27 @@ def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
     return f"Accepted {what}" + ("" if len(found) == 1 else "; Ctrl-Z takes them back")
 
 
-def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
-    """Keep the voxels of the machine's slices where a person trusts it; what else it found goes.
+@dataclass(frozen=True)
+class Trusted:
+    """What a person trusts of the machine's slices, and what accepting it would do.
 
-    Nothing is said of the rest of the slices. What else the machine had found there can't stay:
-    it would be shown and exported beside what a person stands behind, and such a slice teaches
-    all that is painted in it. How much went is said.
+    Attributes
+    ----------
+    what
+        What it is called, for people.
+    planes
+        Slice number -> class ids that stay, ``(row, column)``.
+    gone
+        Other pixels of the machine's in these slices, which go.
+    """
+
+    what: str
+    planes: Mapping[int, np.ndarray]
+    gone: int
+
+
+def trusted(mask: ScanMask, where: np.ndarray, what: str) -> Trusted:
+    """The voxels of the machine's slices that a person trusts; nothing is changed yet.
 
     Parameters
     ----------
@@ -151,20 +167,55 @@ def accept_where(mask: ScanMask, where: np.ndarray, what: str) -> str:
     InputError
         If there is nothing of it in slices without labels.
     """
-    planes, off = {}, 0
+    planes, gone = {}, 0
     for number in machines(mask):
         there = mask.planes[number] != 0
         kept = where[number] & there
         if kept.any():
             planes[number] = np.where(kept, mask.planes[number], 0)
-            off += int(np.count_nonzero(there & ~kept))
+            gone += int(np.count_nonzero(there & ~kept))
     if not planes:
         raise InputError(f"there is nothing to accept of {what} in slices without labels")
-    mask.act(f"accept {what}", dict.fromkeys(planes, SliceState.ACCEPTED_PART), planes)
-    gone = f". {counted(off, 'other pixel')} of the machine's went there" if off else ""
+    return Trusted(what, planes, gone)
+
+
+def accept_trusted(mask: ScanMask, part: Trusted) -> str:
+    """Keep what a person trusts of the machine's slices; what else it found there goes.
+
+    Nothing is said of the rest of the slices. What else the machine had found there can't stay:
+    it would be shown and exported beside what a person stands behind, and such a slice teaches
+    all that is painted in it. How much went is said.
+    """
+    states = dict.fromkeys(part.planes, SliceState.ACCEPTED_PART)
+    mask.act(f"accept {part.what}", states, part.planes)
+    gone = f". {counted(part.gone, 'other pixel')} of the machine's went there" if part.gone else ""
     return (
-        f"Accepted {what} in {counted(len(planes), 'slice')}; only what is shown there counts "
-        f"now{gone}. Ctrl-Z takes it back"
+        f"Accepted {part.what} in {counted(len(part.planes), 'slice')}; only what is shown there "
+        f"counts now{gone}. Ctrl-Z takes it back"
+    )
+
+
+def all_question(count: int) -> str:
+    """What is asked before all slices of the machine's are accepted."""
+    return (
+        f"Accept {counted(count, 'slice')} of the machine's, unseen by a person? "
+        f"{'It counts' if count == 1 else 'They count'} as labels from then on, shown as accepted "
+        "unchanged. One Ctrl-Z takes all of it back."
+    )
+
+
+def part_question(part: Trusted) -> str:
+    """What is asked before a part of the machine's slices is accepted."""
+    gone = (
+        f" {counted(part.gone, 'other pixel')} that it found in these slices "
+        f"{'goes' if part.gone == 1 else 'go'} from the mask."
+        if part.gone
+        else ""
+    )
+    return (
+        f"Accept {part.what} in {counted(len(part.planes), 'slice')} of the machine's, unseen by "
+        f"a person? Only what is shown there counts from then on.{gone} One Ctrl-Z takes all of "
+        "it back."
     )
 
 

@@ -112,8 +112,8 @@ class AnnotateTab(QWidget):
             session,
             "Fill between",
             slices.fill_between,
-            "Fill the empty slices between confirmed ones with the shapes in between. Your own "
-            "slices are left alone; confirm the filled ones after a look",
+            "Fill the slices between labelled ones with the shapes in between, the machine's "
+            "included. Your own slices are left alone; confirm the filled ones after a look",
         )
         self.copy = button_for(
             session,
@@ -323,10 +323,12 @@ class AnnotateTab(QWidget):
         mask = self.session.mask
         self.new.setEnabled(mask is None)
         for button in (
-            self.confirm, self.partial, self.untouched, self.background, self.fill, self.copy,
+            self.confirm, self.partial, self.untouched, self.background,
             self.filled, self.before, self.after, self.suggest,
         ):  # fmt: skip
             button.setEnabled(mask is not None)
+        for button in (self.fill, self.copy):
+            button.setEnabled(mask is not None and slices.neighbours(self.session))
         self.searched.setVisible(False)
         if mask is None:
             self.state.say("Press New, then paint the structure in a few slices.")

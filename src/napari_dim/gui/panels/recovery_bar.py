@@ -80,7 +80,8 @@ def restore(session: Session, leftover: Leftover) -> str:
         raise InputError(f"{project.holder} has it", where=leftover.folder)
     said = list(project.notes)
     session.autosave.take_over(project)
-    for name in leftover.cases:
+    last = project.current  # opening a case makes it the one that is worked on
+    for name in sorted(leftover.cases, key=lambda name: name == last):
         try:
             said.append(open_case(session, project, name))
         except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,12 +28,12 @@ from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.image_layers import PLACE, add_layer
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.mask_contents import words
+from napari_dim.gui.logic.slice_actions import Trusted, all_question, part_question
 from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
 from napari_dim.gui.session import Session, Suggested
 from napari_dim.gui.widgets.loss_curves import ScoreCurve
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
-from napari_dim.words import count as counted
 
 SURE = 0.9
 SUGGESTED = 3
@@ -99,7 +100,7 @@ class ReviewTab(QWidget):
         self.outlines.toggled.connect(session.outline)
         self.classes = QComboBox()
         self.classes.setToolTip("Which class to accept")
-        self.accept_class = QPushButton("Accept class")
+        self.accept_class = QPushButton("Accept class…")
         self.accept_class.setToolTip(
             "What the machine found of this class becomes labels, in all slices that nobody has "
             "labelled. Whatever else it found in these slices goes from the mask: they are "
@@ -111,15 +112,13 @@ class ReviewTab(QWidget):
         self.share.setSingleStep(0.05)
         self.share.setValue(SURE)
         self.share.setToolTip("How sure the model must be")
-        self.surer = QPushButton("Accept where surer")
+        self.surer = QPushButton("Accept where surer…")
         self.surer.setToolTip(
             "What the model is surer of than this becomes labels, in all slices that nobody has "
             "labelled. What it is less sure of there goes from the mask: these slices are "
             "accepted in part, and only what is shown in them counts. Ctrl-Z takes it back"
         )
-        self.surer.clicked.connect(
-            lambda: do(self.session, lambda s: slices.accept_surer(s, self.share.value()))
-        )
+        self.surer.clicked.connect(self._on_surer)
         self.doubt = QPushButton("Show uncertainty")
         self.doubt.setToolTip("Add an image layer that is bright where the model is unsure")
         self.doubt.clicked.connect(lambda: do(self.session, toggle_doubt))
@@ -220,14 +219,27 @@ class ReviewTab(QWidget):
     def _on_all(self) -> None:
         """Say what it does before it is done."""
         count = slices.unseen(self.session)
-        if count and not _sure(self, count):
+        if count and not _sure(self, "Accept all", all_question(count)):
             return
         do(self.session, slices.accept_all)
 
     def _on_class(self) -> None:
         class_id = self.classes.currentData()
         if class_id is not None:
-            do(self.session, lambda s: slices.accept_class(s, int(class_id)))
+            self._accept_part(lambda session: slices.class_trusted(session, int(class_id)))
+
+    def _on_surer(self) -> None:
+        self._accept_part(lambda session: slices.surer_trusted(session, self.share.value()))
+
+    def _accept_part(self, find: Callable[[Session], Trusted]) -> None:
+        """Say what it does before it is done."""
+
+        def act(session: Session) -> str:
+            part = find(session)
+            agreed = _sure(self, f"Accept {part.what}", part_question(part))
+            return slices.accept_trusted(session, part) if agreed else session.message
+
+        do(self.session, act)
 
     def _on_suggested(self, item: QListWidgetItem) -> None:
         row = self.list.row(item)
@@ -236,17 +248,9 @@ class ReviewTab(QWidget):
             do(self.session, lambda session: slices.show_suggested(session, found))
 
 
-def _sure(parent: QWidget, count: int) -> bool:
-    question = (
-        f"Accept {counted(count, 'slice')} of the machine's, unseen by a person? "
-        f"{'It counts' if count == 1 else 'They count'} as labels from then on, shown as accepted "
-        "unchanged. "
-        "One Ctrl-Z takes all of it back."
-    )
+def _sure(parent: QWidget, title: str, question: str) -> bool:
     buttons = QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No
-    answer = QMessageBox.question(
-        parent, "Accept all", question, buttons, QMessageBox.StandardButton.No
-    )
+    answer = QMessageBox.question(parent, title, question, buttons, QMessageBox.StandardButton.No)
     return bool(answer == QMessageBox.StandardButton.Yes)
 
 

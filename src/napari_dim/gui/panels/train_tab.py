@@ -30,7 +30,7 @@ from napari_dim.gui.jobs.training_plan import (
     plan_from_layers,
     plan_settings,
 )
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import layer_source, separate
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.training_sources import Learnt, describe
 from napari_dim.gui.panels.other_scans import OtherImages
@@ -49,7 +49,6 @@ from napari_dim.gui.widgets.small_widgets import (
     while_alive,
 )
 from napari_dim.gui.work import Activity
-from napari_dim.project.model import ProjectClass
 
 BUDGETS = (
     ("1 minute", 60.0),
@@ -270,12 +269,7 @@ class TrainTab(QWidget):
         project, labels = self.session.autosave.project, self.session.labels
         if project is None:
             return ()
-        known = [] if labels is None else classes_of(labels)
-        return closed_cases(
-            project,
-            names,
-            (ProjectClass(id=i.id, name=i.name[:200] or "-", colour=i.colour) for i in known),
-        )
+        return closed_cases(project, names, [] if labels is None else classes_of(labels))
 
     def _closed(self) -> list[str]:
         """The cases of the project that are learnt from and are no layers of this training."""
@@ -412,6 +406,5 @@ class TrainTab(QWidget):
 
 
 def _learnt(part: Part) -> Learnt:
-    source = layer_source(part.image)
-    separate = source.kind == "picture" or (source.grid.unit != "mm" and part.image.rgb)
-    return Learnt(part.image.name, source.grid.shape[0], part.site, part.mask, separate)
+    count = layer_source(part.image).grid.shape[0]
+    return Learnt(part.image.name, count, part.site, part.mask, separate(part.image))

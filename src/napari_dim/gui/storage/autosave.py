@@ -111,6 +111,7 @@ class Autosave:
         self._finalizer = weakref.finalize(self, self._open.close)
         session.layers_changed.connect(self._on_layers)
         session.slices_changed.connect(self._wake)
+        session.case_changed.connect(self._on_case)
         self._on_layers()
 
     @property
@@ -221,6 +222,18 @@ class Autosave:
         self._open.close()
         return done
 
+    def _on_case(self) -> None:
+        """Of several open scans, the one that is worked on comes up at the next start."""
+        session = self._session()
+        image = None if session is None else session.image
+        project, case = (None, "") if image is None else self._cases.get(image, (None, ""))
+        if project is None or project.read_only:
+            return
+        try:
+            project.current = case
+        except InputError as error:
+            self._tell(error)
+
     def _wake(self) -> None:
         if not self._timer.isActive():
             self._timer.start()
@@ -303,7 +316,7 @@ class Autosave:
         if not changed and (project is None or project is self._open.recovery):
             return False
         if project is None:
-            project, case = self._recovery_case(layer, image)
+            project, case = self._recovery_case(session, layer, image)
         note = note_of(session, layer)
         taken = {k.name for k in self._layers.values() if (k.project, k.case) == (project, case)}
         taken |= set(project.layers(case))
@@ -318,7 +331,9 @@ class Autosave:
             self._open.alone.add((case, name))
         return True
 
-    def _recovery_case(self, layer: Labels, image: Image | None) -> tuple[Project, str]:
+    def _recovery_case(
+        self, session: Session, layer: Labels, image: Image | None
+    ) -> tuple[Project, str]:
         """The recovery folder, and a case in it for a scan, or for labels without one."""
         if self._open.recovery is None:
             self._open.recovery = Project.create(recovery_folder(), "work without a project")
@@ -332,6 +347,8 @@ class Autosave:
         project.add_case(path if there else None, name, digest=False, **place)
         if image is not None:
             self._cases[image] = project, name
+            if image is session.image:
+                project.current = name
         return project, name
 
     def _news(

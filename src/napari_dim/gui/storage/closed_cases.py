@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.gui.layers.layer_classes import ClassInfo
 from napari_dim.gui.state.scan_mask import ScanMask
-from napari_dim.gui.storage.last_model import doubts_of
+from napari_dim.gui.storage.last_model import Home, doubts_of
 from napari_dim.io import read_volume
 from napari_dim.project import Note, Project, Recovered
 from napari_dim.project.model import GridNote, ProjectClass
@@ -20,6 +21,7 @@ from napari_dim.volume import Volume
 
 if TYPE_CHECKING:
     from napari_dim.engine.inference.predictor import Prediction
+    from napari_dim.gui.session import Session
 
 LAYER = "labels"
 """What a mask is called among the layers of a case that has none."""
@@ -27,11 +29,20 @@ LAYER = "labels"
 
 @dataclass(frozen=True)
 class Merged:
-    """What is to be kept of a case from now on: its layer's key, class ids, and note."""
+    """What is to be kept of a case from now on.
+
+    Attributes
+    ----------
+    layer, planes, note
+        Its layer's key, class ids, and note.
+    stamp
+        `Project.stamp` of what was kept before.
+    """
 
     layer: str
     planes: np.ndarray
     note: Note
+    stamp: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ class ClosedCase:
             version 0.2: opening the case makes one of them.
         """
         with Project.open(self.folder, read_only=True) as project:
+            stamp = project.stamp(self.name)
             layer, kept = _mask_of(project, self.name)
         shape = volume.array.shape[:3]
         states: np.ndarray | None = None
@@ -92,16 +104,18 @@ class ClosedCase:
         mask.take(found.slices, found.mask)
         digits = "".join(str(int(state)) for state in mask.states)
         news = {"role": "mask", "states": digits, "touched": mask.left}
-        return Merged(layer, mask.planes, note.model_copy(update=news))
+        return Merged(layer, mask.planes, note.model_copy(update=news), stamp)
 
-    def keep(self, project: Project, merged: Merged, found: Prediction) -> None:
-        """Keep it in the open project.
+    def keep(self, project: Project, merged: Merged, found: Prediction, volume: Volume) -> None:
+        """Keep it in the open project; strokes that came since it was put together stay.
 
         Raises
         ------
         InputError
             If the project can't be changed.
         """
+        if project.stamp(self.name) != merged.stamp:  # opened and closed again meanwhile
+            merged = self.merged(volume, found)
         project.begin(self.name, merged.layer, merged.planes, merged.note)
         project.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
 
@@ -122,13 +136,23 @@ class ClosedCase:
 
 
 def closed_cases(
-    project: Project, names: Iterable[str], classes: Iterable[ProjectClass]
+    project: Project, names: Iterable[str], classes: Iterable[ClassInfo] = ()
 ) -> tuple[ClosedCase, ...]:
     """Those cases of a project; none of one that can only be looked at."""
     if project.read_only:
         return ()
-    named = tuple(classes)
+    named = tuple(ProjectClass(id=i.id, name=i.name[:200] or "-", colour=i.colour) for i in classes)
     return tuple(ClosedCase(project.folder, name, named) for name in names)
+
+
+def closed_case(
+    session: Session, home: Home, classes: Iterable[ClassInfo] = ()
+) -> ClosedCase | None:
+    """The case that a scan was before its layers were closed; None if it is in no open project."""
+    project = home.project
+    if project is None or project is not session.autosave.project or not home.case:
+        return None
+    return next(iter(closed_cases(project, [home.case], classes)), None)
 
 
 def _mask_of(project: Project, name: str) -> tuple[str, Recovered | None]:
