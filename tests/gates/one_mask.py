@@ -253,6 +253,7 @@ class _Schedule:
 
         self.mask.look()
         shown, states, left = self.layer.data.copy(), self.mask.states, self.mask.left
+        assert self.session.autosave.flush(20)  # a folder is made with the first that is kept
         kept = self.session.autosave._open.recovery
         assert self.session.autosave.close(20)
         there = () if kept is None else leftovers()
