@@ -39,6 +39,7 @@ from napari_dim.engine.training.run_folder import check_run_folder, held
 from napari_dim.engine.training.run_log import Watcher
 from napari_dim.engine.training.training_run import cohort_job, job_of, run_training, too_few
 from napari_dim.errors import InputError, TrainingError
+from napari_dim.io import make_folder
 
 Split = Literal["train", "test", "all"]
 _PATHS = (str, Path)
@@ -295,10 +296,7 @@ def predict_cohort(
         folder = Path(out)
         targets = planned(rows, folder, read.files(), form)
         check_images(targets, trained, form)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"the folder can't be made: {error.strerror}", where=out) from error
+        make_folder(folder)
         for _ in predict_files(trained, targets, bar, adapt=adapt, form=form, device=device):
             pass
         return {target.row.name: target.mask for target in targets}

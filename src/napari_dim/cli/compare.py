@@ -12,7 +12,6 @@ from napari_dim.cli.console import (
     Failure,
     about,
     check_folder,
-    make_folder,
     messages,
     output,
 )
@@ -110,6 +109,7 @@ def compare(
     from napari_dim.engine.device import pick_device
     from napari_dim.engine.evaluation.metrics import parse_merges
     from napari_dim.engine.training.run_folder import held
+    from napari_dim.io import make_folder
 
     rows = rows_of(systems)
     pick_device(device)
@@ -122,7 +122,7 @@ def compare(
         benchmark, rows, labelled=labelled, count=number, labelled_seed=labelled_seed,
         scale=scale, steps=steps, seeds=numbers, device=device, jobs=jobs,
     )  # fmt: skip
-    make_folder(out)
+    make_folder(out, f"--out {out}")
     with held(out, "compare"):
         wanted = left(out, runs)
         done = len(runs) - len(wanted)

@@ -79,28 +79,13 @@ def check_folder(folder: Path, option: str = "--out") -> None:
         return
     if folder.exists():
         raise InputError("this is a file, not a folder", where=where)
+    from napari_dim.io.atomic import make_folder
+
     # A trial tells more than permissions do; what it makes is taken away again.
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        make_folder(folder, option)
+        make_folder(folder, where)
     finally:
         for path in missing:
             with suppress(OSError):
                 path.rmdir()
-
-
-def make_folder(folder: Path, option: str = "--out") -> Path:
-    """Make a folder and its parents.
-
-    Raises
-    ------
-    InputError
-        If the system refuses.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the folder can't be made: {error.strerror}", where=f"{option} {folder}"
-        ) from error
-    return folder

@@ -13,7 +13,6 @@ import typer
 
 from napari_dim.cli.console import (
     check_folder,
-    make_folder,
     messages,
     output,
     parse_budget,
@@ -58,10 +57,10 @@ def demo(
     from napari_dim.data.phantom import make_phantom
     from napari_dim.engine.evaluation.cohort_scores import evaluate
     from napari_dim.engine.inference.predict_files import planned
-    from napari_dim.io import write_text_atomically
+    from napari_dim.io import make_folder, write_text_atomically
 
     console = messages()
-    cohort_file = make_phantom(make_folder(out) / PHANTOM)
+    cohort_file = make_phantom(make_folder(out, f"--out {out}") / PHANTOM)
     cohort = read_cohort(cohort_file)
     sites = {case.site for case in cohort.cases}
     console.print(f"Phantom   {count(len(cohort.cases), 'volume')} from {len(sites)} scanners")

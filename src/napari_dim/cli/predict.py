@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from napari_dim.cli.console import Split, check_folder, make_folder, messages
+from napari_dim.cli.console import Split, check_folder, messages
 
 
 def predict(
@@ -46,6 +46,7 @@ def predict(
     from napari_dim.cli.masks import chosen_images, predict_all
     from napari_dim.engine.inference.predict_files import check_images, planned
     from napari_dim.engine.inference.trained_model import Model
+    from napari_dim.io import make_folder
 
     rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
     targets = planned(rows, out, keep, form)
@@ -53,5 +54,5 @@ def predict(
     model = Model.load(run)
     with messages().status("Checking the images"):
         check_images(targets, model, form)
-    make_folder(out)
+    make_folder(out, f"--out {out}")
     predict_all(model, targets, adapt=adapt, as_json=json, form=form)

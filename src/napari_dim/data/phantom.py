@@ -17,8 +17,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from napari_dim.data.cohort import COLUMNS
-from napari_dim.errors import InputError
-from napari_dim.io import write_mask, write_text_atomically
+from napari_dim.io import make_folder, write_mask, write_text_atomically
 from napari_dim.io.nifti.nifti_writer import write_nifti
 from napari_dim.volume import Grid, Volume
 
@@ -109,11 +108,7 @@ def make_phantom(folder: Path, seed: int = 0) -> Path:
     InputError
         If the folder can't be written.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder can't be made: {error.strerror}", where=folder) from error
+    folder = make_folder(Path(folder))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(COLUMNS)

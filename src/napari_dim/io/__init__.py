@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.atomic import atomic_path, write_text_atomically
+from napari_dim.io.atomic import atomic_path, make_folder, write_text_atomically
 from napari_dim.io.format_rows import How, Kind, Part
 from napari_dim.io.formats import format_of, image_format, mask_format, reader_of
 from napari_dim.io.geometry import Laid, lay
@@ -31,6 +31,7 @@ __all__ = [
     "hash_file",
     "lay_mask",
     "list_parts",
+    "make_folder",
     "prediction_name",
     "read_classes",
     "read_mask",

@@ -27,6 +27,31 @@ _TEMPORARY = re.compile(r"\.dim-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\..+")
 _CHUNK = 2**20
 
 
+def make_folder(folder: Path, where: str | Path | None = None, *, parents: bool = True) -> Path:
+    """Make a folder, and its parents.
+
+    Parameters
+    ----------
+    folder
+        It may be there already.
+    where
+        What it is called in an error; by default its path.
+    parents
+        Whether its parents are made, too.
+
+    Raises
+    ------
+    InputError
+        If the system refuses.
+    """
+    try:
+        folder.mkdir(parents=parents, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"the folder can't be made: {reason}", where=where or folder) from error
+    return folder
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving, it becomes `path` in one step.

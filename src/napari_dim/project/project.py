@@ -25,6 +25,7 @@ from typing import Any, Self
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.atomic import make_folder
 from napari_dim.io.hashing import hash_file
 from napari_dim.project import local, scans
 from napari_dim.project.contents import FILE, PREVIOUS, checked, free_folder, free_name, load, save
@@ -80,12 +81,7 @@ class Project:
             If there is a project already, or the folder can't be written to.
         """
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(f"the folder can't be made: {reason}", where=folder) from error
-        lock = Lock(folder)
+        lock = Lock(make_folder(folder))
         holder = lock.take(recover=True)
         try:
             if holder is not None or (folder / FILE).exists():

@@ -15,7 +15,7 @@ from napari_dim.config import Settings, read_settings_file
 from napari_dim.data.working_grid import WorkingGrid
 from napari_dim.engine.tensor_file import Spec, read_about, read_tensors, write_tensors
 from napari_dim.errors import InputError
-from napari_dim.io.atomic import write_text_atomically
+from napari_dim.io.atomic import make_folder, write_text_atomically
 from napari_dim.method.targets import Targets
 from napari_dim.nets.class_channels import Axes, Origin, carry_over, class_axes
 from napari_dim.systems import SYSTEMS, System
@@ -185,13 +185,13 @@ class Model:
         The weights alone make the model again; settings and record are for people, so a
         moment in which the three are of different checkpoints does no harm.
         """
-        make_run_folder(run)
+        make_folder(run)
         write_tensors(run / WEIGHTS, self.tensors(), self.description())
         self.save_record(run)
 
     def save_record(self, run: Path) -> None:
         """Write settings and record alone."""
-        make_run_folder(run)
+        make_folder(run)
         settings = self.settings.model_dump_json(indent=2)
         write_text_atomically(run / SETTINGS, settings + "\n")
         record = {**self.record, "model": self._shape()}
@@ -328,20 +328,6 @@ def _plan(settings: Settings, targets: Targets, channels: int, context: int) -> 
 def _names(net: nn.Module) -> set[str]:
     """Names of a network's tensors: those of another architecture differ."""
     return set(net.state_dict())
-
-
-def make_run_folder(run: Path) -> None:
-    """Make a run folder.
-
-    Raises
-    ------
-    InputError
-        If the system refuses.
-    """
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder can't be made: {error.strerror}", where=run) from error
 
 
 def _whole(value: Any, low: int, high: int) -> int:

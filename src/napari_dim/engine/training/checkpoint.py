@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from napari_dim.config import read_settings_file
-from napari_dim.engine.inference.trained_model import RECORD, Model, make_run_folder
+from napari_dim.engine.inference.trained_model import RECORD, Model
 from napari_dim.engine.tensor_file import Spec, read_about, write_tensors
 from napari_dim.engine.training.assembly import MOMENTS, begin
 from napari_dim.errors import InputError
+from napari_dim.io.atomic import make_folder
 from napari_dim.nets.class_channels import carried
 
 LATEST, PREVIOUS = "latest.safetensors", "previous.safetensors"
@@ -85,7 +86,7 @@ class Checkpoint:
         InputError
             If it can't be written; both old ones stand then.
         """
-        make_run_folder(run)
+        make_folder(run)
         about = {
             **self.model.description(),
             "training": {

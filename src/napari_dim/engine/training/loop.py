@@ -11,7 +11,6 @@ from dataclasses import replace
 import torch
 
 from napari_dim.engine.device import is_out_of_memory, release_memory
-from napari_dim.engine.inference.trained_model import make_run_folder
 from napari_dim.engine.training.checkpoint import forget_checkpoints, has_checkpoint
 from napari_dim.engine.training.clock import Clock
 from napari_dim.engine.training.control import Control, StoppedError
@@ -29,6 +28,7 @@ from napari_dim.engine.training.run_folder import clear_run, drop_empty_run
 from napari_dim.engine.training.run_record import LossLog
 from napari_dim.engine.training.trainer import Trainer
 from napari_dim.errors import InputError
+from napari_dim.io.atomic import make_folder
 
 __all__ = ["Job", "class_ids", "train"]
 
@@ -109,7 +109,7 @@ class _Loop:
         if job.run is not None:
             if job.overwrite:
                 clear_run(job.run)
-            make_run_folder(job.run)
+            make_folder(job.run)
             trainer.model.save_record(job.run)
             if job.resume is None:
                 forget_checkpoints(job.run)

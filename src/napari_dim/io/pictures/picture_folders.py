@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.atomic import make_folder
 from napari_dim.io.format_rows import How
 from napari_dim.io.formats import PICTURES
 from napari_dim.io.geometry import Laid
@@ -125,10 +126,7 @@ def write_folder_mask(
     check_pictures(path, volume)
     png_labels(mask, path)  # before the first file: all of them are written, or none
     names = mask_names(volume)
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder can't be made: {error.strerror}", where=path) from error
+    make_folder(path, parents=False)
     sizes = volume.header.get("sizes") or [mask.shape[1:]] * len(mask)
     for name, plane, (rows, columns) in zip(names, mask, sizes, strict=True):
         one = Place(Grid.of_pictures(1, rows, columns), None, "picture")
