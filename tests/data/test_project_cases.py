@@ -101,3 +101,28 @@ def test_labels_of_a_turned_picture_stay_where_they_were_drawn(tmp_path):
         np.testing.assert_array_equal(case.mask, drawn)
         told = any("stays as it was" in text for text in case.volume.warnings)
         assert told is not upright
+
+
+def test_turned_pictures_of_a_folder_stay_too(tmp_path):
+    stored = [np.arange(6 * 9, dtype=np.uint8).reshape(6, 9) + 60 * n for n in range(3)]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, (pixels, turn) in enumerate(zip(stored, (1, 6, 3), strict=True)):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        Image.fromarray(pixels).save(folder / f"{number}.png", exif=exif)
+    mask = np.zeros((3, 6, 9), np.uint8)
+    mask[:, 1:3, 4:7] = 1
+    with Project.create(tmp_path / "p") as project:
+        project.add_case(folder)
+        project.begin("pictures", "labels", mask, Note(states="111"))
+    assert "pictures is left out" in project_cases(tmp_path / "p")[1][0]  # 9 x 9 as shown
+    record = tmp_path / "p" / "project.json"
+    record.write_text(record.read_text().replace('"upright": true', '"upright": false'))
+    (case,), faults = project_cases(tmp_path / "p")
+    assert faults == []
+    np.testing.assert_array_equal(case.volume.array, stored)
+    np.testing.assert_array_equal(case.mask, mask)
+    (told,) = case.volume.warnings
+    assert "turned by 180 degrees, turned by 90 degrees" in told
+    assert "stays as it was when its case was made" in told

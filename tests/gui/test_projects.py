@@ -6,7 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from napari_dim.config import Settings
 from napari_dim.gui.hooks.menu_commands import combine_channels
+from napari_dim.gui.jobs.training_plan import plan_from_cohort
 from napari_dim.gui.layers.image_layers import layer_volume
 from napari_dim.gui.panels.slice_axis import turn_slices
 from napari_dim.gui.storage import project_actions as projects
@@ -61,6 +63,20 @@ def test_a_cohort_becomes_a_project_with_its_labels(viewer, workspace, session, 
     assert session.mask.labelled == (0, 5, 6, 9)
     with pytest.raises(Exception, match="already"):
         projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
+
+
+def test_what_was_decided_of_a_cohort_is_said_in_the_window(session, scans, tmp_path):
+    mask = nib.load(scans / "s0_mask.nii.gz")
+    nib.save(mask.as_reoriented([[0, -1], [1, 1], [2, 1]]), scans / "s0_mask.nii.gz")
+    text = (scans / "cohort.csv").read_text().replace("north", "Köln")
+    (scans / "cohort.csv").write_bytes(text.encode("cp1252"))
+    western = "read as Windows' western letters"
+    said = projects.from_cohort(session, tmp_path / "p", scans / "cohort.csv")
+    assert western in said
+    assert "s0: the mask's axes are turned to its image's" in said
+    plan = plan_from_cohort(scans / "cohort.csv", Settings(), None)
+    plan.load(lambda: None)
+    assert western in plan.told[0]
 
 
 def test_a_folder_becomes_a_project_and_masks_are_no_scans(session, scans, tmp_path):
@@ -170,8 +186,8 @@ def test_a_project_trains_on_all_its_cases_open_or_not(workspace, session, scans
     assert list(cases) == ["s1", "s0"]
     assert cases["s0"].labelled.tolist() == [4]
     assert cases["s1"].labelled.tolist() == [7]
-    assert len(plan.faults) == 1
-    assert "s2 is left out" in plan.faults[0]
+    assert len(plan.told) == 1
+    assert "s2 is left out" in plan.told[0]
     assert train.all.isVisibleTo(train)
     assert [case.name for case in plan.closed] == ["s0", "s2"]  # segmented at the end, too
     train.all.setChecked(False)

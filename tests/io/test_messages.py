@@ -49,9 +49,9 @@ def test_folders_say_what_they_hold(tmp_path):
     assert "holds no images" in refusal(tmp_path)
     (tmp_path / "sub").mkdir()
     assert "give one of them, such as sub" in refusal(tmp_path)
-    (tmp_path / "b.nii.gz").touch()
+    (tmp_path / "b.nii.gz").write_bytes(b"x")
     assert "a NIfTI file: give b.nii.gz itself" in refusal(tmp_path)
-    (tmp_path / "a.nii.gz").touch()
+    (tmp_path / "a.nii.gz").write_bytes(b"x")
     assert "2 NIfTI files: give one of them, such as a.nii.gz" in refusal(tmp_path)
 
 

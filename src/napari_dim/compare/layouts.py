@@ -143,7 +143,7 @@ def read_benchmark(data: Path, scale: str, merges: Mapping[int, int] | None = No
     if not data.is_dir():
         raise InputError("there is no such file or folder", where=data)
     if merges:
-        raise InputError("classes can be merged in a cohort.csv alone", where="--merge")
+        raise InputError("classes can be merged in a cohort.csv alone", where=data)
     for layout in PUBLISHED:
         root = data / {"fundus": "Fundus", "prostate-slices": "ProstateSlice"}.get(
             layout.name, "mnms"

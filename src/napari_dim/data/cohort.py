@@ -12,6 +12,7 @@ from typing import Literal
 from napari_dim.data.case_names import distinct_names
 from napari_dim.data.cohort_table import Rows, check_columns
 from napari_dim.errors import InputError
+from napari_dim.io.strange_files import absent
 from napari_dim.volume import file_stem
 
 COLUMNS = ("image", "labels", "slices", "site", "split")
@@ -187,12 +188,18 @@ def case_of(text: str | Path, *, slice_axis: str = "", part: str = "") -> Cohort
 
 def _file(folder: Path, text: str, where: str) -> Path:
     # Second try: a cohort made on Windows has backslashes.
+    links = []
     for path in (folder / text, folder / text.replace("\\", "/")):
         try:
             if path.exists():
                 return path
+            if path.is_symlink():
+                links.append(path)
         except (OSError, ValueError):  # no name that this system can have
             continue
+    if links:
+        found = absent(links[0])
+        raise InputError(f"{text}: {found.problem}", where=where, hint=found.hint)
     raise InputError(f"there is no file {text}", where=where)
 
 

@@ -12,6 +12,7 @@ from napari_dim.data.case import Case, labelled_case
 from napari_dim.errors import InputError
 from napari_dim.io import read_volume
 from napari_dim.io.pictures.exif_orientation import as_stored, in_words
+from napari_dim.io.pictures.picture_folders import FILLED_UP, filled_up, stacked
 from napari_dim.project import Note, Project
 from napari_dim.project.model import Case as ProjectCase
 from napari_dim.states import LABELLED, SliceState, known_states
@@ -97,23 +98,34 @@ def project_case(project: Project, name: str) -> Case:
 
 
 def as_labelled(volume: Volume, case: ProjectCase) -> Volume:
-    """A picture the way round in which its labels were drawn.
+    """Pictures the way round in which their labels were drawn.
 
     Cases that were made before EXIF orientations were applied know nothing of them: there the
-    picture is as it is stored, told.
+    pictures are as they are stored, told.
     """
-    turn = volume.header.get("orientation", 1)
-    if case.upright or turn == 1 or volume.kind != "picture":
+    turns = volume.header.get("orientations") or (volume.header.get("orientation", 1),)
+    if case.upright or volume.kind != "picture" or set(turns) == {1}:
         return volume
-    pixels = np.ascontiguousarray(as_stored(volume.array[0], turn))[None]
+    sizes = volume.header.get("sizes") or [volume.array.shape[1:3]]
+    planes = [
+        as_stored(plane[:rows, :columns], turn)
+        for plane, (rows, columns), turn in zip(volume.array, sizes, turns, strict=True)
+    ]
+    array = stacked(planes, volume.path)
+    what = "the picture is" if len(planes) == 1 else "pictures of this folder are"
+    turned = ", ".join(in_words(turn) for turn in sorted(set(turns) - {1}))
     told = (
-        f"the picture is stored otherwise than its file asks to be shown ({in_words(turn)}, EXIF): "
-        "it stays as it was when its case was made, so that labels lie on what they were drawn on"
+        f"{what} stored otherwise than the file asks to be shown ({turned}, EXIF): it stays as it "
+        "was when its case was made, so that labels lie on what they were drawn on"
     )
-    notes = tuple(text for text in volume.warnings if "EXIF" not in text)
-    grid = Grid.of_picture(pixels.shape[1], pixels.shape[2])
-    header = {**volume.header, "orientation": 1}
-    return replace(volume, array=pixels, grid=grid, header=header, warnings=(*notes, told))
+    shapes = [plane.shape[:2] for plane in planes]
+    notes = [text for text in volume.warnings if "EXIF" not in text and FILLED_UP not in text]
+    notes += [*filled_up(shapes), told]
+    header = {**volume.header, "orientation": 1, "orientations": (1,) * len(planes)}
+    if "sizes" in header:
+        header["sizes"] = tuple(shapes)
+    grid = Grid.of_pictures(*array.shape[:3])
+    return replace(volume, array=array, grid=grid, header=header, warnings=tuple(notes))
 
 
 def searched_of(note: Note) -> dict[int, tuple[int, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_dim.io.glance import Glance
 from napari_dim.io.hashing import hash_file
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.overlaps import winner
+from napari_dim.io.strange_files import absent, refuse_strange
 from napari_dim.volume import Placed, Volume, file_stem
 
 __all__ = [
@@ -43,6 +45,8 @@ __all__ = [
 
 
 _log = logging.getLogger("napari_dim.io")
+_FILE_NAME = re.compile(r"^.*?\.\w{2,8}: ")
+"""What a note on one of a folder's pictures begins with."""
 
 
 def file_kind(path: Path) -> Kind:
@@ -103,8 +107,7 @@ def read_volume(path: Path, *, slice_axis: int | None = None, part: str = "") ->
     path = _existing(path)
     found, own = reader_of(path, part)
     volume: Volume = found.call(found.read, path, How(slice_axis, own))
-    for text in volume.warnings:
-        _log.info("%s", text)  # without the file's name, which may be a patient's
+    _record(volume.warnings)
     return replace(volume, header={**volume.header, "part": part}) if part else volume
 
 
@@ -157,9 +160,11 @@ def lay_mask(path: Path, like: Placed, *, overlaps: str = "") -> Laid:
     if not found.read_mask:
         mask = read_volume(path, part="".join(wins))
         laid = lay(mask, like.grid)
+        _record(laid.notes)
         return replace(laid, notes=(*mask.warnings, *laid.notes))
-    got: Laid | np.ndarray = found.call(found.read_mask, path, like, *wins)
-    return got if isinstance(got, Laid) else Laid(got)
+    got: Laid = found.call(found.read_mask, path, like, *wins)
+    _record(got.notes)
+    return got
 
 
 def read_classes(path: Path) -> list[LabelClass]:
@@ -256,6 +261,12 @@ def prediction_name(image: Path, kind: Kind | None = None, form: str = "", name:
     return f"{stem}_dim{suffix}"
 
 
+def _record(notes: Sequence[str]) -> None:
+    """Log what was decided, without the names of files, which may be a patient's."""
+    for text in notes:
+        _log.info("%s", _FILE_NAME.sub("", text))
+
+
 def _existing(path: Path) -> Path:
     path = Path(path)
     try:
@@ -263,5 +274,6 @@ def _existing(path: Path) -> Path:
     except (OSError, ValueError):
         exists = False
     if not exists:
-        raise InputError("there is no such file", where=path)
+        raise absent(path)
+    refuse_strange(path)
     return path

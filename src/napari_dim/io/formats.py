@@ -6,6 +6,7 @@ is loaded when a file of it is met. To add a format, write its module and add a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from napari_dim.errors import InputError
 from napari_dim.io.format_rows import Reader, Writer, function_of
 from napari_dim.io.library_words import withheld
+from napari_dim.io.strange_files import absent, strangeness
 
 PICTURES = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".tif", ".tiff", ".bmp", ".dib", ".gif",
@@ -194,6 +196,10 @@ _INSTEAD = {
 """Files that people have and that can't be read -> what to do."""
 
 
+_SECOND_COPY = re.compile(r"(\.\w+) ?\(\d+\)(\.\w+)$")
+"""What browsers make of the name of a file that is there already: ``scan.nii (1).gz``."""
+
+
 def format_of(path: Path) -> Reader:
     """The format of a file or folder, by its name, else by what is in it.
 
@@ -209,9 +215,11 @@ def format_of(path: Path) -> Reader:
     if _is_folder(path):
         raise _no_image(path)
     if not path.suffix and not path.exists():
-        raise InputError("there is no such file", where=path)
+        raise absent(path)
     end = "".join(path.suffixes[-2:]).lower()
     way = next((text for ends, text in _INSTEAD.items() if end.endswith(ends)), "")
+    if not way and (second := _SECOND_COPY.search(path.name)) is not None:
+        way = f"Rename it so that its name ends in {second[1]}{second[2]}"
     readable = ", ".join(one.name for one in READERS if not one.reads)
     raise InputError(
         "this kind of file can't be read", where=path, hint=way or f"What can: {readable}"
@@ -232,6 +240,9 @@ def _no_image(folder: Path) -> InputError:
         return InputError("the folder holds no images that can be read", where=folder)
     if found:
         kind, files = max(found.items(), key=lambda item: len(item[1]))
+        problem, hint = strangeness(folder / files[0])
+        if problem:
+            return InputError(f"{files[0]} in it can't be read: {problem}", where=folder, hint=hint)
         hint = f"It holds a {kind} file: give {files[0]} itself"
         if len(files) > 1:
             hint = f"It holds {len(files)} {kind} files: give one of them, such as {files[0]}"

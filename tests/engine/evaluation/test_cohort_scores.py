@@ -182,7 +182,8 @@ def test_merges_are_recorded_and_must_name_classes(cohort, tmp_path):
     assert report["merged"] == {"2": 1}
     assert list(report["mean"]["classes"]) == ["1"]
     assert evaluate(cohort, folder)["merged"] == {}
-    with pytest.raises(InputError, match=r"no mask holds class 9\. The classes are 1, 2"):
+    told = r"^no mask holds class 9, which is to be merged\. The classes are 1, 2"
+    with pytest.raises(InputError, match=told):
         evaluate(cohort, folder, merges={1: 1, 9: 1})
 
 

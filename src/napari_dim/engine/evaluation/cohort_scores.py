@@ -93,7 +93,7 @@ def evaluate(
         units.append(volume.grid.unit)
         if units[-1] != units[0]:
             raise InputError(
-                "pictures and volumes can't be averaged: pixels are not mm",
+                "distances in mm and in pixels can't be averaged",
                 where=row.where,
                 hint="Evaluate them as two cohorts",
             )
@@ -101,7 +101,7 @@ def evaluate(
             progress(number + 1, len(rows))
     if absent := sorted({*(merges or {})} - held):
         raise InputError(
-            f"no mask holds class {absent[0]}", where="--merge",
+            f"no mask holds class {absent[0]}, which is to be merged",
             hint=f"The classes are {', '.join(str(one) for one in sorted(held)) or 'none'}",
         )  # fmt: skip
     classes = sorted(set().union(*scored))

@@ -325,7 +325,7 @@ class Training:
         self._home.keep_run(self._plan.run)
         self._session.device = event.device
         labelled, unlabelled = sum(event.labelled.values()), sum(event.unlabelled.values())
-        notes = (*event.notes, *self._plan.faults)
+        notes = (*event.notes, *self._plan.told)
         self._session.note = ". ".join(notes)  # stays beside the steps
         rest = counted(unlabelled, "unlabelled slice")
         self._session.say(f"Starting with {counted(labelled, 'labelled slice')} and {rest}")

@@ -64,8 +64,9 @@ class Plan:
         Whether the other open scans are segmented at the end, too.
     closed
         Cases that are not open and are segmented at the end as well.
-    faults
-        What could not be read and is left out, one line each; known once `load` is through.
+    told
+        What was decided of the files, and what could not be read and is left out, one line each;
+        known once `load` is through.
     """
 
     load: Callable[[Callable[[], None]], Sequence[Case]]
@@ -77,7 +78,7 @@ class Plan:
     resume: bool = False
     segment_all: bool = False
     closed: tuple[ClosedCase, ...] = ()
-    faults: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @property
     def image(self) -> Layer | None:
@@ -114,7 +115,7 @@ def plan_from_layers(
         if part.mask is not None:
             part.mask.look()
     cases = [case_of(part) for part in parts]
-    faults: list[str] = []
+    told: list[str] = []
 
     def load(check: Callable[[], None]) -> Sequence[Case]:
         if project is None or not closed:
@@ -123,15 +124,15 @@ def plan_from_layers(
 
         others, left_out = project_cases(project, closed, check)
         channels = cases[0].volume.channels
-        faults.extend(left_out)
-        faults.extend(
+        told.extend(left_out)
+        told.extend(
             f"{case.name} is left out: it has {case.volume.channels} channels, not {channels}"
             for case in others
             if case.volume.channels != channels
         )
         return [*cases, *(case for case in others if case.volume.channels == channels)]
 
-    return Plan(load, settings, run, tuple(parts), parts[0].image.name, faults=faults)
+    return Plan(load, settings, run, tuple(parts), parts[0].image.name, told=told)
 
 
 def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None = None) -> Case:
@@ -178,14 +179,17 @@ def case_of(part: Part, volume: Volume | None = None, states: np.ndarray | None 
 
 def plan_from_cohort(path: Path, settings: Settings, run: Path | None) -> Plan:
     """A plan that learns from the training cases of a cohort file."""
+    told: list[str] = []
 
     def load(check: Callable[[], None]) -> Sequence[Case]:
         from napari_dim.data.cohort import read_cohort
         from napari_dim.data.load import load_training
 
-        return load_training(read_cohort(path), check)
+        cohort = read_cohort(path)
+        told.extend(cohort.notes)
+        return load_training(cohort, check)
 
-    return Plan(load, settings, run, name=path.stem)
+    return Plan(load, settings, run, name=path.stem, told=told)
 
 
 def new_run(folder: Path, name: str) -> Path:

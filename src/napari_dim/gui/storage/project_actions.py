@@ -26,6 +26,7 @@ from napari_dim.words import count as counted
 
 Each = Callable[[str], None]
 """Told the name of each case that is about to be added."""
+_MOST_TOLD = 4
 
 
 def current_project(session: Session) -> Project | None:
@@ -62,19 +63,23 @@ def from_cohort(session: Session, folder: Path, cohort: Path, each: Each = lambd
     InputError
         If the cohort or the folder can't be used.
     """
-    rows = read_cohort(cohort).cases
+    table = read_cohort(cohort)
+    told = list(table.notes)
     project = Project.create(folder)
     try:
-        for row in rows:
+        for row in table.cases:
             each(row.name)
             case = _case(project, row)
             if row.slices and row.split == "train":
-                _take_labels(project, case.name, row)
+                told += [f"{case.name}: {text}" for text in _take_labels(project, case.name, row)]
         project.flush()
     except BaseException:
         project.close()
         raise
-    return _begin(session, project)
+    more = [f"{counted(len(told) - _MOST_TOLD, 'more note')} in the log"]
+    return ". ".join(
+        [_begin(session, project), *told[:_MOST_TOLD], *(more if len(told) > _MOST_TOLD else ())]
+    )
 
 
 def _case(project: Project, row: CohortCase) -> Case:
@@ -275,10 +280,17 @@ def _one_a_scan(images: Iterable[Image]) -> list[Image]:
     return list(found.values())
 
 
-def _take_labels(project: Project, name: str, row: CohortCase) -> None:
-    """Keep the labelled slices of a row as if a person had painted them here."""
+def _take_labels(project: Project, name: str, row: CohortCase) -> list[str]:
+    """Keep the labelled slices of a row as if a person had painted them here.
+
+    Returns
+    -------
+    list of str
+        What was decided of its mask.
+    """
     case = load_case(row)
     assert case.mask is not None
+    assert row.labels is not None
     empty = [int(n) for n in case.labelled if not case.mask[n].any()]
     project.begin(
         name,
@@ -290,3 +302,5 @@ def _take_labels(project: Project, name: str, row: CohortCase) -> None:
             marks=dict.fromkeys(empty, int(SliceState.PAINTED)),
         ),
     )
+    own = f"{row.labels.name}: "
+    return [text.removeprefix(own) for text in case.volume.warnings if text.startswith(own)]

@@ -21,6 +21,8 @@ TURNED = (
 _NO_IMAGES = {"SEG": "a segmentation", "RTSTRUCT": "drawn contours", "SR": "a report",
               "PR": "a way of showing images", "KO": "a choice of images",
               "ECG": "a waveform", "RTPLAN": "a treatment plan"}  # fmt: skip
+_CENTIMETRES = 3
+_AS_MASK = "Make a mask of them first, as 3D Slicer with SlicerRT does, or plastimatch"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def frames_in(path: Path, header: Any) -> list[Frame]:
     """
     modality = str(header.get("Modality", "") or "")
     if modality in _NO_IMAGES:
-        raise InputError(f"this holds {_NO_IMAGES[modality]}, no image")
+        hint = _AS_MASK if modality == "RTSTRUCT" else ""
+        raise InputError(f"this holds {_NO_IMAGES[modality]}, no image", hint=hint)
     if not header.get("Rows") or not header.get("Columns"):
         raise InputError("this DICOM file holds no image")
     count = int(header.get("NumberOfFrames") or 1)
@@ -170,6 +173,8 @@ class _Groups:
         value = self.find(keyword, *([macro] if macro else []))
         if value is None:
             return None
+        if isinstance(value, str):  # stored as text of another kind
+            value = value.split("\\")
         values = tuple(float(one) for one in (value if hasattr(value, "__len__") else [value]))
         return values if len(values) == count else None
 
@@ -216,7 +221,19 @@ class _Groups:
             values = self.numbers(keyword, 2, "PixelMeasuresSequence")
             if values is not None and min(values) > 0:
                 return values[0], values[1]
-        return None
+        return self._ultrasound()
+
+    def _ultrasound(self) -> tuple[float, float] | None:
+        """The spacing in mm that the regions of an ultrasound picture state, where all agree."""
+        sizes = {
+            tuple(abs(float(one.get(f"PhysicalDelta{axis}") or 0)) for axis in "YX")
+            for one in self.top.get("SequenceOfUltrasoundRegions") or ()
+            if all(one.get(f"PhysicalUnits{axis}Direction") == _CENTIMETRES for axis in "XY")
+        }
+        if len(sizes) != 1:
+            return None
+        row, column = (10 * size for size in sizes.pop())
+        return (row, column) if row > 0 and column > 0 else None
 
     def thickness(self) -> float | None:
         for keyword in ("SpacingBetweenSlices", "SliceThickness"):

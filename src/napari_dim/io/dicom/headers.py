@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from napari_dim.errors import InputError, without_quotes
 from napari_dim.io.dicom.folder_walk import starts_like_dicom
@@ -24,7 +25,8 @@ _TAGS = (
     "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "ImageType",
     "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "ImagerPixelSpacing",
-    "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
+    "NominalScannedPixelSpacing", "SequenceOfUltrasoundRegions",
+    "SliceThickness", "SpacingBetweenSlices",
     "PixelPaddingValue", "PixelPaddingRangeLimit",
     "RescaleSlope", "RescaleIntercept", "DoseGridScaling", "ModalityLUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction",
@@ -84,6 +86,7 @@ def _read(path: Path, *_: int) -> Header | None:
         return None
     try:
         data = pydicom.dcmread(path, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
+        _mend_commas(data)
         uid = str(data.get("SOPInstanceUID", "") or "")
         segmentation = data.get("Modality") == "SEG"
         meta = getattr(data, "file_meta", None)
@@ -98,3 +101,21 @@ def _read(path: Path, *_: int) -> Header | None:
         # One damaged file does not keep a folder from being read.
         return Header(refused=f"the header can't be understood: {without_quotes(error)}")
     return Header(tuple(frames), uid=uid, segmentation=segmentation)
+
+
+def _mend_commas(data: Any) -> None:
+    """Take commas in decimal numbers for what their programs meant, by the language they ran in.
+
+    A comma is no part of such a number: beside points it stands between two, else it is one.
+    """
+    from pydicom.datadict import dictionary_has_tag, dictionary_VR
+    from pydicom.dataelem import DataElement, RawDataElement
+
+    for tag in list(data.keys()):
+        raw = data.get_item(tag)
+        if not isinstance(raw, RawDataElement) or not raw.value or b"," not in raw.value:
+            continue
+        kind = raw.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "")
+        if kind == "DS":
+            point = b"\\" if b"." in raw.value else b"."
+            data[tag] = DataElement(tag, "DS", raw.value.replace(b",", point).decode("latin-1"))

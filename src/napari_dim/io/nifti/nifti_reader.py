@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ _BLOCK = 2**20  # voxels
 _CUT_OFF = ("the compressed data are damaged or cut off", "Copy the file again")
 DAMAGED: Foreseen = {EOFError: _CUT_OFF, zlib.error: _CUT_OFF, gzip.BadGzipFile: _CUT_OFF}
 """What a damaged file raises, and what to say of it."""
+_ROUNDED = 1.0005
 TO_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 __all__ = ["MAX_BYTES", "list_nifti", "read_nifti", "read_nifti_mask", "sheared"]
 
@@ -81,6 +83,11 @@ def read_nifti_mask(path: Path, like: Placed) -> Laid:
     """Read a NIfTI mask onto the grid of `like`; see `napari_dim.io.read_mask`."""
     with one_line(path, "NIfTI file", known=DAMAGED):
         source = read_nifti_header(path)
+        if source.colors:
+            raise InputError(
+                "the mask is a colour image", where=path,
+                hint="Save it with one class number a voxel",
+            )  # fmt: skip
         if len(source.shape) > 3:
             raise InputError(
                 f"a mask has one volume, this file {source.shape[3]}", where=path,
@@ -167,7 +174,7 @@ def grid_of(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, l
     shape = (source.shape[0], source.shape[1], source.shape[2])
     stated = {
         name: place
-        for name, place in (("sform", header.get_sform), ("qform", header.get_qform))
+        for name, place in (("sform", header.get_sform), ("qform", partial(_qform, header)))
         if header[f"{name}_code"] > 0
     }
     placed = bool(stated)
@@ -188,7 +195,10 @@ def grid_of(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, l
     if not grids:
         if isinstance(problem, InputError):
             raise InputError(problem.problem, where=path, hint=problem.hint)
-        raise InputError(f"the place of the voxels can't be read: {problem}", where=path)
+        raise InputError(
+            "the place of the voxels can't be read: the header's sizes or turns are no numbers "
+            "that make sense", where=path, hint="Save it again with the program that made it",
+        ) from problem  # fmt: skip
     if "sform" in stated and "sform" not in grids:
         warnings.append("the sform can't be used; the place is taken from the qform")
     grid, *others = grids.values()
@@ -196,6 +206,24 @@ def grid_of(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, l
     if sheared(grid.file_affine):
         warnings.append("the axes are not at right angles; distances are approximate")
     return replace(grid, others=tuple(other.file_affine for other in others)), warnings
+
+
+def _qform(header: Any) -> np.ndarray:
+    """The qform's place by the rules of the format, which nibabel is stricter than.
+
+    pixdim[0] is a sign and 0 no fault, sizes have none, and a quaternion that rounding made a
+    little longer than 1 is a turn.
+    """
+    header = header.copy()
+    header["pixdim"][0] = -1.0 if header["pixdim"][0] < 0 else 1.0
+    header["pixdim"][1:4] = np.abs(header["pixdim"][1:4])
+    parts = ("quatern_b", "quatern_c", "quatern_d")
+    length = math.sqrt(sum(float(header[part]) ** 2 for part in parts))
+    if 1 < length < _ROUNDED:
+        for part in parts:
+            header[part] = float(header[part]) / length
+    place: np.ndarray = header.get_qform()
+    return place
 
 
 def _completed(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:

@@ -22,11 +22,12 @@ from napari_dim.io.geometry import Laid
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.nifti.nifti_header import MAX_BYTES
 from napari_dim.io.pictures.mask_numbers import told_of_numbers
-from napari_dim.io.pictures.picture_pixels import reading
+from napari_dim.io.pictures.picture_pixels import OF_SET, reading
 from napari_dim.io.pictures.picture_reader import picture_ids, read_picture
 from napari_dim.io.pictures.picture_writer import png_labels, write_picture_mask
 from napari_dim.volume import Grid, Place, Placed, Volume
 
+FILLED_UP = "smaller ones are filled up"
 _MOST_NOTES = 3
 
 
@@ -43,19 +44,15 @@ def read_folder(path: Path, how: How) -> Volume:
     pictures = [read_picture(file, how) for file in files]
     notes = _few(
         [f"{file.name}: {note}" for file, one in zip(files, pictures, strict=True)
-         for note in one.warnings]
+         for note in one.warnings if not note.endswith(OF_SET)]
     )  # fmt: skip
     arrays = [one.array[0] for one in pictures]
     if len({one.channels for one in pictures}) > 1:
         arrays = [_as_colour(array) for array in arrays]
         notes.append("some pictures are grey and some in colour; all are read as colour")
     sizes = [array.shape[:2] for array in arrays]
-    array = _stacked(arrays, path)
-    if len(set(sizes)) > 1:
-        notes.append(
-            f"the pictures are of {len(set(sizes))} sizes; smaller ones are filled up to "
-            f"{array.shape[1]} x {array.shape[2]}"
-        )
+    array = stacked(arrays, path)
+    notes += filled_up(sizes)
     header = {"stored": array.dtype.name, "files": tuple(file.name for file in files),
               "sizes": tuple(sizes),
               "orientations": tuple(o.header.get("orientation", 1) for o in pictures)}  # fmt: skip
@@ -86,7 +83,7 @@ def read_folder_mask(path: Path, like: Placed) -> Laid:
             found = picture_ids(file, (size[0], size[1]), turn)
         planes.append(found.ids)
         notes += [f"{file.name}: {note}" for note in found.notes[:1]]
-    ids = _stacked(planes, path, like.grid.shape[1:])
+    ids = stacked(planes, path, like.grid.shape[1:])
     return Laid(ids, (*_few(notes), *told_of_numbers(ids)))
 
 
@@ -185,10 +182,26 @@ def _as_colour(array: np.ndarray) -> np.ndarray:
     return array if array.ndim == 3 else np.repeat(array[..., None], 3, axis=-1)
 
 
-def _stacked(
-    arrays: Sequence[np.ndarray], path: Path, size: tuple[int, ...] | None = None
+def filled_up(sizes: Sequence[tuple[int, ...]]) -> tuple[str, ...]:
+    """What is told of the rows and columns of pictures that make one stack."""
+    if len(set(sizes)) < 2:
+        return ()
+    rows, columns = (max(size[axis] for size in sizes) for axis in (0, 1))
+    return (
+        f"the pictures are of {len(set(sizes))} sizes; {FILLED_UP} to {rows} x {columns}",
+    )  # fmt: skip
+
+
+def stacked(
+    arrays: Sequence[np.ndarray], path: Path | None, size: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """Pictures on top of each other, with zeros right of and below smaller ones."""
+    """Pictures on top of each other, with zeros right of and below smaller ones.
+
+    Raises
+    ------
+    InputError
+        If they are too large together.
+    """
     rows = max(array.shape[0] for array in arrays) if size is None else size[0]
     columns = max(array.shape[1] for array in arrays) if size is None else size[1]
     dtype = np.result_type(*arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import math
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import tifffile
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from napari_dim.errors import Foreseen, InputError, one_line
 from napari_dim.io.hashing import as_read
@@ -26,7 +27,9 @@ from napari_dim.io.pictures.exif_orientation import (
     orientation_of,
     upright,
 )
+from napari_dim.io.pictures.mask_palette import by_palette
 from napari_dim.io.pictures.picture_place import KEY
+from napari_dim.io.pictures.stored_numbers import jpeg_fault, layout_of
 from napari_dim.io.pictures.voxel_size import pixel_size
 from napari_dim.io.pictures.white_is_zero import turned
 
@@ -42,7 +45,16 @@ _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "DIB", "GIF", "WEBP", "JPEG2000", "PPM
 _LOSSY = ("JPEG", "MPO")
 _DEFLATE, _LZMA = (8, 32946), 34925
 _BAND = 2**20  # pixels
-_TOO_LARGE: Foreseen = {Image.DecompressionBombError: ("the picture is too large", "")}
+OF_SET = "its own picture is read: give their folder for all"
+"""The end of what is told of a file that belongs to a set."""
+_IN_SET = re.compile(r'<(?:\w+:)?UUID[^>]* FileName="([^"]+)"')
+_FORESEEN: Foreseen = {
+    Image.DecompressionBombError: ("the picture is too large", ""),
+    UnidentifiedImageError: (
+        "this is no picture that can be read: it is damaged, or of another kind than its name says",
+        "Save it again as PNG or TIFF",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Pixels:
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while reading into one `InputError`."""
-    with withheld(), one_line(path, "picture", known=_TOO_LARGE):
+    with withheld(), one_line(path, "picture", known=_FORESEEN):
         yield
 
 
@@ -98,9 +110,19 @@ def opened(path: Path) -> Iterator[Image.Image]:
     """A picture whose header is read and of a size that can be used."""
     Image.init()
     known = [name for name in _FORMATS if name in Image.OPEN]
-    with Image.open(as_read(path), formats=known) as picture:
-        check_size(picture.width * picture.height, path)
-        yield picture
+    try:
+        with Image.open(as_read(path), formats=known) as picture:
+            check_size(picture.width * picture.height, path)
+            yield picture
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        problem, hint = jpeg_fault(path)
+        if not problem and isinstance(error, UnidentifiedImageError):
+            raise
+        # Pillow's own words help nobody.
+        problem, hint = problem or "the picture is damaged or cut off", hint or "Copy it again"
+        raise InputError(problem, where=path, hint=hint) from error
 
 
 def read_pixels(path: Path, *, indices: bool = False) -> Pixels:
@@ -111,11 +133,7 @@ def read_pixels(path: Path, *, indices: bool = False) -> Pixels:
     if is_tiff(path):
         found = _read_tiff(path, indices=indices)
     else:
-        found = _read(path, indices=indices)
-        with path.open("rb") as file:
-            start = file.read(26)
-        if start[:8] == b"\x89PNG\r\n\x1a\n" and start[24:26] in (b"\x10\x02", b"\x10\x06"):
-            found = _deep(path, found)
+        found = _as_stored(path, _read(path, indices=indices), indices=indices)
     if found.orientation == 1:
         return found
     told = f"the picture is {in_words(found.orientation)}, as its file asks (EXIF) and viewers do"
@@ -123,14 +141,21 @@ def read_pixels(path: Path, *, indices: bool = False) -> Pixels:
     return replace(found, values=values, notes=(*found.notes, told))
 
 
-def _deep(path: Path, found: Pixels) -> Pixels:
-    """A PNG of 16 bit a colour, which Pillow cuts down to 8."""
-    if find_spec("SimpleITK") is None:
-        told = "the picture has 16 bit a colour and is read with 8; the extra itk reads all"
-        return replace(found, notes=(*found.notes, told))
-    from napari_dim.io.itk.itk_reader import read_plain
+def _as_stored(path: Path, found: Pixels, *, indices: bool) -> Pixels:
+    """The numbers that the file holds, where Pillow makes others of them."""
+    layout = layout_of(path)
+    if layout.depth <= 8:
+        return replace(found, values=layout.stored(found.values)) if indices else found
+    if found.values.dtype != np.uint8:
+        return replace(found, values=layout.stored(found.values))
+    # Colours, which Pillow cuts down to 8 bits.
+    png = path.suffix.lower() == ".png"
+    if png and find_spec("SimpleITK") is not None:
+        from napari_dim.io.itk.itk_reader import read_plain
 
-    return replace(found, values=np.swapaxes(read_plain(path), 0, 1))
+        return replace(found, values=np.swapaxes(read_plain(path), 0, 1))
+    told = f"the picture has {layout.depth} bit a colour and is read with 8"
+    return replace(found, notes=(*found.notes, f"{told}; the extra itk reads all" if png else told))
 
 
 def _read(path: Path, *, indices: bool) -> Pixels:
@@ -143,6 +168,10 @@ def _read(path: Path, *, indices: bool) -> Pixels:
             picture.seek(0)
         lossy = picture.format in _LOSSY
         values = _values(picture, indices=indices)
+        if indices and picture.mode == "P":
+            colours = np.array(picture.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+            values, told = by_palette(values, colours)
+            notes += told
         text = str(picture.info.get(KEY, ""))
         return Pixels(values, notes, orientation_of(picture), lossy, text)
 
@@ -186,6 +215,11 @@ def full_pages(file: tifffile.TiffFile) -> list[tifffile.TiffPage]:
     return [page for page in pages if not page.is_reduced] or pages
 
 
+def files_in_set(file: tifffile.TiffFile) -> list[str]:
+    """The names of the files that an OME-TIFF counts to its set, its own included."""
+    return sorted(set(_IN_SET.findall(file.ome_metadata or "")))
+
+
 def check_segments(page: tifffile.TiffPage, path: Path) -> None:
     """Refuse strips and tiles that unpack to more than they declare: tifffile sets no limit."""
     if page.compression in _DEFLATE:
@@ -210,6 +244,8 @@ def _read_tiff(path: Path, *, indices: bool) -> Pixels:
         page = full_pages(file)[0]
         if len(file.pages) > 1:
             notes = ("the smaller copies of the picture in its file are left out",)
+        if len(together := files_in_set(file)) > 1:
+            notes += (f"the file is one of {len(together)} of an OME-TIFF; {OF_SET}",)
         check_size(math.prod(page.shape), path)
         axes, palette = page.axes, page.photometric == tifffile.PHOTOMETRIC.PALETTE
         tag = page.tags.get(TAG)
@@ -227,15 +263,17 @@ def _read_tiff(path: Path, *, indices: bool) -> Pixels:
             colors: np.ndarray = page.colormap.T[values]
             values = (colors >> 8).astype(np.uint8)
             axes = "YXS"
+        elif palette:
+            values, told = by_palette(values, (page.colormap.T >> 8).astype(np.uint8))
+            notes += told
         values, told_of_white = turned(values, page, indices=indices)
         notes += told_of_white
         lossy = page.compression in (6, 7, 34892)
         text, size = page.description, pixel_size(file)
         if size is not None:
-            told = (
-                f"a pixel is {size[0]:.4g} x {size[1]:.4g} mm by its file; distances are in pixels"
+            notes += (
+                f"a pixel is {size[0]:.4g} x {size[1]:.4g} mm by its file; distances are in pixels",
             )
-            notes += (told,)
     if axes == "SYX":
         values = np.moveaxis(values, 0, -1)
     if axes not in ("YX", "YXS", "SYX"):

@@ -111,16 +111,25 @@ def picture_ids(path: Path, shape: tuple[int, int], orientation: int = 1) -> Pic
         raise InputError(
             "JPEG changes the class numbers of a mask", where=path, hint="Save masks as PNG"
         )
+    notes = found.notes
     if pixels.ndim == 3:
         if pixels.shape[2] in (2, 4):
-            pixels = pixels[..., :-1]
+            clear, pixels = pixels[..., -1], pixels[..., :-1]
+            if clear.min() < clear.max() and (pixels == pixels[0, 0]).all():
+                raise InputError(
+                    "the mask is in the transparency of its picture alone, the colour is the same "
+                    "everywhere", where=path,
+                    hint="Save it with one class number a pixel, without transparency",
+                )  # fmt: skip
+            if clear.min() < clear.max():
+                notes += ("the transparency of the mask is left out",)
         if (pixels != pixels[..., :1]).any():
             raise InputError(
                 "the mask is a colour picture", where=path,
                 hint="Save it with one class number a pixel",
             )  # fmt: skip
         pixels = pixels[..., 0]
-    notes, turned = found.notes, in_words(orientation)
+    turned = in_words(orientation)
     if found.orientation != orientation and pixels.shape != shape:
         stored = as_stored(pixels, found.orientation)
         if stored.shape == as_stored(np.empty(shape, bool), orientation).shape:

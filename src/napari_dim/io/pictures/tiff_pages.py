@@ -19,6 +19,7 @@ from napari_dim.io.pictures.picture_pixels import (
     UNBOUNDED,
     check_segments,
     check_size,
+    files_in_set,
     full_pages,
     is_tiff,
 )
@@ -91,6 +92,14 @@ def _layout(path: Path, file: tifffile.TiffFile) -> _Layout:
         raise InputError(
             f"the TIFF holds several images, or axes that can't be used ({axes})", where=path,
             hint="Save one stack as a TIFF or NIfTI file of its own",
+        )  # fmt: skip
+    gone = sum(page is None for page in series.pages)
+    if gone:
+        absent = [name for name in files_in_set(file) if not (path.parent / name).is_file()]
+        raise InputError(
+            f"{gone} of the {len(series.pages)} pages of this OME-TIFF are in files that are "
+            f"missing ({', '.join(absent[:3])}{', …' if len(absent) > 3 else ''})", where=path,
+            hint="Put them beside this one, under these names",
         )  # fmt: skip
     stacks = [n for n, axis in enumerate(axes) if axis in "TZIQ" and shape[n] > 1]
     colors = [n for n, axis in enumerate(axes) if axis in "CS" and shape[n] > 1]

@@ -134,9 +134,14 @@ def classes_of(path: Path) -> list[LabelClass]:
 
 
 def _opened(path: Path) -> Any:
+    """The array or group; of what bioformats2raw wrote the one image in it."""
     import zarr
 
-    return zarr.open(str(path), mode="r")
+    node = zarr.open(str(path), mode="r")
+    if isinstance(node, zarr.Array) or "bioformats2raw.layout" not in _attributes(node):
+        return node
+    images = [one for _, one in node.groups() if "multiscales" in _attributes(one)]
+    return images[0] if len(images) == 1 else node
 
 
 def _attributes(node: Any) -> Mapping[str, Any]:
