@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -36,7 +36,7 @@ MODIFIERS = {
     "Ctrl": Qt.KeyboardModifier.ControlModifier,
     "Alt": Qt.KeyboardModifier.AltModifier,
 }
-LEFT = Qt.MouseButton.LeftButton
+LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 ACCEPT = QDialogButtonBox.ButtonRole.AcceptRole
 Answer = Callable[[QWidget], None]
 
@@ -66,9 +66,7 @@ class Hand:
     def press(self, keys: str, on: QWidget | None = None) -> None:
         """Press and release a key, written as in the README ("Shift-K"), over the canvas."""
         *held, name = keys.split("-") if len(keys) > 1 else [keys]
-        modifiers = Qt.KeyboardModifier.NoModifier
-        for one in held:
-            modifiers |= MODIFIERS[one]
+        modifiers = _modifiers(held)
         key = getattr(Qt.Key, f"Key_{NAMED.get(name, name)}")
         widget = on or self.canvas
         widget.setFocus()
@@ -132,6 +130,42 @@ class Hand:
             self.rest()
         QTest.mouseRelease(self.canvas, LEFT, none, others[-1] if others else first)
         self.rest()
+
+    def stroke(
+        self, layer: Any, *pixels: tuple[float, float], button: Any = LEFT, held: str = ""
+    ) -> None:
+        """Draw with any button over pixels of a slice, perhaps with keys held ("Ctrl-Shift")."""
+        self.sweep(
+            *[self.at(row, column, layer) for row, column in pixels], button=button, held=held
+        )
+
+    def sweep(self, *places: QPoint, button: Any = LEFT, held: str = "") -> None:
+        """Hold a button down over places of the canvas, one after the other."""
+        down, move, up = (
+            QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease,
+        )  # fmt: skip
+        none, keys = Qt.MouseButton.NoButton, _modifiers(held.split("-") if held else [])
+        for kind, place in ((down, places[0]), *((move, p) for p in places), (up, places[-1])):
+            away = QPointF(self.canvas.mapToGlobal(place))
+            event = QMouseEvent(
+                kind, QPointF(place), away, none if kind == move else button,
+                none if kind == up else button, keys,
+            )  # fmt: skip
+            QApplication.sendEvent(self.canvas, event)
+            self.rest(0.02)  # napari leaves moves out that come faster than it looks at them
+
+    def turn_wheel(self, notches: int, held: str = "", over: QPoint | None = None) -> None:
+        """Turn the wheel over the canvas, away from oneself where `notches` is above 0."""
+        place = over or self.canvas.rect().center()
+        keys = _modifiers([held] if held else [])
+        for _ in range(abs(notches)):
+            event = QWheelEvent(
+                QPointF(place), QPointF(self.canvas.mapToGlobal(place)), QPoint(0, 0),
+                QPoint(0, 120 if notches > 0 else -120), Qt.MouseButton.NoButton, keys,
+                Qt.ScrollPhase.NoScrollPhase, False,
+            )  # fmt: skip
+            QApplication.sendEvent(self.canvas, event)
+            self.rest()
 
     def drop(self, *paths: Path, on: QWidget | None = None) -> None:
         """Drop files from a file manager onto a part of the window, by default the canvas."""
@@ -223,6 +257,14 @@ class Hand:
         while time.monotonic() < end:
             time.sleep(0.01)
             QApplication.processEvents()
+
+
+def _modifiers(held: Sequence[str]) -> Any:
+    """The keys that are held, for Qt."""
+    modifiers = Qt.KeyboardModifier.NoModifier
+    for one in held:
+        modifiers |= MODIFIERS[one]
+    return modifiers
 
 
 def choose(*paths: Path) -> Answer:

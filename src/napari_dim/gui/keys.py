@@ -12,6 +12,8 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.commands.clean_up_commands import show_clean_up
+from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.session import Session
 
 Action = Callable[[Session], str]
@@ -26,6 +28,12 @@ class Key:
     action: Action
 
 
+def show_help(session: Session) -> str:
+    """Show all keys and what the mouse does, or hide them again."""
+    session.help_wanted.emit()
+    return "H shows and hides the keys and what the mouse does"
+
+
 KEYS = (
     Key("K", "Confirm this slice (an empty one: background only)", slices.confirm),
     Key("Shift-K", "Partial: only what is painted in this slice counts", slices.set_partial),
@@ -37,6 +45,9 @@ KEYS = (
     Key("N", "Slice that should be labelled next", slices.next_suggested),
     Key("W", "Accept the prediction of this slice", slices.accept_slice),
     Key("Q", "Reject the prediction of this slice", slices.reject_slice),
+    Key("Shift-C", "Clean up: islands, holes, borders, margins, copies", show_clean_up),
+    Key("Shift-W", "Next window of the scan: those for CT that fit, automatic", next_window),
+    Key("H", "Show all keys and what the mouse does", show_help),
 )
 
 HISTORY = (
@@ -44,6 +55,19 @@ HISTORY = (
     Key("Control-Shift-Z", "Do it again", slices.redo),
 )
 """napari's own keys for a labels layer, which reach the mask whatever layer is selected."""
+
+
+NAPARIS = (
+    ("2", "Paint"),
+    ("1", "Erase"),
+    ("3", "Polygon: a click a corner, Enter closes it"),
+    ("4", "Fill"),
+    ("5", "Take the class under the mouse"),
+    ("[ and ]", "Smaller and larger brush"),
+    ("B", "Keep other classes while painting"),
+    ("Ctrl-E", "Look along another axis"),
+)
+"""napari's own keys that are used most, for whom they are written down."""
 
 
 def do(session: Session, action: Action) -> None:

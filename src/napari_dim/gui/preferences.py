@@ -12,7 +12,8 @@ class Preferences:
     """What the user chose for all trainings. `threads` 0 leaves one core free.
 
     `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
-    by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours.
+    by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours;
+    `mouse` whether the wheel goes through the slices and the right button erases.
     """
 
     budget: float = 180.0
@@ -23,6 +24,7 @@ class Preferences:
     hints: bool = True
     dicom: str = ""
     opens: bool = True
+    mouse: bool = True
 
     @property
     def runs(self) -> Path:
@@ -49,6 +51,7 @@ def preferences() -> Preferences:
         bool(settings.window.hints),
         "simpleitk" if settings.files.dicom == "SimpleITK" else "",
         bool(settings.files.opens),
+        bool(settings.window.mouse),
     )
 
 

@@ -105,6 +105,10 @@ class Session(Work):
     model_changed = Signal()
     predicted = Signal(object)
     case_wanted = Signal(object)
+    help_wanted = Signal()
+    """The list of keys and of what the mouse does is to be shown, or hidden again."""
+    clean_up_wanted = Signal()
+    """The window that cleans up is to be shown, or hidden again."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ from napari.layers import Labels, Layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.colormaps.standardize_color import transform_color
 
+from napari_dim.gui.layers.aside_layer import set_aside
 from napari_dim.gui.layers.image_layers import PLACE
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.locked_layer import lock
@@ -41,6 +42,7 @@ def answer_layer(mask: MaskLayer, name: str) -> Labels:
         **place,
     )
     made.contour = 2
+    set_aside(made)
     lock(made, "it shows what the model said last; draw in the mask itself")
     return made
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.gui.layers.answer_layer import is_answer
+from napari_dim.gui.layers.aside_layer import is_aside
 from napari_dim.gui.layers.napari_compat import last_steps, painted_slices, redo_length
 
 
@@ -165,7 +165,7 @@ def can_watch(layer: Any) -> bool:
         isinstance(layer, Labels)
         and not layer.multiscale
         and 2 <= layer.ndim <= 5
-        and not is_answer(layer)
+        and not is_aside(layer)
     )
 
 

@@ -269,6 +269,17 @@ def contrast(array: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + 1.0)
 
 
+def in_mm(layer: Layer, length: float) -> float | None:
+    """A length in a layer's units in mm; None where these are pixels."""
+    factor = _TO_MM.get(str(layer.units[-1]))
+    return None if factor is None else length * factor
+
+
+def contrast_of(layer: Image) -> tuple[float, float]:
+    """Contrast limits that show all of an image layer but its darkest and brightest voxels."""
+    return contrast(_full_data(layer))
+
+
 def _channel(array: Any, channel: int) -> Any:
     if isinstance(array, LazyArray):
         return array.channel(channel)

@@ -72,6 +72,58 @@ def painted_slices(atoms: Iterable[Any], count: int, ndim: int = 3) -> set[int]:
     return {number for number in numbers if 0 <= number < count}
 
 
+def scroll_dims(viewer: Any, event: Any) -> None:
+    """What napari does when the wheel is turned: Ctrl moves the sliders (0.6.6 to 0.9.2)."""
+    from napari.components._viewer_mouse_bindings import dims_scroll
+
+    dims_scroll(viewer, event)
+
+
+def take_wheel(viewer: Any, callback: Callable[[Any, Any], None]) -> None:
+    """Let a function do what the wheel does, in place of `scroll_dims`."""
+    from napari.components._viewer_mouse_bindings import dims_scroll
+
+    callbacks = viewer.mouse_wheel_callbacks
+    if dims_scroll in callbacks:
+        callbacks[callbacks.index(dims_scroll)] = callback
+
+
+def give_wheel_back(viewer: Any, callback: Callable[[Any, Any], None]) -> None:
+    """Undo `take_wheel`."""
+    from napari.components._viewer_mouse_bindings import dims_scroll
+
+    callbacks = viewer.mouse_wheel_callbacks
+    if callback in callbacks:
+        callbacks[callbacks.index(callback)] = dims_scroll
+
+
+def deafen(layer: Layer) -> Callable[[], None]:
+    """Keep a layer's own tool from hearing a press of the mouse.
+
+    Parameters
+    ----------
+    layer
+        The layer; the press has not reached it yet.
+
+    Returns
+    -------
+    callable
+        Lets it hear again; a tool that was taken meanwhile is the one that hears (`_mode`,
+        0.6.6 to 0.9.2).
+    """
+    held, mode = list(layer.mouse_drag_callbacks), layer._mode
+    layer.mouse_drag_callbacks.clear()
+
+    def hear() -> None:
+        now = layer._mode
+        layer.mouse_drag_callbacks[:] = held
+        if now != mode:
+            layer._mode = mode
+            layer.mode = now
+
+    return hear
+
+
 def main_window(viewer: Any) -> QMainWindow:
     """The window of a viewer (`_qt_window`, 0.6.6 to 0.9.2)."""
     window: QMainWindow = viewer.window._qt_window

@@ -9,7 +9,7 @@ from napari.layers import Image, Labels, Layer
 from psygnal import Signal
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.answer_layer import is_answer
+from napari_dim.gui.layers.aside_layer import is_aside
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, move_with, why_not
@@ -63,7 +63,7 @@ class OpenScans:
         return [
             layer
             for layer in reversed(self.viewer.layers)
-            if isinstance(layer, kind) and not is_answer(layer) and self.is_scan(layer)
+            if isinstance(layer, kind) and not is_aside(layer) and self.is_scan(layer)
         ]
 
     def is_scan(self, layer: Layer) -> bool:

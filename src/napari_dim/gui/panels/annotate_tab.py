@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.scan_shown import show_alone
 from napari_dim.gui.keys import button_for, do, told
 from napari_dim.gui.layers.class_steps import one_step
@@ -121,6 +122,13 @@ class AnnotateTab(QWidget):
             slices.copy_nearest,
             "Copy the labels of the nearest painted slice onto this one",
         )
+        self.clean_up = button_for(
+            session,
+            "Clean up…",
+            show_clean_up,
+            "Islands, holes, borders, margins, copies, in this slice or all; it says what would "
+            "change before it does",
+        )
         self.filled = button_for(
             session,
             "Confirm all filled",
@@ -169,7 +177,7 @@ class AnnotateTab(QWidget):
             grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)
         steps = QHBoxLayout()
-        for button in (self.before, self.suggest, self.after):
+        for button in (self.before, self.suggest, self.after, self.clean_up):
             steps.addWidget(button)
         column.addLayout(steps)
         # What comes and goes stands below what does not, which so never moves under the mouse.
@@ -324,7 +332,7 @@ class AnnotateTab(QWidget):
         self.new.setEnabled(mask is None)
         for button in (
             self.confirm, self.partial, self.untouched, self.background,
-            self.filled, self.before, self.after, self.suggest,
+            self.filled, self.before, self.after, self.suggest, self.clean_up,
         ):  # fmt: skip
             button.setEnabled(mask is not None)
         for button in (self.fill, self.copy):

@@ -10,8 +10,9 @@ from qtpy.QtGui import QFont, QFontMetrics, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dim.gui.commands import solid_commands as solid
-from napari_dim.gui.keys import do
+from napari_dim.gui.keys import do, key_of, show_help
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
+from napari_dim.gui.panels.contrast_button import ContrastButton
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
@@ -57,12 +58,19 @@ class Header(QWidget):
             "once more goes back"
         )
         self.solid.clicked.connect(self._on_solid)
+        self.contrast = ContrastButton(session)
+        self.help = QPushButton("?")
+        self.help.setToolTip(f"All keys, and what the mouse does{key_of(show_help)}")
+        self.help.setFixedWidth(28)
+        self.help.clicked.connect(lambda: do(session, show_help))
         self.project = ProjectButton(session)
         row = QHBoxLayout()
         row.addWidget(self.project)
         row.addWidget(self.case, 1)
         row.addWidget(self.notes)
+        row.addWidget(self.contrast)
         row.addWidget(self.solid)
+        row.addWidget(self.help)
         below = QHBoxLayout()
         # What these say must not widen the dock: the canvas would move under a stroke.
         self.dot.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

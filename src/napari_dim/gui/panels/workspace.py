@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dim.errors import InputError
-from napari_dim.gui import keys
+from napari_dim.gui import keys, mouse
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
@@ -27,9 +27,11 @@ from napari_dim.gui.jobs.early_import import import_soon
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.napari_compat import canvas_of, main_window
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
+from napari_dim.gui.panels.clean_up_window import CleanUpWindow
 from napari_dim.gui.panels.close_question import CloseQuestion
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
+from napari_dim.gui.panels.help_window import HelpWindow
 from napari_dim.gui.panels.next_step_line import Guide
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.review_tab import ReviewTab
@@ -81,6 +83,8 @@ class Workspace(QWidget):
         column.addWidget(self.guide)
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
+        self.help = HelpWindow(self)
+        self.clean_up = CleanUpWindow(session, self)
         self.setAcceptDrops(True)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self.question = CloseQuestion(session, main_window(session.viewer))
@@ -93,8 +97,11 @@ class Workspace(QWidget):
         import_soon(self)
         viewer = session.viewer
         keys.bind(viewer, session)
+        mouse.bind(session)
         question = self.question
         self.destroyed.connect(lambda *_: _closed(session, question))
+        while_alive(self, session.help_wanted, self._show_help)
+        while_alive(self, session.clean_up_wanted, self._show_clean_up)
         while_alive(self, session.case_changed, self._show_slices)
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
@@ -133,6 +140,12 @@ class Workspace(QWidget):
                 widget.setFont(font)
         # Wide enough for every tab in this font, so that the dock does not grow while one works.
         self.tabs.setMinimumWidth(WIDE * QFontMetrics(font).averageCharWidth())
+
+    def _show_help(self) -> None:
+        self.help.setVisible(not self.help.isVisible())
+
+    def _show_clean_up(self) -> None:
+        self.clean_up.setVisible(not self.clean_up.isVisible())
 
     def _open_tab(self, place: int) -> None:
         self.tabs.setCurrentIndex(place)
@@ -175,3 +188,4 @@ def _closed(session: Any, question: CloseQuestion) -> None:
     if session.panel_closed():
         with suppress(RuntimeError):  # The viewer went first.
             keys.unbind(session.viewer)
+            mouse.unbind(session)

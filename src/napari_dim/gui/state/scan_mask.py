@@ -190,6 +190,10 @@ class ScanMask:
         """The act that `undo` would take back."""
         return self._done[-1] if self._done else None
 
+    def stands(self, act: Act) -> bool:
+        """Whether an act was done and not taken back."""
+        return any(one is act for one in self._done)
+
     @property
     def can_undo(self) -> bool:
         """Whether there is an act to take back."""

@@ -1,0 +1,1 @@
+"""Tools that change a mask: arrays in, arrays out; no window, no files."""

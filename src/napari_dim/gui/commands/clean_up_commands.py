@@ -1,0 +1,54 @@
+"""Cleaning up the mask of the scan: what would change, and changing it in one step."""
+
+from __future__ import annotations
+
+from napari_dim.errors import InputError
+from napari_dim.gui.commands.slice_commands import current
+from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.logic.clean_up_plan import Plan, Situation, carry_out
+from napari_dim.gui.session import Session
+
+
+def situation(session: Session) -> Situation:
+    """A copy of the mask as it is now, and the size of its voxels.
+
+    Raises
+    ------
+    InputError
+        If the scan has no mask.
+    """
+    mask, image = session.mask, session.image
+    if mask is None or image is None:
+        raise InputError("the scan has no mask yet", hint="Press New and paint some slices")
+    mask.look()
+    source = layer_source(image)
+    separate = source.kind == "picture" or (source.grid.unit != "mm" and image.rgb)
+    return Situation(
+        mask.planes.copy(), mask.states, source.grid.spacing, source.grid.unit, separate
+    )
+
+
+def still_true(session: Session, then: Situation, first: int, last: int) -> bool:
+    """Whether the mask is in some slices, and on the screen, what it was."""
+    now = situation(session)
+    here = current(session)
+    return now.planes.shape == then.planes.shape and bool(
+        (now.states[first : last + 1] == then.states[first : last + 1]).all()
+        and (now.planes[first : last + 1] == then.planes[first : last + 1]).all()
+        and (now.planes[here] == then.planes[here]).all()
+    )
+
+
+def clean_up(session: Session, made: Plan) -> str:
+    """Carry out a clean-up; one step that can be undone."""
+    mask = session.mask
+    if mask is None:
+        raise InputError("the scan has no mask yet", hint="Press New and paint some slices")
+    carry_out(mask, made)
+    return f"{made.title[0].upper()}{made.title[1:]}: {made.text} Ctrl-Z takes it back"
+
+
+def show_clean_up(session: Session) -> str:
+    """Show or hide the window that cleans up."""
+    session.clean_up_wanted.emit()
+    return "Clean up: choose what and where; it says what would change before it does"

@@ -1,0 +1,287 @@
+"""What a clean-up would do to the mask of a scan: worked out before anything is changed.
+
+A tool works on one slice, or on a run of them as one body. Slices that a person stands behind
+are looked at with the others, and changed only where that is wanted; the slice on the screen
+is always meant. What a tool leaves in a slice that nobody has looked at is a proposal, like one
+that was filled in: it counts once somebody confirms it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from napari_dim.editing import clean_up
+from napari_dim.errors import InputError
+from napari_dim.gui.state.provenance import edited
+from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.states import FREE, LABELLED, SliceState
+from napari_dim.words import count as counted
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A way to clean up.
+
+    Attributes
+    ----------
+    key, title
+        What it is called, here and for people.
+    size
+        What its length stands for, for people; empty where it has none.
+    usual
+        The length that is proposed, in mm.
+    least
+        The least length; below 0 where it may shrink.
+    tip
+        What it does, for people.
+    """
+
+    key: str
+    title: str
+    size: str = ""
+    usual: float = 0.0
+    least: float = 0.0
+    tip: str = ""
+
+
+TOOLS = (
+    Tool(
+        "islands", "Remove islands", "smaller than", 5.0, 0.0,
+        "Pieces smaller than a ball of this width go; in a single slice, than a disc",
+    ),
+    Tool("largest", "Keep the largest piece", tip="All other pieces of a class go"),
+    Tool("holes", "Fill holes", tip="Background that a class encloses in a slice becomes that"),
+    Tool(
+        "smooth", "Smooth", "over", 3.0, 0.0,
+        "Borders become smooth; what is narrower than this goes",
+    ),
+    Tool(
+        "margin", "Margin", "by", 2.0, -1000.0,
+        "Grow into background by so much, or shrink by less than 0",
+    ),
+    Tool("clear", "Clear", tip="What is painted of a class goes"),
+    Tool("copy", "Copy this slice there", tip="What the slice on the screen shows, onto others"),
+    Tool("accept", "Accept the machine's", tip="The machine's slices are right as they are"),
+    Tool("confirm", "Confirm filled ones", tip="What was filled, copied or cleaned up is right"),
+)  # fmt: skip
+"""The ways to clean up, in the order of the window."""
+BY_KEY = {tool.key: tool for tool in TOOLS}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be cleaned up, and where.
+
+    Attributes
+    ----------
+    tool
+        The key of a `Tool`.
+    classes
+        The ids it works on.
+    first, last
+        The run of slices, both included.
+    here
+        The slice on the screen.
+    size
+        The tool's length, in the unit of `Situation.spacing`.
+    labelled
+        Whether slices that a person stands behind are changed, too.
+    """
+
+    tool: str
+    classes: tuple[int, ...]
+    first: int
+    last: int
+    here: int
+    size: float = 0.0
+    labelled: bool = False
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A mask at one moment.
+
+    Attributes
+    ----------
+    planes
+        Class ids of all slices, ``(slice, row, column)``.
+    states
+        One `SliceState` a slice.
+    spacing
+        Size of a voxel.
+    unit
+        ``"mm"`` or ``"pixel"``.
+    separate
+        Whether the slices are pictures of their own, not neighbours in one body.
+    """
+
+    planes: np.ndarray
+    states: np.ndarray
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    unit: str = "mm"
+    separate: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would change.
+
+    Attributes
+    ----------
+    title
+        What the act is called.
+    text
+        What it does, for people.
+    planes, states
+        Slice number -> class ids, and its state from now on.
+    """
+
+    title: str
+    text: str
+    planes: Mapping[int, np.ndarray] = field(default_factory=dict)
+    states: Mapping[int, SliceState] = field(default_factory=dict)
+
+
+def plan(now: Situation, wish: Wish) -> Plan:
+    """Work out what a clean-up would change.
+
+    Raises
+    ------
+    InputError
+        If there are no such slices.
+    """
+    if not 0 <= wish.first <= wish.last < len(now.planes):
+        raise InputError(
+            f"there are no slices {wish.first} to {wish.last}",
+            hint=f"They are counted from 0 to {len(now.planes) - 1}",
+        )
+    one = wish.first == wish.last
+    where = f"slice {wish.first}" if one else f"slices {wish.first} to {wish.last}"
+    title = f"{BY_KEY[wish.tool].title.lower()} in {where}"
+    if wish.tool in ("accept", "confirm"):
+        return _said(now, wish, title)
+    found = _copied(now, wish) if wish.tool == "copy" else _cleaned(now, wish)
+    changed = {n: p for n, p in found.items() if not np.array_equal(p, now.planes[n])}
+    kept = [n for n in changed if not _may(now, wish, n)]
+    for number in kept:
+        del changed[number]
+    states = {n: _state(now, wish, n, plane) for n, plane in changed.items()}
+    text = _words(now, wish, changed)
+    if kept:
+        stay = "stays as it is" if len(kept) == 1 else "stay as they are"
+        text += f" {counted(len(kept), 'labelled slice')} {stay}."
+    return Plan(title, text, changed, states)
+
+
+def carry_out(mask: ScanMask, made: Plan) -> Act:
+    """Change the mask as planned, in one step that can be undone.
+
+    Raises
+    ------
+    InputError
+        If nothing would change.
+    """
+    if not made.states:
+        raise InputError(f"nothing to do: {made.text[:1].lower()}{made.text[1:].rstrip('.')}")
+    return mask.act(made.title, made.states, made.planes)
+
+
+def _said(now: Situation, wish: Wish, title: str) -> Plan:
+    """Slices that are taken as they are."""
+    state = SliceState.MACHINE if wish.tool == "accept" else SliceState.FILLED
+    numbers = range(wish.first, wish.last + 1)
+    found = [n for n in numbers if now.states[n] == state]
+    whose = "of the machine's" if wish.tool == "accept" else "that was filled in"
+    if len(found) != 1 and wish.tool == "confirm":
+        whose = "that were filled in"
+    text = (
+        f"Takes {counted(len(found), 'slice')} {whose} as right." if found else "Changes nothing."
+    )
+    return Plan(title, text, states=dict.fromkeys(found, SliceState.ACCEPTED))
+
+
+def _copied(now: Situation, wish: Wish) -> dict[int, np.ndarray]:
+    """The slice on the screen, laid into others: its classes in place of theirs."""
+    source = now.planes[wish.here]
+    given = np.isin(source, wish.classes)
+    made = {}
+    for number in range(wish.first, wish.last + 1):
+        if number != wish.here:
+            plane = now.planes[number].copy()
+            plane[np.isin(plane, wish.classes)] = 0
+            there = given & (plane == 0)
+            plane[there] = source[there]
+            made[number] = plane
+    return made
+
+
+def _cleaned(now: Situation, wish: Wish) -> dict[int, np.ndarray]:
+    clean = _tool(wish)
+    if wish.first == wish.last or now.separate:
+        numbers = range(wish.first, wish.last + 1)
+        return {n: clean(now.planes[n], now.spacing[1:]) for n in numbers}
+    body = clean(now.planes[wish.first : wish.last + 1], now.spacing)
+    return dict(enumerate(body, start=wish.first))
+
+
+def _tool(wish: Wish) -> Callable[[np.ndarray, tuple[float, ...]], np.ndarray]:
+    """What makes class ids clean, from ids and the size of a voxel."""
+    classes, size = wish.classes, wish.size
+    if wish.tool == "islands":
+        return lambda ids, spacing: clean_up.without_islands(ids, classes, spacing, size)
+    if wish.tool == "largest":
+        return lambda ids, spacing: clean_up.largest_piece(ids, classes)
+    if wish.tool == "holes":
+        return lambda ids, spacing: clean_up.without_holes(ids, classes)
+    if wish.tool == "smooth":
+        return lambda ids, spacing: clean_up.smoothed(ids, classes, spacing, size)
+    if wish.tool == "margin":
+        return lambda ids, spacing: clean_up.with_margin(ids, classes, spacing, size)
+    return lambda ids, spacing: np.where(np.isin(ids, classes), 0, ids).astype(ids.dtype)
+
+
+def _may(now: Situation, wish: Wish, number: int) -> bool:
+    """Whether a slice may be changed."""
+    return wish.labelled or number == wish.here or now.states[number] not in LABELLED
+
+
+def _state(now: Situation, wish: Wish, number: int, plane: np.ndarray) -> SliceState:
+    """What a slice is once it was changed so."""
+    was, area = SliceState(int(now.states[number])), int(np.count_nonzero(plane))
+    seen = number == wish.here and wish.tool != "copy"
+    if seen or was in LABELLED:
+        return edited(was, area)
+    if area == 0 and was in (*FREE, SliceState.FILLED):
+        return SliceState.UNTOUCHED
+    return SliceState.FILLED
+
+
+def _words(now: Situation, wish: Wish, changed: Mapping[int, np.ndarray]) -> str:
+    added = removed = 0
+    for number, plane in changed.items():
+        old = now.planes[number]
+        other = plane != old
+        added += int(np.count_nonzero(other & np.isin(plane, wish.classes)))
+        removed += int(np.count_nonzero(other & np.isin(old, wish.classes)))
+    if not added and not removed:
+        return "Changes nothing."
+    parts = [
+        f"{verb} {_size(now, number, flat=wish.first == wish.last)}"
+        for verb, number in (("adds", added), ("removes", removed))
+        if number
+    ]
+    text = " and ".join(parts)
+    slices = "" if wish.first == wish.last else f" in {counted(len(changed), 'slice')}"
+    return f"{text[0].upper()}{text[1:]}{slices}."
+
+
+def _size(now: Situation, voxels: int, *, flat: bool) -> str:
+    """So many voxels, and how much that is in the patient."""
+    if now.unit != "mm":
+        return counted(voxels, "pixel")
+    if flat:
+        return f"{counted(voxels, 'voxel')} ({voxels * now.spacing[1] * now.spacing[2]:.3g} mm²)"
+    return f"{counted(voxels, 'voxel')} ({voxels * float(np.prod(now.spacing)) / 1000:.3g} ml)"

@@ -1,0 +1,208 @@
+"""What the mouse does over the canvas beside the tool in the hand, as radiologists know it.
+
+The wheel goes through the slices, Ctrl-wheel zooms, Shift-wheel sizes the brush, the right
+button erases, Ctrl-drag changes window and level. A preference leaves wheel and right button
+to napari.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_dim.errors import InputError
+from napari_dim.gui.commands.contrast_commands import shown_image
+from napari_dim.gui.layers.image_layers import in_mm
+from napari_dim.gui.layers.napari_compat import deafen, give_wheel_back, scroll_dims, take_wheel
+from napari_dim.gui.logic.contrast_windows import dragged, limits_words
+from napari_dim.gui.preferences import preferences
+from napari_dim.gui.session import Session
+
+GESTURES = (
+    ("wheel", "Go through the slices"),
+    ("Ctrl-wheel", "Zoom, about the place under the mouse"),
+    ("Shift-wheel", "Larger or smaller brush; its size is told"),
+    ("right button", "Erase with the brush, while it paints"),
+    ("Ctrl-drag", "Window and level: right is wider, up is brighter"),
+    ("Space-drag", "Move the scan, whatever tool is in the hand"),
+)
+"""What the mouse does, for whom it is written down."""
+ZOOM = 1.23
+"""Times nearer by one notch of the wheel, as napari's own."""
+BRUSH = 1.15
+"""Times larger by one notch."""
+LEFT, RIGHT = 1, 2
+"""The buttons as napari numbers them."""
+
+
+def bind(session: Session) -> None:
+    """Hear the mouse over the canvas of a session's viewer, once, however often it is asked."""
+    if session not in _HEARD:
+        _HEARD[session] = Mouse(session)
+        _HEARD[session].bind()
+
+
+def unbind(session: Session) -> None:
+    """Leave the mouse to napari again."""
+    heard = _HEARD.pop(session, None)
+    if heard is not None:
+        heard.unbind()
+
+
+class Mouse:
+    """Hears the mouse over the canvas of a viewer.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer; not kept alive.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._known = weakref.ref(session)
+        self._scrolled = 0.0
+        self._labels: Labels | None = None
+
+    def bind(self) -> None:
+        """Begin to hear."""
+        viewer = self._session.viewer
+        take_wheel(viewer, self._on_wheel)
+        viewer.mouse_drag_callbacks.insert(0, self._on_press)
+        self._session.case_changed.connect(self._watch_brush)
+        self._watch_brush()
+
+    def unbind(self) -> None:
+        """Leave all to napari again."""
+        viewer = self._session.viewer
+        give_wheel_back(viewer, self._on_wheel)
+        with suppress(ValueError):
+            viewer.mouse_drag_callbacks.remove(self._on_press)
+        self._session.case_changed.disconnect(self._watch_brush)
+        self._let_brush_go()
+
+    @property
+    def _session(self) -> Session:
+        session = self._known()
+        if session is None:
+            raise RuntimeError("the session is gone")
+        return session
+
+    def _on_wheel(self, viewer: Any, event: Any) -> None:
+        held = {str(getattr(key, "name", key)) for key in event.modifiers}
+        # Some systems turn the wheel sideways while a key is held.
+        turned = float(np.sum(event.delta)) * (-1 if event.native.inverted() else 1)
+        if viewer.dims.ndisplay != 2 or not preferences().mouse:
+            scroll_dims(viewer, event)
+        elif not held:
+            event.handled = self._scroll(viewer, turned)
+        elif held == {"Control"}:
+            _zoom(viewer, event, ZOOM**turned)
+            event.handled = True
+        elif held == {"Shift"}:
+            self._size_brush(turned)
+            event.handled = True
+
+    def _scroll(self, viewer: Any, turned: float) -> bool:
+        """Go through the slices; False for a single picture, which is zoomed."""
+        dims = viewer.dims
+        hidden = [axis for axis in dims.not_displayed if dims.nsteps[axis] > 1]
+        if not hidden:
+            return False
+        axis = dims.last_used if dims.last_used in hidden else hidden[-1]
+        self._scrolled -= float(np.clip(turned, -1, 1))
+        steps = int(self._scrolled)
+        if steps:
+            self._scrolled -= steps
+            last = dims.nsteps[axis] - 1
+            dims.set_current_step(axis, int(np.clip(dims.current_step[axis] + steps, 0, last)))
+        return True
+
+    def _size_brush(self, turned: float) -> None:
+        layer = self._session.labels
+        if layer is None or not turned:
+            return
+        size = int(layer.brush_size)
+        wanted = round(size * BRUSH**turned)
+        layer.brush_size = max(1, wanted if wanted != size else size + (1 if turned > 0 else -1))
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+        held = {str(getattr(key, "name", key)) for key in event.modifiers}
+        if viewer.dims.ndisplay != 2:
+            return
+        if event.button == LEFT and held == {"Control"}:
+            yield from self._window(viewer, event)
+        elif event.button == RIGHT and not held and preferences().mouse:
+            yield from self._erase(viewer, event)
+
+    def _window(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Change window and level for as long as the button is down."""
+        with suppress(InputError):
+            image = shown_image(self._session)
+            low, high = (float(value) for value in image.contrast_limits)
+            begun = np.array(event.pos, float)
+            layer = viewer.layers.selection.active
+            hear = None if layer is None else deafen(layer)
+            event.handled = True
+            yield
+            while event.type == "mouse_move":
+                right, down = np.array(event.pos, float) - begun
+                image.contrast_limits = dragged((low, high), right, -down)
+                viewer.status = limits_words(image.contrast_limits)
+                event.handled = True
+                yield
+            if hear is not None:
+                hear()
+            self._session.say(f"Window: {limits_words(image.contrast_limits)}")
+
+    def _erase(self, viewer: Any, event: Any) -> Iterator[None]:
+        """The brush erases for as long as the right button is down."""
+        layer = viewer.layers.selection.active
+        if not isinstance(layer, Labels) or str(layer.mode) != "paint":
+            return
+        layer.mode = "erase"
+        yield
+        while event.type == "mouse_move":
+            yield
+        if str(layer.mode) == "erase":
+            layer.mode = "paint"
+
+    def _watch_brush(self) -> None:
+        self._let_brush_go()
+        self._labels = self._session.labels
+        if self._labels is not None:
+            self._labels.events.brush_size.connect(self._say_brush)
+
+    def _let_brush_go(self) -> None:
+        if self._labels is not None:
+            self._labels.events.brush_size.disconnect(self._say_brush)
+        self._labels = None
+
+    def _say_brush(self, event: Any = None) -> None:
+        layer = self._labels
+        if layer is not None:
+            self._session.say(brush_words(layer))
+
+
+def brush_words(layer: Labels) -> str:
+    """How wide the brush is, for people, in pixels and, where they have a size, in mm."""
+    wide = in_mm(layer, float(layer.cursor_size))
+    pixels = f"Brush: {int(layer.brush_size)} px"
+    return pixels if wide is None else f"{pixels}, {wide:.3g} mm"
+
+
+def _zoom(viewer: Any, event: Any, times: float) -> None:
+    """Come nearer; what is under the mouse stays there."""
+    camera = viewer.camera
+    here = np.asarray(event.position, float)[list(viewer.dims.displayed)]
+    middle = np.array(camera.center, float)
+    middle[-2:] = here + (middle[-2:] - here) / times
+    camera.zoom *= times
+    camera.center = tuple(middle)
+
+
+_HEARD: weakref.WeakKeyDictionary[Session, Mouse] = weakref.WeakKeyDictionary()

@@ -1,0 +1,81 @@
+"""Cleaning up by hand: what the window says is what happens, and one Ctrl-Z takes it back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.states import SliceState
+
+
+@pytest.fixture
+def session(workspace, open_ball):
+    """The ball in slices 3, 6 and 9, with a speck in each."""
+    _, labels, _ = open_ball()
+    labels.data[[3, 6, 9], 2:4, 2:4] = 1
+    workspace.session.mask.look()
+    slices.go_to(workspace.session, 6)
+    return workspace.session
+
+
+def said(qtbot, window) -> str:
+    """What the window says once it has worked out what would change."""
+    qtbot.waitUntil(lambda: not window._soon.isActive() and window._mark is None, timeout=10_000)
+    return window.text.whole
+
+
+def test_islands_are_taken_away_in_the_slice_on_the_screen(hand, workspace, session, qtbot):
+    before = session.labels.data.copy()
+    hand.click(workspace.annotate.clean_up)
+    window = workspace.clean_up
+    assert window.isVisible()
+    assert said(qtbot, window) == "Removes 4 pixels."  # the layer says no unit
+    slices.go_to(session, 1)
+    assert said(qtbot, window) == "Changes nothing."
+    assert not window.apply.isEnabled()
+    slices.go_to(session, 6)
+    said(qtbot, window)
+    hand.click(window.apply)
+    assert not session.labels.data[6, :5, :5].any()
+    assert session.labels.data[3, :5, :5].any()
+    assert said(qtbot, window) == "Changes nothing."
+    hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(session.labels.data, before)
+    hand.press("Shift-C")
+    assert not window.isVisible()
+
+
+def test_what_was_painted_meanwhile_is_not_overwritten_by_an_older_plan(
+    hand, workspace, session, qtbot
+):
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.tool.setCurrentIndex(window.tool.findData("largest"))
+    said(qtbot, window)
+    labels = session.labels
+    labels.data[6, 40:44, 30:39] = 1  # by something that tells nobody, while the plan is shown
+    hand.click(window.apply)
+    assert labels.data[6, 40:44, 30:39].all()
+    assert "40" in said(qtbot, window)  # the speck and what was painted
+    hand.click(window.apply)
+    assert not labels.data[6, 40:44, 30:39].any()
+
+
+def test_a_margin_of_the_whole_scan_leaves_labelled_slices_alone(hand, workspace, session, qtbot):
+    before = session.labels.data.copy()
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.tool.setCurrentIndex(window.tool.findData("margin"))
+    window.where.setCurrentIndex(2)
+    window.size.setValue(3.0)
+    text = said(qtbot, window)
+    assert text.startswith("Adds")
+    assert text.endswith("2 labelled slices stay as they are.")
+    hand.click(window.apply)
+    data = session.labels.data
+    np.testing.assert_array_equal(data[[3, 9]], before[[3, 9]])
+    assert session.mask.states[5] == session.mask.states[7] == SliceState.FILLED
+    assert np.count_nonzero(data[6]) > np.count_nonzero(before[6])
+    hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(data, before)
