@@ -94,6 +94,8 @@ def test_a_margin_of_a_scan_reaches_into_the_next_slices_by_mm(mask):
     apart = plan(now_of(one, unit="pixel", separate=True), Wish("margin", (1,), 0, 4, 2, 3.0))
     assert sorted(apart.planes) == [2]
     assert apart.text == "Adds 28 pixels in 1 slice."
+    with pytest.raises(InputError, match="pictures of their own"):
+        plan(now_of(one, unit="pixel", separate=True), Wish("copy", (1,), 0, 4, 2))
 
 
 def test_a_slice_is_copied_onto_others_as_a_proposal(mask):

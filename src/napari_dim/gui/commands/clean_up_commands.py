@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.slice_commands import current
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import layer_source, separate
 from napari_dim.gui.logic.clean_up_plan import Plan, Situation, carry_out
 from napari_dim.gui.session import Session
 
@@ -21,11 +21,8 @@ def situation(session: Session) -> Situation:
     if mask is None or image is None:
         raise InputError("the scan has no mask yet", hint="Press New and paint some slices")
     mask.look()
-    source = layer_source(image)
-    separate = source.kind == "picture" or (source.grid.unit != "mm" and image.rgb)
-    return Situation(
-        mask.planes.copy(), mask.states, source.grid.spacing, source.grid.unit, separate
-    )
+    grid = layer_source(image).grid
+    return Situation(mask.planes.copy(), mask.states, grid.spacing, grid.unit, separate(image))
 
 
 def still_true(session: Session, then: Situation, first: int, last: int) -> bool:

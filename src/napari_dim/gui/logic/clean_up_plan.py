@@ -151,13 +151,15 @@ def plan(now: Situation, wish: Wish) -> Plan:
     Raises
     ------
     InputError
-        If there are no such slices.
+        If there are no such slices, or one has nothing to say of the others.
     """
     if not 0 <= wish.first <= wish.last < len(now.planes):
         raise InputError(
             f"there are no slices {wish.first} to {wish.last}",
             hint=f"They are counted from 0 to {len(now.planes) - 1}",
         )
+    if wish.tool == "copy" and now.separate:
+        raise InputError("these are pictures of their own: none says anything of the next one")
     one = wish.first == wish.last
     where = f"slice {wish.first}" if one else f"slices {wish.first} to {wish.last}"
     title = f"{BY_KEY[wish.tool].title.lower()} in {where}"

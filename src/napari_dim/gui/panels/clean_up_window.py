@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QPoint, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -56,6 +56,7 @@ class CleanUpWindow(QDialog):
         self.session = session
         self.setWindowTitle("Clean up")
         self.setModal(False)
+        self._placed = False
         self._mark: object = None
         self._then: Situation | None = None
         self._wish: Wish | None = None
@@ -120,6 +121,11 @@ class CleanUpWindow(QDialog):
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Catch up with what happened while it was hidden."""
         super().showEvent(event)
+        if not self._placed:
+            self._placed = True
+            # Beside the workspace at the bottom: off the middle of the scan, and off its buttons.
+            beside = self.parentWidget().mapToGlobal(QPoint(0, self.parentWidget().height()))
+            self.move(beside.x() - self.width() - 24, beside.y() - self.height() - 24)
         self._on_case()
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802
