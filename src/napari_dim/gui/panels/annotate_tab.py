@@ -338,6 +338,7 @@ class AnnotateTab(QWidget):
         for button in (self.fill, self.copy):
             button.setEnabled(mask is not None and slices.neighbours(self.session))
         self.searched.setVisible(False)
+        self.filled.setVisible(False)
         if mask is None:
             self.state.say("Press New, then paint the structure in a few slices.")
             return

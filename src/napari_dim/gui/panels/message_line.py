@@ -69,6 +69,7 @@ class MessageLine(QWidget):
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.viewer.layers.events.inserted, self._on_inserted)
         while_alive(self, session.viewer.dims.events.point, self._on_step)
+        while_alive(self, session.slices_changed, self._on_step)
         self.refresh()
 
     @property
