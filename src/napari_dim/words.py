@@ -40,6 +40,12 @@ def parse_time(text: str, *, where: str) -> float:
     return seconds
 
 
+def sentence(error: InputError) -> str:
+    """What is wrong, as a sentence of its own; the name that it begins with stays as it is."""
+    text = str(error)
+    return text if error.where else f"{text[:1].upper()}{text[1:]}"
+
+
 def clock(seconds: float) -> str:
     """``1:05`` or ``1:02:05``."""
     whole = max(0, round(seconds))

@@ -95,9 +95,23 @@ def test_buttons_stay_where_they_are(hand, viewer, workspace, session):
 def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, session, nifti):
     line, first = workspace.header.state, session.image
     assert not line.take.isVisible()
+    hand.press("2")
+    viewer.camera.zoom *= 3
+    zoom = viewer.camera.zoom
     hand.drop(nifti)
     second = viewer.layers["scan"]
     assert session.image is first
+    hand.rest()
+    # The brush stays in the hand, and what it paints goes into the mask that it was taken for.
+    assert viewer.layers.selection.active is session.labels
+    assert str(session.labels.mode) == "paint"
+    hand.click(line.stay)
+    assert not second.visible
+    assert viewer.camera.zoom == zoom
+    assert viewer.layers.selection.active is session.labels
+    viewer.layers.remove(second)
+    hand.drop(nifti)
+    second = viewer.layers["scan"]
     assert "scan" in line.text
     hand.rest()
     assert viewer.layers.index(second) < viewer.layers.index(session.labels)  # covers no mask
@@ -109,6 +123,11 @@ def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, sessi
     low, high = (np.asarray(c)[-2:] for c in second.extent.world)
     middle = np.asarray(viewer.camera.center)[-2:]
     assert np.allclose(middle, (low + high) / 2, atol=1)
+    # A scan that was never seen, elsewhere in space: its middle, not an end of it.
+    assert slices.current(session) == len(second.data) // 2
+    assert viewer.layers.selection.active is second
+    session.open_case(first)
+    assert viewer.layers.selection.active is session.labels
 
 
 def test_uncertainty_is_shown_and_hidden_and_is_no_scan(hand, workspace, session, qtbot):
@@ -159,6 +178,11 @@ def test_what_has_no_room_is_cut_at_a_word_and_never_through_a_line(workspace):
         line.resize(width, line.sizeHint().height())
         line.say(f"{width}: only what is painted counts. Paint some of the background, too, now")
         assert QLabel.heightForWidth(line, width) <= line.height()
+        line.say(f"“hippocampus_of_patient_{width}_image_corrected_by_hand” was opened beside “b”.")
+        room = line.contentsRect().width()
+        words = line.text().split()
+        assert max(line.fontMetrics().horizontalAdvance(word) for word in words) <= room
+        assert "…" in words[0]
 
 
 def test_all_work_that_was_left_is_offered_one_after_the_other(make_napari_viewer, workspace, hand):

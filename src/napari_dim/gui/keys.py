@@ -15,6 +15,7 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.session import Session
+from napari_dim.words import sentence
 
 Action = Callable[[Session], str]
 
@@ -84,8 +85,8 @@ def told(session: Session) -> Iterator[None]:
     except InputError as error:
         from napari.utils.notifications import show_warning
 
-        session.say(str(error))
-        show_warning(str(error))
+        session.say(sentence(error))
+        show_warning(sentence(error))
 
 
 def button_for(session: Session, title: str, action: Action, tip: str) -> QPushButton:

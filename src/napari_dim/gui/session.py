@@ -16,7 +16,9 @@ from napari_dim.gui.layers.image_layers import (
     LEFT_AT,
     add_layer,
     current_slice,
+    go_to_middle,
     go_to_slice,
+    in_sight,
     new_labels,
     number_like,
 )
@@ -167,8 +169,10 @@ class Session(Work):
             self.scans.pair(image, labels)
         for layer in [layer for layer in self.viewer.layers if is_answer(layer)]:
             self.viewer.layers.remove(layer)  # it belongs to another scan
+        away = image is not None and not in_sight(self.viewer, image)
         self._number()
-        self._come_back()
+        if not self._come_back() and image is not None and away:
+            go_to_middle(self.viewer, image)
         self.case_changed.emit()
         self.slices_changed.emit()
 
@@ -178,11 +182,15 @@ class Session(Work):
             if layer is not None and layer in self.viewer.layers and self.image is not other:
                 layer.metadata[LEFT_AT] = current_slice(self.viewer, layer)
 
-    def _come_back(self) -> None:
+    def _come_back(self) -> bool:
+        """Go to the slice where a scan was left; returns whether it had been left."""
+        found = False
         for layer in (self.image, self.labels):
             left = None if layer is None else layer.metadata.pop(LEFT_AT, None)
             if layer is not None and left is not None:
                 go_to_slice(self.viewer, layer, left)
+                found = True
+        return found
 
     def open_case(self, image: Layer) -> None:
         """Ask the window to work on another open scan."""

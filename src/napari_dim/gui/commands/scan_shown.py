@@ -22,8 +22,12 @@ def below_masks(session: Session, image: Layer) -> None:
         layers.selection.active = selected
 
 
-def show_alone(session: Session, image: Layer) -> None:
-    """Hide the other scans and what belongs to them, so that they don't lie over this one."""
+def show_alone(session: Session, image: Layer, *, fit: bool = True) -> None:
+    """Hide the other scans and what belongs to them, so that they don't lie over this one.
+
+    Its mask is selected, so that keys and tools are for it. Of a scan that was not on the screen,
+    `fit` fits the camera to it.
+    """
     viewer = session.viewer
     belongs: dict[Layer, Layer | None] = {}
     for layer in viewer.layers:
@@ -40,6 +44,9 @@ def show_alone(session: Session, image: Layer) -> None:
             layer.visible = True
         elif same is None or layer_path(owner) != same:  # a channel of this scan stays as it is
             layer.visible = False
+    viewer.layers.selection.active = session.scans.labels_of(image) or image
+    if not fit:
+        return
     low, high = (np.asarray(corner)[-2:] for corner in image.extent.world)
     seen = viewer.camera.center[-2:]
     fitted = tuple(map(tuple, (low, high)))

@@ -233,11 +233,24 @@ def slice_of(viewer: Any, layer: Layer) -> int:
     return current_slice(viewer, layer) if left is None else int(left)
 
 
+def in_sight(viewer: Any, layer: Layer) -> bool:
+    """Whether the place that the viewer shows lies within a layer."""
+    point = np.asarray(viewer.dims.point)[-layer.ndim :]
+    if layer.ndim < 3 or len(point) < layer.ndim:
+        return True
+    return bool(-0.5 <= layer.world_to_data(point)[0] <= _full_data(layer).shape[0] - 0.5)
+
+
 def go_to_slice(viewer: Any, layer: Layer, number: int) -> None:
     """Show slice `number` of `layer`."""
     if layer.ndim >= 3:
         world = layer.data_to_world((number, *([0] * (layer.ndim - 1))))
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(world[0]))
+
+
+def go_to_middle(viewer: Any, layer: Layer) -> None:
+    """Show the slice in the middle of `layer`."""
+    go_to_slice(viewer, layer, _full_data(layer).shape[0] // 2)
 
 
 def number_like(viewer: Any, layer: Layer) -> None:

@@ -35,6 +35,7 @@ from napari_dim.gui.widgets.small_widgets import (
 from napari_dim.io.dicom.seg_writer import check_source
 from napari_dim.io.formats import WRITERS, mask_format
 from napari_dim.volume import file_stem
+from napari_dim.words import sentence
 
 HERE, OPEN = "this scan", "all open scans"
 
@@ -120,7 +121,7 @@ class ExportTab(QWidget):
             elif ready and not several:
                 text = " ".join(filter(None, (text, self._moved())))
         except InputError as error:
-            text, ready = str(error), False
+            text, ready = sentence(error), False
         self.text.setText(text)
         self.text.setVisible(bool(text))
         sites = check_sites(

@@ -36,6 +36,7 @@ class MessageLine(QWidget):
         self._new: weakref.ref[Layer] | None = None
         self._opened: list[weakref.ref[Layer]] = []
         self._known: Image | None = session.image
+        self._in_hand: tuple[weakref.ref[Layer], str] | None = None
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
@@ -67,6 +68,7 @@ class MessageLine(QWidget):
         while_alive(self, session.changed, self.refresh)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.case_changed, self._on_case)
+        while_alive(self, session.viewer.layers.events.inserting, self._on_inserting)
         while_alive(self, session.viewer.layers.events.inserted, self._on_inserted)
         while_alive(self, session.viewer.dims.events.point, self._on_step)
         while_alive(self, session.slices_changed, self._on_step)
@@ -101,6 +103,12 @@ class MessageLine(QWidget):
         there = new is not None and new in self.session.viewer.layers
         return new if there and new is not self.session.image else None
 
+    def _on_inserting(self, event: Any) -> None:
+        """Remember the tool in the hand: napari lays it down and selects what was opened."""
+        labels = self.session.labels
+        if labels is not None and self.session.viewer.layers.selection.active is labels:
+            self._in_hand = weakref.ref(labels), str(labels.mode)
+
     def _on_inserted(self, event: Any) -> None:
         """Offer a scan that was opened while another is worked on."""
         layer = event.value
@@ -123,6 +131,11 @@ class MessageLine(QWidget):
         for layer in (ref() for ref in opened):
             if layer is not None:
                 below_masks(self.session, layer)
+        held, self._in_hand = self._in_hand, None
+        labels = None if held is None else held[0]()
+        if opened and held is not None and labels is not None and labels is self.session.labels:
+            self.session.viewer.layers.selection.active = labels
+            labels.mode = held[1]
         self.refresh()
 
     def _on_case(self) -> None:
@@ -145,7 +158,7 @@ class MessageLine(QWidget):
     def _on_stay(self) -> None:
         self._new = None
         if self.session.image is not None:
-            show_alone(self.session, self.session.image)
+            show_alone(self.session, self.session.image, fit=False)
         self.refresh()
 
     def _on_back(self) -> None:

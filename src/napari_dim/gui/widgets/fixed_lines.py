@@ -80,6 +80,9 @@ class FixedLines(QLabel):
         flags = int(Qt.TextFlag.TextWordWrap)
         room = self.sizeHint().height()
         shown = self._whole
+        if any(metrics.horizontalAdvance(word) > width for word in shown.split(" ")):
+            middle = Qt.TextElideMode.ElideMiddle
+            shown = " ".join(metrics.elidedText(word, middle, width) for word in shown.split(" "))
         while shown and metrics.boundingRect(0, 0, width, 0, flags, shown).height() > room:
             shown = shown.rstrip("… ").rpartition(" ")[0] + " …"
             if " " not in shown.rstrip("… "):
