@@ -258,7 +258,7 @@ def test_a_partial_slice_has_a_background_brush_that_is_not_exported(workspace, 
     mask, what = exported(session.mask, SHOWN, brush)
     assert mask[5].any()
     assert list(what.states) == states(session)
-    assert "4 of 12 slices labelled by a person, 8 the machine's, seen by nobody" in what.text
+    assert "4 of 12 slices labelled by a person, 8 the machine's, unseen" in what.text
 
 
 def test_every_key_works_and_napari_has_none_of_them(viewer, session):

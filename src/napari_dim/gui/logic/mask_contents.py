@@ -70,7 +70,7 @@ def words(states: np.ndarray) -> str:
     for count, what in (
         (many[SliceState.ACCEPTED], "accepted unchanged"),
         (many[SliceState.ACCEPTED_PART], "accepted in part"),
-        (many[SliceState.MACHINE], "the machine's, seen by nobody"),
+        (many[SliceState.MACHINE], "the machine's, unseen"),
         (many[SliceState.FILLED], "filled in, not confirmed"),
         (many[SliceState.UNTOUCHED], "without a mask"),
     ):

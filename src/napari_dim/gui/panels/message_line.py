@@ -105,8 +105,8 @@ class MessageLine(QWidget):
 
     def _on_inserting(self, event: Any) -> None:
         """Remember the tool in the hand: napari lays it down and selects what was opened."""
-        labels = self.session.labels
-        if labels is not None and self.session.viewer.layers.selection.active is labels:
+        session, labels = self.session, self.session.labels
+        if labels is not None and session.viewer.layers.selection.active is labels:
             self._in_hand = weakref.ref(labels), str(labels.mode)
 
     def _on_inserted(self, event: Any) -> None:
@@ -132,8 +132,8 @@ class MessageLine(QWidget):
             if layer is not None:
                 below_masks(self.session, layer)
         held, self._in_hand = self._in_hand, None
-        labels = None if held is None else held[0]()
-        if opened and held is not None and labels is not None and labels is self.session.labels:
+        labels = self.session.labels
+        if opened and held is not None and held[0]() is labels and labels is not None:
             self.session.viewer.layers.selection.active = labels
             labels.mode = held[1]
         self.refresh()
