@@ -23,7 +23,7 @@ from napari_dim.io import prediction_name, read_mask, read_volume
 
 PROMISE = """NaN, infinity, constant images, one slice, less than a patch, 4D, RGB, background only,
     gaps in ids, mismatched shapes: training, prediction and export work, or refuse in one line"""
-FULL, QUICK = 24, 8
+FULL, QUICK = 25, 8
 
 _SHAPE = (24, 20, 6)
 _AFFINE = np.array([[-1, 0.1, 0, 5], [0.1, 1, 0.2, -4], [0, -0.2, 3, 7], [0, 0, 0, 1.0]])
@@ -202,7 +202,8 @@ def _all() -> Iterator[Odd]:
     yield Odd("gaps in ids", with_mask(_renumber(4, 255)), ids=frozenset({4, 255}))
     ids = frozenset({300, 70000})
     yield Odd("ids above 65535", with_mask(_renumber(300, 70000, np.int32)), ids=ids)
-    yield Odd("mask of another shape", with_mask(lambda m: m[:-1]), "its image")
+    yield Odd("cropped mask", with_mask(lambda m: m[:-1]))
+    yield Odd("mask of larger voxels", _coarse, "its image")
     yield Odd("mask elsewhere", _elsewhere, "its image")
     yield Odd("channels that differ", _mixed_channels, "channel")
     yield Odd("no background", with_mask(lambda m: np.where(m == 0, 1, m).astype(np.uint8)))
@@ -257,6 +258,12 @@ def _elsewhere(folder: Path) -> list[Row]:
     moved = _AFFINE.copy()
     moved[0, 3] += 40
     _save(folder / rows[0][1], _scan()[1], moved)
+    return rows
+
+
+def _coarse(folder: Path) -> list[Row]:
+    rows = _usual(folder)
+    _save(folder / rows[0][1], _scan()[1][::2], _AFFINE @ np.diag([2.0, 1, 1, 1]))
     return rows
 
 

@@ -379,3 +379,11 @@ def test_ultrasound_states_the_size_of_a_pixel_by_regions(tmp_path, regions, spa
     np.testing.assert_array_equal(volume.array, frames)
     assert volume.grid.unit == ("mm" if spacing else "pixel")
     np.testing.assert_allclose(volume.spacing[1:], spacing or (1, 1))
+
+
+def test_pixels_of_twelve_bit_jpeg_say_what_undoes_them():
+    from pydicom.data import get_testdata_file
+
+    told = refusal(get_testdata_file("JPEG-lossy.dcm", download=False))
+    assert "they are JPEG of 12 bits a value" in told
+    assert "Install pylibjpeg-libjpeg" in told

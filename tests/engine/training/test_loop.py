@@ -343,6 +343,10 @@ def test_classes_that_the_labels_hardly_show_are_told_before_the_first_step():
     one.mask[1:3, 20, 20] = 2  # in two, a pixel each
     (note,) = scarce_classes([one], (1, 2))
     assert note.startswith("Class 2 shows in 2 labelled slices alone, with 2 pixels")
+    one.mask[1] = np.arange(one.mask[1].size).reshape(one.mask[1].shape) % 50
+    notes = scarce_classes([one], tuple(range(3, 50)))  # instances, hardly classes
+    assert len(notes) == 6
+    assert notes[-1].startswith("42 more classes show as little")
 
 
 def test_too_few_slices_for_the_other_scans_are_told_before_the_first_step():

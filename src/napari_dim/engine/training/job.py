@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 FEW_PIXELS = 50
 """A class that the labels show with fewer pixels in all is hardly learnt: with 8 pixels of one
 of its two parts the hippocampus was missed, docs/results/label_economy.md."""
+_MOST_CLASSES_TOLD = 5
 FEW_SLICES = 4
 """With so many labelled slices or fewer, masks of other volumes are far from usable: Dice was 0.25
 to 0.32 on the hippocampus, 0.62 to 0.71 on the left atrium, docs/results/label_economy.md."""
@@ -166,6 +167,9 @@ def scarce_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str
                 f"Class {class_id} shows in {where} alone, with {size}: too few to learn it "
                 "from; label more slices that show it"
             )
+    if len(told) > _MOST_CLASSES_TOLD:
+        more = f"{len(told) - _MOST_CLASSES_TOLD} more classes show as little"
+        return (*told[:_MOST_CLASSES_TOLD], f"{more}: are these classes?")
     return tuple(told)
 
 

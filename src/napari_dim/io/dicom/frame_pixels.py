@@ -150,7 +150,7 @@ def _plane(data: Any, frame: Frame) -> np.ndarray:
             )
             return plane
         except Exception as error:
-            if not name:
+            if not name or len(decoders(data)) == 1:
                 raise
             said.append(f"{name}: {reason(error)[0]}")
     raise ValueError("; ".join(said))
