@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image as Picture
@@ -18,6 +19,9 @@ from napari_dim.io import read_volume
 from napari_dim.states import SliceState
 from tests.gui.conftest import TINY, tiny_image, wait_idle
 from tests.hands.hand import push
+
+OFFSET = np.array([[0.0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]])
+"""What a translation adds to an affine."""
 
 
 @pytest.fixture
@@ -262,3 +266,40 @@ def test_pictures_of_their_own_are_not_filled_nor_copied(hand, viewer, workspace
         hand.press(key)
     assert not session.labels.data[1:].any()
     assert sum("pictures of their own" in text for text in notes) == 2
+
+
+def test_a_scan_that_is_chosen_never_takes_the_mask_of_another(
+    hand, viewer, workspace, open_ball, tmp_path
+):
+    open_ball()  # elsewhere in space
+    annotate, session = workspace.annotate, workspace.session
+    scans = []
+    for number, shape in enumerate(((35, 51, 12), (34, 52, 12))):  # two patients, nearly alike
+        voxels = np.random.default_rng(number).integers(0, 900, shape, np.int16)
+        path = tmp_path / f"patient{number}.nii.gz"
+        nib.save(nib.Nifti1Image(voxels, np.diag([1.0, 1, 3, 1]) + 300 * OFFSET), path)
+        hand.drop(path)
+        hand.click(workspace.header.state.take)
+        scans.append(session.image)
+    hand.click(annotate.new)
+    theirs = session.labels
+    theirs.paint((5, 51, 33), 1)  # in the last row
+    hand.rest()
+    kept = theirs.data.copy()
+
+    def choose_by_name(name):
+        names = [annotate.image.itemText(row) for row in range(annotate.image.count())]
+        place = names.index(name)
+        annotate.image.setCurrentIndex(place)
+        annotate.image.activated.emit(place)
+        hand.rest()
+
+    for name in ("ball", "patient0"):
+        choose_by_name(name)
+        assert session.image.name == name
+    assert session.labels is None
+    assert annotate.labels.count() == 1  # "none yet": the mask of another is not offered
+    np.testing.assert_array_equal(theirs.data, kept)
+    assert session.scans.owner_of(theirs) is scans[1]
+    choose_by_name("patient1")
+    assert session.labels is theirs

@@ -162,7 +162,8 @@ class Session(Work):
         if image is self.image and labels is self.labels:
             return
         if image is not None and labels is not None and not fits(labels, image):
-            labels = self.scans.laid(labels, image)
+            mine = self.scans.can_be_of(labels, image)
+            labels = self.scans.laid(labels, image) if mine else None
         self._leave(image)
         self.image, self.labels = image, labels
         if image is not None and labels is not None and fits(labels, image):

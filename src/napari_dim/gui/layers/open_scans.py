@@ -91,6 +91,15 @@ class OpenScans:
                 return image
         return None
 
+    def can_be_of(self, labels: Labels, image: Layer) -> bool:
+        """Whether labels may become the mask of a scan: nobody's that can be laid onto it.
+
+        The mask of another scan is never laid anew: what lies beyond this one would be lost.
+        """
+        if self.owner_of(labels) in (None, image):
+            return not why_not(labels, image)
+        return fits(labels, image)
+
     def guess_labels(self, image: Layer) -> Labels | None:
         """Labels to work on with a scan: its own, else a fitting layer that is nobody's.
 

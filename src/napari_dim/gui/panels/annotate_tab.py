@@ -24,7 +24,6 @@ from napari_dim.gui.keys import button_for, do, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
-from napari_dim.gui.layers.mask_place import why_not
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
@@ -200,7 +199,7 @@ class AnnotateTab(QWidget):
 
     def _can_be_painted(self, layer: Labels) -> bool:
         image = self.image.layer
-        return image is None or not why_not(layer, image)
+        return image is None or self.session.scans.can_be_of(layer, image)
 
     def _on_layers(self) -> None:
         there = self.image.layer is not None

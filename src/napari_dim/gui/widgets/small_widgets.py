@@ -100,7 +100,7 @@ class LayerPicker(QComboBox):
         before = self.layer
         offered = [layer for layer in self._session.scans.layers(self._kind) if self._keep(layer)]
         self._shown = [*offered, None] if self._none else offered
-        self.blockSignals(True)
+        blocked = self.blockSignals(True)
         self.clear()
         for layer in self._shown:
             name = self._none if layer is None else layer.name
@@ -108,7 +108,9 @@ class LayerPicker(QComboBox):
             self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
         if before in self._shown:
             self.setCurrentIndex(self._shown.index(before))
-        self.blockSignals(False)
+        elif self._none:
+            self.setCurrentIndex(len(offered))  # whoever shows it says which one instead
+        self.blockSignals(blocked)
         if self.layer is not before:
             self.picked.emit(self.layer)
 
