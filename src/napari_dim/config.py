@@ -199,6 +199,12 @@ class Settings(BaseModel):
         "where nothing shows there",
         group="views",
     )  # fmt: skip
+    closer: float = setting(
+        1.75, "In slices that are seen around that place, structures may look so many times "
+        "smaller than the labelled ones: unlabelled ones are learnt from up to so much enlarged, "
+        "and a scan is predicted at the size at which the network is surest; 1: as they are",
+        group="views", ge=1, le=4,
+    )  # fmt: skip
     smooth: float = setting(
         2.0, "Masks are smoothed across slices over this distance", group="views",
         unit="pixels of the working grid", ge=0, le=10,
@@ -331,6 +337,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "final": "student",
         "smooth": 0.0,
         "focus": False,
+        "closer": 1.0,
         "mirror": 0.5,
         "flip": 0.5,
         "mixed_precision": False,

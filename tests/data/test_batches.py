@@ -114,6 +114,35 @@ def test_image_and_labels_move_together():
         assert inside.mean() > outside.mean() + 0.8
 
 
+def test_unlabelled_slices_of_wide_scans_are_looked_at_where_the_structures_lie():
+    patch = (32, 32)
+    sizes = torch.tensor([[96, 40], [96, 40], [96, 36], [40, 40]]).repeat_interleave(50, 0)
+    view = WeakView(patch, **STILL, focus=(-10, 6), closer=2.0)
+    place = view.grid(sizes, (96, 40), torch.Generator().manual_seed(1), labelled=50)
+    middle = place.mean((1, 2)) - (sizes - 1) / 2
+    extent = place.amax((1, 2)) - place.amin((1, 2))
+    labelled, wide = middle[:50], middle[50:150]
+    assert labelled[:, 0].abs().max() > 20  # anywhere
+    assert (extent[:50] - 31).abs().max() < 1e-3
+    # Rows are wide, columns are not: they are looked at near their middle.
+    assert (wide[:, 0] + 10).abs().max() <= 1.6 + 1e-3
+    assert wide[:, 1].abs().max() < 6.1
+    assert extent[50:150].max() < 31 + 1e-3
+    assert extent[50:150].min() == pytest.approx(31 / 2, abs=1)
+    assert (extent[150:] - 31).abs().max() < 1e-3  # not wide: as it is
+    far = WeakView(patch, **STILL, focus=(90, 0), closer=1.0)  # beyond the slice: at its end
+    place = far.grid(sizes, (96, 40), torch.Generator().manual_seed(1), labelled=50)
+    assert (place.mean((1, 2))[50:150, 0] - 79.5).abs().max() <= 1.6 + 1e-3
+
+
+def test_without_a_focus_the_draws_are_those_of_before():
+    sizes = torch.tensor([[96, 40], [40, 40]])
+    plain = WeakView((32, 32), **STILL)
+    one = plain.grid(sizes, (96, 40), torch.Generator().manual_seed(1))
+    other = plain.grid(sizes, (96, 40), torch.Generator().manual_seed(1), labelled=1)
+    assert torch.equal(one, other)
+
+
 def test_strong_view_changes_intensities_but_not_places():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(4, 2, 24, 24).cumsum(-1).cumsum(-2)

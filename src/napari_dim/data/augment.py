@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_dim.data.working_grid import NEARLY
+
 
 @dataclass(frozen=True)
 class WeakView:
@@ -26,9 +28,21 @@ class WeakView:
     rotation: float
     zoom: float
     elastic: float
+    focus: tuple[int, int] | None = None
+    closer: float = 1.0
 
-    def grid(self, sizes: Tensor, canvas: tuple[int, int], generator: torch.Generator) -> Tensor:
+    def grid(
+        self,
+        sizes: Tensor,
+        canvas: tuple[int, int],
+        generator: torch.Generator,
+        *,
+        labelled: int = 0,
+    ) -> Tensor:
         """Where each pixel of the patch looks, drawn at random.
+
+        With a `focus`, unlabelled slices much larger than the patch are looked at around it
+        (`data.working_grid.WorkingGrid.window`), up to `closer` times enlarged.
 
         Parameters
         ----------
@@ -38,6 +52,8 @@ class WeakView:
             Rows and columns of the stored slices.
         generator
             Source of the draws, on the device.
+        labelled
+            How many of the slices are labelled, these first.
 
         Returns
         -------
@@ -55,11 +71,20 @@ class WeakView:
         flip_column = torch.where(draw[3] < self.mirror, -1.0, 1.0)
         row = torch.arange(rows, device=device) - (rows - 1) / 2
         column = torch.arange(columns, device=device) - (columns - 1) / 2
-        cos, sin = angle.cos() / scale, angle.sin() / scale
         # A slice larger than the patch is looked at anywhere, a smaller one near its middle.
-        room = (sizes - _on_device(self.patch, device)).clamp_min(0) / 2
-        room = room + 0.05 * sizes
-        middle = (sizes - 1) / 2 + signed[4:6].T * room
+        patch = _on_device(self.patch, device)
+        most = (sizes - patch).clamp_min(0) / 2
+        middle, room = (sizes - 1) / 2, most + 0.05 * sizes
+        if self.focus is not None:
+            wide = sizes > NEARLY * patch
+            wide[:labelled] = False
+            aside = torch.maximum(torch.minimum(_on_device(self.focus, device), most), -most)
+            middle = torch.where(wide, middle + aside, middle)
+            room = torch.where(wide, 0.05 * patch, room)
+            nearer = torch.rand(batch, generator=generator, device=device) * math.log(self.closer)
+            scale = torch.where(wide.any(1), scale * nearer.exp(), scale)
+        middle = middle + signed[4:6].T * room
+        cos, sin = angle.cos() / scale, angle.sin() / scale
         # What a pixel's row and column, and each coarse pull, add to the place looked at.
         down = torch.stack((cos * flip_row, sin * flip_column), -1)[:, :, None] * row
         right = torch.stack((-sin * flip_row, cos * flip_column), -1)[:, :, None] * column

@@ -138,7 +138,7 @@ class Sampler:
         alone = len(images) == count
         with_strong = with_strong and not alone
         canvas = (images.shape[-2], images.shape[-1])
-        place = self.weak.grid(sizes, canvas, self.generator)
+        place = self.weak.grid(sizes, canvas, self.generator, labelled=count)
         weak = look(images, place, sizes)
         index = look_labels(drawn.labels, place[:count], sizes[:count])
         if self.dark:

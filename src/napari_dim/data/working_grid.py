@@ -107,6 +107,10 @@ class WorkingGrid:
         )
         return rows, columns
 
+    def is_wide(self, size: tuple[int, int]) -> bool:
+        """Whether slices of this size are looked at in a `window`."""
+        return self.window(size) != (slice(0, size[0]), slice(0, size[1]))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for the run folder."""
         return asdict(self)

@@ -140,3 +140,47 @@ def test_where_the_window_shows_nothing_all_is_looked_at(row):
     predictor.net = Bright()
     found = predictor.whole(volume, normalised(volume, grid.shape(volume)))
     assert np.array_equal(found.mask > 0, array > 0)
+
+
+class Sized(torch.nn.Module):
+    """A network that is the surer of what is bright the nearer that is to a quarter of it all."""
+
+    def forward(self, x):
+        bright = (x[:, 1:2] > 0.5).float()
+        apart = (bright.mean((2, 3), keepdim=True) - 0.25).abs()
+        apart = (2 * bright - 1) * 4 / (1 + 40 * apart)
+        return torch.cat((-apart, apart, -torch.ones_like(apart) * 99), 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "seen"),
+    [(8, 16, (40, 32)), (6, 12, (53, 42)), (4, 8, (70, 56)), (0, 0, (40, 32))],
+)
+def test_wide_scans_are_predicted_at_the_size_at_which_the_network_is_surest(rows, columns, seen):
+    volume = scan(5)
+    array = np.zeros_like(volume.array)
+    top, left = 20 - rows // 2, 16 - columns // 2
+    array[:, top : top + rows, left : left + columns] = 100
+    volume = replace(volume, array=array)
+    model = model_for(volume, focus=True, closer=1.75, smooth=0.0, mixed_precision=False)
+    grid = replace(model.grid, patch=(16, 32), focus=(0, 0))
+    predictor = Predictor(replace(model, grid=grid), torch.device("cpu"))
+    predictor.net = Sized()
+    assert predictor.shape(volume) == seen
+    found = predictor.whole(volume, normalised(volume, seen)).mask > 0
+    assert (found == (array > 0)).mean() > 0.97
+    assert found.any() == array.any()
+    for changes in ({"closer": 1.0}, {"focus": False}):
+        predictor.model = replace(
+            model, grid=grid, settings=model.settings.model_copy(update=changes)
+        )
+        assert predictor.shape(volume) == (40, 32)
+
+
+def test_a_scan_that_is_not_wide_is_predicted_as_it_is():
+    volume = scan(5)
+    model = model_for(volume, focus=True, closer=1.75)
+    grid = replace(model.grid, focus=(0, 0))
+    predictor = Predictor(replace(model, grid=grid), torch.device("cpu"))
+    predictor.net = torch.nn.Identity()  # is not asked
+    assert predictor.shape(volume) == grid.shape(volume)

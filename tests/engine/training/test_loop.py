@@ -370,6 +370,29 @@ def test_slices_that_lie_far_apart_are_shown_without_neighbours(step, context):
     assert predict(end.model, cases[1].volume).mask.shape == cases[1].volume.array.shape
 
 
+def test_wide_scans_are_learnt_and_predicted_in_their_window():
+    cases = [case(), case((), seed=1, shape=(6, 96, 80))]
+
+    def trained(**changes):
+        chosen = settings(smooth=0.0, **changes)
+        return list(train(Job(cases, chosen, preview_case=1)))
+
+    events, again, still = trained(), trained(), trained(closer=1.0)
+    (note,) = [note for note in events[0].notes if "`focus`" in note]
+    assert note.startswith("1 scan shows much more than")
+    model = events[-1].model
+    assert model.grid.focus is not None
+    assert model.grid.is_wide(model.grid.shape(cases[1].volume))
+    # The mask at the end is that of a prediction, in the size that it chose.
+    shown = [event for event in events if isinstance(event, Preview)][-1]
+    alone = predict(model, cases[1].volume, device="cpu")
+    assert np.array_equal(shown.mask, alone.mask)
+    assert shown.confidence.shape == alone.confidence.shape
+    kept = model.tensors()
+    assert all(torch.equal(t, again[-1].model.tensors()[name]) for name, t in kept.items())
+    assert any(not torch.equal(t, still[-1].model.tensors()[name]) for name, t in kept.items())
+
+
 def test_pictures_of_their_own_have_no_ends():
     one = case()
     pictures = replace(one.volume, kind="picture")

@@ -76,8 +76,10 @@ def segment(
     model.check_fits(volume)
     shape = volume.array.shape[:3]
     mask = _on_disk(shape, np.min_scalar_type(max(model.classes, default=0)), folder)
-    confidence = _on_disk((shape[0], *model.grid.shape(volume)), np.dtype(np.uint8), folder)
-    entropy = predict_into(mask, model, volume, confidence=confidence, **how)
+    use_threads(threads)
+    seen = Predictor(model, pick_device(device)).shape(volume)
+    confidence = _on_disk((shape[0], *seen), np.dtype(np.uint8), folder)
+    entropy = predict_into(mask, model, volume, confidence=confidence, seen=seen, **how)
     return Prediction(mask, np.arange(shape[0]), entropy, confidence)
 
 
@@ -97,6 +99,7 @@ def predict_into(
     adapt: bool = False,
     progress: Callable[[float], None] | None = None,
     confidence: Sink | None = None,
+    seen: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """Segment a volume of any size; the mask is `predictor.predict`'s, bit for bit.
 
@@ -111,6 +114,9 @@ def predict_into(
         Called with the share done, in [0, 1], every few slices; what it raises ends the work.
     confidence
         Takes each slice's confidence, as in `engine.inference.predictor.Prediction`.
+    seen
+        Rows and columns at which the network sees it, `engine.inference.predictor.Predictor.shape`
+        where that was asked before.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def predict_into(
     model.check_fits(volume)
     use_threads(threads)
     predictor = Predictor(model, pick_device(device))
-    stack = LazySlices(volume, model.grid.shape(volume))
+    stack = LazySlices(volume, seen or predictor.shape(volume))
     count = len(stack)
     if adapt:
         predictor.net = adapted(

@@ -31,6 +31,8 @@ MOST_NEIGHBOURS = 8
 """On each side of a slice, however thin the slices are."""
 SPREAD = 12
 """Slices of a wide scan that tell whether its structures lie where they do elsewhere."""
+SIZES = 3
+"""Sizes of a wide scan that are tried."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Prediction:
     entropy
         Mean entropy of each of them as a share of its maximum, ``(n,)``, in [0, 1].
     confidence
-        Probability of the class that each pixel of the working grid was given, in 255ths,
-        ``(n, row, column)`` uint8.
+        Probability of the class that each pixel was given, in 255ths, at the size at which the
+        network saw the slices, ``(n, row, column)`` uint8.
     """
 
     mask: np.ndarray
@@ -95,8 +97,8 @@ def predict(
     target_device = pick_device(device)
     numbers = np.arange(volume.array.shape[0]) if slices is None else np.asarray(slices, dtype=int)
     check = None if progress is None else lambda: progress(0.0)
-    stack = normalised(volume, model.grid.shape(volume), check=check)
     predictor = Predictor(model, target_device)
+    stack = normalised(volume, predictor.shape(volume), check=check)
     if adapt:
         views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)), BATCH)]
         predictor.net = adapted(
@@ -133,6 +135,31 @@ class Predictor:
         )
         largest = max(model.classes, default=0)
         self.ids = np.array((0, *model.classes), dtype=np.min_scalar_type(largest))
+
+    def shape(self, volume: Volume) -> tuple[int, int]:
+        """Rows and columns at which a scan is predicted.
+
+        Those of the working grid. Slices that are seen in a window may show the structures
+        smaller than the labelled ones did, for their scale is another, or wrong in the file:
+        they are enlarged up to `config.Settings.closer` times where that makes the network
+        surer of slices spread over the scan.
+        """
+        own = self.model.grid.shape(volume)
+        closer = self.model.settings.closer
+        if closer <= 1 or not (self.model.settings.focus and self.model.grid.is_wide(own)):
+            return own
+        numbers = _spread(volume.array.shape[0])
+        shapes, shown, doubt = [], [], []
+        for power in range(SIZES):
+            factor = closer ** (power / (SIZES - 1))
+            shapes.append((round(own[0] * factor), round(own[1] * factor)))
+            stack = LazySlices(volume, shapes[-1])
+            found = [self._probability(stack, part) for part in _chunks(numbers, self.batch)]
+            shown.append(sum(int((p.argmax(1) > 0).any(2).any(1).sum()) for p, _ in found))
+            doubt.append(float(np.concatenate([entropy for _, entropy in found]).mean()))
+        # Where nothing is found there is no doubt either.
+        able = [place for place in range(SIZES) if shown[place] >= max(shown) / 2]
+        return shapes[min(able, key=doubt.__getitem__)] if max(shown) else own
 
     def view(
         self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
@@ -245,10 +272,9 @@ class Predictor:
         size = int(stack.shape[-2]), int(stack.shape[-1])
         if self._window(size, False) == self._window(size, True):
             return False
-        spread = np.unique(np.linspace(0, len(stack) - 1, SPREAD).round().astype(int))
         return not any(
             (self._probability(stack, part)[0].argmax(1) > 0).any().item()
-            for part in _chunks(spread, self.batch)
+            for part in _chunks(_spread(len(stack)), self.batch)
         )
 
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
@@ -386,6 +412,11 @@ def _averaged(x: Tensor, weights: Tensor, begin: int, end: int) -> Tensor:
     share = weights[(offset + reach).clamp(0, 2 * reach)] * (offset.abs() <= reach)
     share = share / share.sum(1, keepdim=True)
     return (share @ x.flatten(1)).view(end - begin, *x.shape[1:])
+
+
+def _spread(count: int) -> np.ndarray:
+    """Numbers of slices spread over a scan of so many."""
+    return np.unique(np.linspace(0, count - 1, SPREAD).round().astype(int))
 
 
 def _chunks(numbers: np.ndarray, size: int) -> list[np.ndarray]:

@@ -84,11 +84,17 @@ def begin(
 
 
 def sampler_of(
-    model: Model, store: SliceStore, generator: torch.Generator, stream: Stream | None = None
+    model: Model,
+    store: SliceStore,
+    generator: torch.Generator,
+    stream: Stream | None = None,
+    *,
+    wide: bool = False,
 ) -> Sampler:
     """The source of a training's batches, from the slices in `store`.
 
-    Unlabelled slices that are not in `store` come from `stream`.
+    Unlabelled slices that are not in `store` come from `stream`. `wide` tells that some scans
+    are looked at in a window (`WorkingGrid.window`).
     """
     settings = model.settings
     usual = CUDA_BATCH if generator.device.type == "cuda" else BATCH
@@ -99,6 +105,8 @@ def sampler_of(
         settings.rotation,
         settings.zoom,
         settings.elastic,
+        model.grid.focus if wide else None,
+        settings.closer,
     )
     return Sampler(
         store,

@@ -43,6 +43,8 @@ class Previews:
         self._shape = volume.array.shape[1:3]
         self._predictor = predictor
         self._control = control
+        # The size of a scan with labels is that of its labels.
+        self._settled = job.cases[job.preview_case].labelled.size > 0
         grid = predictor.model.grid
         self._stack = slices_of(volume, grid.shape(volume), control.check_stop)
         self.large = volume.array.size > LARGE
@@ -85,6 +87,9 @@ class Previews:
             If the training is cancelled.
         """
         if self._whole is None:
+            seen = tuple(self._stack.shape[-2:])
+            if not self._settled and (shape := self._predictor.shape(self._volume)) != seen:
+                self._stack = slices_of(self._volume, shape, self._control.check_cancel)
             self._whole = self._predictor.whole(self._volume, self._stack, self._check)
         return self._whole
 

@@ -115,12 +115,13 @@ class Trainer:
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
         self.notes += scarce_classes(cases, classes) + few_slices(cases) + unseen_ends(cases)
-        if settings.focus:
+        wide = settings.focus and any(grid.is_wide(grid.shape(case.volume)) for case in cases)
+        if wide:
             self.notes += _wide(cases, grid)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
         self._generator = torch.Generator(device).manual_seed(settings.seed)
         self.system = begin(self.model, device, self._generator, experienced=experienced)
-        self._sampler = sampler_of(self.model, store, self._generator, self._stream)
+        self._sampler = sampler_of(self.model, store, self._generator, self._stream, wide=wide)
         self._stepper = Stepper(self.system, self._sampler, device)
         self._allow()
         if job.resume is not None:
@@ -371,7 +372,8 @@ class Trainer:
             return self.previews.whole().mask
         volume = case.volume
         check: Callable[[], None] = self._control.check_cancel
-        stack = normalised(volume, self._grid.shape(volume), check=check)
+        shape = self._grid.shape(volume) if case.labelled.size else self._predictor.shape(volume)
+        stack = normalised(volume, shape, check=check)
         return self._predictor.whole(volume, stack, lambda share: check()).mask
 
     def _weights(self) -> list[Tensor]:
@@ -395,14 +397,12 @@ def _stand_alone(cases: Sequence[Case], grid: WorkingGrid, reach: float) -> bool
 
 def _wide(cases: Sequence[Case], grid: WorkingGrid) -> tuple[str, ...]:
     """That some scans are looked at in part, for the user."""
-    sizes = [grid.shape(case.volume) for case in cases]
-    number = sum(grid.window(size) != (slice(0, size[0]), slice(0, size[1])) for size in sizes)
-    if not number:
-        return ()
+    number = sum(grid.is_wide(grid.shape(case.volume)) for case in cases)
     are = "1 scan shows" if number == 1 else f"{number} scans show"
     return (
         f"{are} much more than the labelled structures' surroundings: there masks are looked for "
-        "around the place where the labels lie, and everywhere if nothing shows in it (`focus`)",
+        "around the place where the labels lie, and everywhere if nothing shows in it (`focus`); "
+        "larger than they are, if the network is surer then (`closer`)",
     )
 
 
