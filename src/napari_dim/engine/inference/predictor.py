@@ -141,25 +141,25 @@ class Predictor:
 
         Those of the working grid. Slices that are seen in a window may show the structures
         smaller than the labelled ones did, for their scale is another, or wrong in the file:
-        they are enlarged up to `config.Settings.closer` times where that makes the network
-        surer of slices spread over the scan.
+        they are enlarged up to `config.Settings.closer` times where the network is then surer
+        of what it marks in slices spread over the scan.
         """
         own = self.model.grid.shape(volume)
         closer = self.model.settings.closer
         if closer <= 1 or not (self.model.settings.focus and self.model.grid.is_wide(own)):
             return own
         numbers = _spread(volume.array.shape[0])
-        shapes, shown, doubt = [], [], []
+        tried: list[tuple[int, float, tuple[int, int]]] = []
         for power in range(SIZES):
             factor = closer ** (power / (SIZES - 1))
-            shapes.append((round(own[0] * factor), round(own[1] * factor)))
-            stack = LazySlices(volume, shapes[-1])
-            found = [self._probability(stack, part) for part in _chunks(numbers, self.batch)]
-            shown.append(sum(int((p.argmax(1) > 0).any(2).any(1).sum()) for p, _ in found))
-            doubt.append(float(np.concatenate([entropy for _, entropy in found]).mean()))
-        # Where nothing is found there is no doubt either.
-        able = [place for place in range(SIZES) if shown[place] >= max(shown) / 2]
-        return shapes[min(able, key=doubt.__getitem__)] if max(shown) else own
+            shape = round(own[0] * factor), round(own[1] * factor)
+            stack = LazySlices(volume, shape)
+            found = [self._probability(stack, part)[0] for part in _chunks(numbers, self.batch)]
+            shown, sure = _marked(torch.cat(found))
+            tried.append((shown, sure, shape))
+        most = max(shown for shown, _, _ in tried)
+        able = [(sure, shape) for shown, sure, shape in tried if 2 * shown >= most > 0]
+        return max(able, key=lambda each: each[0])[1] if able else own
 
     def view(
         self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
@@ -393,6 +393,14 @@ class Predictor:
             if progress is not None:
                 progress(min(1.0, (start + self.batch) / len(numbers)))
         return Prediction(mask, numbers, entropy, confidence)
+
+
+def _marked(probability: Tensor) -> tuple[int, float]:
+    """How many slices show a structure, and how sure the network is of the pixels in them."""
+    top, index = probability.max(1)
+    marked = index > 0
+    count = int(marked.flatten(1).any(1).sum())
+    return count, float(top[marked].mean()) if count else 0.0
 
 
 def _confidence(probability: Tensor) -> np.ndarray:
