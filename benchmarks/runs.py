@@ -173,11 +173,9 @@ def _trained(
     if not isinstance(last, Finished):
         raise SystemExit(str(last))
     model = last.model
-    adapt = spec.get("adapt", False)
     told = {"steps": last.steps, "patch": model.grid.patch}
     # As many threads as in training: two runs side by side must not wait for each other's.
-    how: Any = {"adapt": adapt, "threads": settings.threads}
-    return lambda volume: predict(model, volume, **how).mask, told
+    return lambda volume: predict(model, volume, threads=settings.threads).mask, told
 
 
 if __name__ == "__main__":

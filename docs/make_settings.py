@@ -30,7 +30,7 @@ exclude each other.
 """
 GROUPS = {
     "run": "Run", "data": "Slices", "network": "Network", "optimiser": "Optimiser",
-    "views": "Views", "adapt": "Adaptation",
+    "views": "Views",
 }  # fmt: skip
 
 

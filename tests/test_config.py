@@ -50,9 +50,16 @@ def test_settings_of_before_there_were_several_systems():
     old = {"method": "supervised", "divergence": "pearson", "entropy_threshold": 0.3, "width": 8}
     settings = Settings.make(**old)
     assert settings.system == SupervisedOptions()
-    assert (settings.width, settings.adapt_threshold, settings.sharpness) == (8, 0.3, 0.0)
+    assert (settings.width, settings.sharpness) == (8, 0.0)
     dim = Settings.make(**{**old, "method": "dim"})
     assert (dim.system.divergence, dim.system.entropy_threshold) == ("pearson", 0.3)
+
+
+def test_settings_that_are_gone_are_still_read():
+    """Runs of earlier versions keep those of an adaptation to each scan."""
+    old = {"adapt_threshold": 0.4, "adapt_steps": 20, "adapt_rate": 1e-3, "adapt_subset": "norm"}
+    assert Settings.make(**old, width=8) == Settings.make(width=8)
+    assert Settings.kept({**old, **Settings.make(width=8).model_dump()}) == Settings.make(width=8)
 
 
 def test_a_system_s_options_beside_the_others_and_in_a_table():

@@ -160,7 +160,6 @@ def predict(
     *,
     spacing: Sequence[float] | None = None,
     out: str | Path | None = None,
-    adapt: bool = False,
     slice_axis: str = "",
     part: str = "",
     device: str = "auto",
@@ -178,8 +177,6 @@ def predict(
         Of an array, as in `fit`.
     out
         A file to write the mask to, too; its end says the format.
-    adapt
-        Fit a copy of the model to this image first, without labels.
     slice_axis, part
         Of a file: ``"axial"``, ``"coronal"``, ``"sagittal"`` or a file axis, and which series or
         volume of several, as ``--slice-axis``, ``--series`` and ``--volume``.
@@ -212,7 +209,7 @@ def predict(
     bar = CaseBar("Predicting", 1, shown=progress)
     try:
         bar.begin("image" if volume.path is None else volume.path.name, volume.warnings)
-        found = segment(trained, volume, device=device, adapt=adapt, progress=bar.part)
+        found = segment(trained, volume, device=device, progress=bar.part)
         bar.end()
     finally:
         bar.close()
@@ -225,7 +222,7 @@ def predict(
 @overload
 def predict_cohort(
     model: Model | str | Path, cohort: str | Path | Cohort, *, out: None = None,
-    split: Split = "test", adapt: bool = False, form: str = "", device: str = "auto",
+    split: Split = "test", form: str = "", device: str = "auto",
     progress: bool = True,
 ) -> dict[str, Mask]: ...  # fmt: skip
 
@@ -233,7 +230,7 @@ def predict_cohort(
 @overload
 def predict_cohort(
     model: Model | str | Path, cohort: str | Path | Cohort, *, out: str | Path,
-    split: Split = "test", adapt: bool = False, form: str = "", device: str = "auto",
+    split: Split = "test", form: str = "", device: str = "auto",
     progress: bool = True,
 ) -> dict[str, Path]: ...  # fmt: skip
 
@@ -244,7 +241,6 @@ def predict_cohort(
     *,
     out: str | Path | None = None,
     split: Split = "test",
-    adapt: bool = False,
     form: str = "",
     device: str = "auto",
     progress: bool = True,
@@ -262,7 +258,7 @@ def predict_cohort(
         the masks in memory.
     split
         Which cases: ``"train"``, ``"test"`` or ``"all"``.
-    adapt, device, progress
+    device, progress
         As in `predict`.
     form
         With `out`: the key of a format, as ``--format``.
@@ -287,7 +283,7 @@ def predict_cohort(
             for row in rows:
                 volume = load_image(row)
                 bar.begin(row.name, volume.warnings)
-                found = segment(trained, volume, device=device, adapt=adapt, progress=bar.part)
+                found = segment(trained, volume, device=device, progress=bar.part)
                 masks[row.name] = Mask.on(
                     volume, found.mask, classes=trained.classes, entropy=found.entropy
                 )
@@ -297,7 +293,7 @@ def predict_cohort(
         targets = planned(rows, folder, read.files(), form)
         check_images(targets, trained, form)
         make_folder(folder)
-        for _ in predict_files(trained, targets, bar, adapt=adapt, form=form, device=device):
+        for _ in predict_files(trained, targets, bar, form=form, device=device):
             pass
         return {target.row.name: target.mask for target in targets}
     finally:

@@ -25,7 +25,6 @@ Preset = Literal["interactive", "paper", "published"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Network = Literal["resunet", "unet", "published-unet"]
 Optimiser = Literal["sgd", "adamw"]
-Subset = Literal["norm", "all"]
 
 
 class Settings(BaseModel):
@@ -210,19 +209,6 @@ class Settings(BaseModel):
         unit="pixels of the working grid", ge=0, le=10,
     )  # fmt: skip
 
-    adapt_threshold: float = setting(
-        0.4, "Slices above this share of the largest entropy are left out of adaptation",
-        group="adapt", symbol="E_0", gt=0, le=1,
-    )  # fmt: skip
-    adapt_steps: int = setting(
-        20, "Steps of adaptation to one new scan", group="adapt", ge=1, le=10000
-    )
-    adapt_rate: float = setting(1e-3, "Learning rate of adaptation", group="adapt", gt=0, le=1)
-    adapt_subset: Subset = setting(
-        "norm", "Which parameters adapt: norm (those of the normalisation layers) or all",
-        group="adapt", symbol="θ~",
-    )  # fmt: skip
-
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.steps is None and self.budget is None:
@@ -369,6 +355,9 @@ SYSTEM_DEFAULTS: dict[str, dict[str, Any]] = {
 }
 """What each system changes of the shared settings."""
 
+RETIRED = frozenset({"adapt_threshold", "adapt_steps", "adapt_rate", "adapt_subset"})
+"""Settings of earlier versions that are gone; runs and files that have them are still read."""
+
 OPTION_NAMES = frozenset(name for kind in OPTIONS.values() for name in kind.model_fields)
 """Names of all systems' own settings."""
 
@@ -415,7 +404,7 @@ def _told(fault: Any, system: str) -> str:
 
 def _parted(changes: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The system's name, the table of its options, and the changes that stand beside them."""
-    given = dict(changes)
+    given = {name: value for name, value in changes.items() if name not in RETIRED}
     before = str(given.pop("method", "dim"))
     legacy = "method" in changes and "system" not in changes
     chosen = given.pop("system", before)
@@ -423,8 +412,6 @@ def _parted(changes: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any
         chosen = chosen.model_dump()
     table = dict(chosen) if isinstance(chosen, dict) else {"name": chosen}
     name = str(table.pop("name", "dim"))
-    if (threshold := given.get("entropy_threshold")) is not None:  # One name stood for both.
-        given.setdefault("adapt_threshold", threshold)
     if legacy and name in OPTIONS:  # All settings stood together, whatever the method.
         own, theirs = OPTIONS[name].model_fields, DimOptions.model_fields
         given = {key: v for key, v in given.items() if key in own or key not in theirs}

@@ -75,15 +75,6 @@ def test_splits_and_files(cli, cohort, run, tmp_path):
         np.testing.assert_array_equal(left, right)
 
 
-def test_adaptation_leaves_the_run_alone(cli, cohort, run, tmp_path):
-    before = (run / "weights.safetensors").read_bytes()
-    done = cli("predict", run, cohort, "--out", tmp_path / "adapted", "--adapt")
-    assert done.code == 0, done.err
-    assert (tmp_path / "adapted" / "three_dim.nii.gz").is_file()
-    assert json.loads((tmp_path / "adapted" / "predictions.json").read_text())["adapted"] is True
-    assert (run / "weights.safetensors").read_bytes() == before
-
-
 def test_pictures_give_pictures(cli, small, tmp_path):
     random = np.random.default_rng(0)
     rows, columns = np.mgrid[:40, :48]

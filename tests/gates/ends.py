@@ -6,7 +6,6 @@ import os
 import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ import torch
 
 from napari_dim.config import Settings
 from napari_dim.engine.device import release_memory
-from napari_dim.engine.inference.predictor import predict
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.training import loop as loop
 from napari_dim.engine.training.child_process import train_apart
@@ -32,7 +30,7 @@ from napari_dim.engine.training.events import (
     StepDone,
 )
 from napari_dim.engine.training.loop import Job, train
-from tests.cases import case, ellipsoid
+from tests.cases import case
 from tests.faults import in_forward, poisoning, raising
 from tests.gates.stopwatch import Stopwatch
 
@@ -260,32 +258,6 @@ def _stopped_in_a_long_end(folder: Path) -> _Seen:
     return seen
 
 
-def _adapting(folder: Path) -> _Seen:
-    """A prediction that is cancelled while it adapts."""
-    finished = list(train(_job(steps=3)))[-1]
-    assert isinstance(finished, Finished)
-    volume, _ = ellipsoid(shape=(60, 128, 128))
-    seen = _Seen([Failed("Cancelled", stopped=True)])
-    begun, watch = time.monotonic(), Stopwatch()
-
-    class _CancelledError(Exception):
-        pass
-
-    def progress(share: float) -> None:
-        if time.monotonic() - begun > 0.5:
-            seen.mark()
-            raise _CancelledError  # Whoever waits sees it when this has gone through.
-
-    try:
-        predict(finished.model, volume, device="cpu", adapt=True, progress=progress)
-    except _CancelledError:
-        latest = time.monotonic() - begun - 0.5
-        seen.took = min(latest, watch.seconds(begun + 0.5))
-    else:
-        raise AssertionError("it was not cancelled")
-    return seen
-
-
 def _child_killed(folder: Path) -> _Seen:
     seen = _Seen()
 
@@ -354,5 +326,4 @@ _FAULTS: dict[str, Callable[[Path], _Seen]] = {
     "stop at the first step": _stopped(Started, Control.stop),
     "stop in a preview": _stopped(Preview, Control.stop, preview=True),
     "cancel while it predicts for the last time": _stopped_in_a_long_end,
-    "cancel in an adaptation": _adapting,
 }

@@ -61,7 +61,6 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     predict.image.pick(layer)
     panel.session.model = None  # As after a restart.
     assert predict.run.path == run
-    predict.adapt.setChecked(True)
     predict.button.click()
     assert predict.button.text() == "Cancel"
     wait_idle(qtbot, panel.session)

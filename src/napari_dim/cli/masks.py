@@ -67,7 +67,6 @@ def predict_all(
     model: Model,
     targets: Sequence[Target],
     *,
-    adapt: bool = False,
     as_json: bool = False,
     form: str = "",
 ) -> None:
@@ -90,7 +89,7 @@ def predict_all(
     done: list[dict[str, Any]] = []
     try:
         with FileProgress(messages(), "Predicting", len(targets)) as progress:
-            for entry in predict_files(model, targets, progress, adapt=adapt, form=form):
+            for entry in predict_files(model, targets, progress, form=form):
                 done.append(entry)
                 if as_json:
                     write_json_line({"event": "predicted", **entry})

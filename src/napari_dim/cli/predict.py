@@ -21,9 +21,6 @@ def predict(
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the masks.")],
     split: Annotated[Split | None, typer.Option(help="Which cases of the cohort. [test]")] = None,
-    adapt: Annotated[
-        bool, typer.Option("--adapt", help="First adapt the model to each scan, without labels.")
-    ] = False,
     series: Annotated[
         str, typer.Option(help="Of a DICOM folder: number, UID or description of the series.")
     ] = "",
@@ -55,4 +52,4 @@ def predict(
     with messages().status("Checking the images"):
         check_images(targets, model, form)
     make_folder(out, f"--out {out}")
-    predict_all(model, targets, adapt=adapt, as_json=json, form=form)
+    predict_all(model, targets, as_json=json, form=form)

@@ -1,16 +1,12 @@
-"""Selective sharpness-aware entropy minimisation (SAEM): equations (3) to (7)."""
+"""Selective entropy minimisation: equation (3), and entropies that other systems take."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
+from torch import Tensor
 
-from napari_dim.method.sharpness import perturbed
 from napari_dim.method.targets import Targets
 
 
@@ -59,62 +55,3 @@ def select(entropy: Tensor, threshold: float) -> Tensor:
 def selective_entropy(entropy: Tensor, chosen: Tensor) -> Tensor:
     """``S(x) E(x; θ)`` averaged over the chosen samples, equation (3); 0 if there is none."""
     return (chosen * entropy).sum() / chosen.sum().clamp_min(1.0)
-
-
-def adaptable(net: nn.Module, subset: str) -> list[nn.Parameter]:
-    """``θ~``: the parameters that adapt.
-
-    Parameters
-    ----------
-    subset
-        ``norm``: weights and biases of the normalisation layers; ``all``: every parameter.
-    """
-    if subset == "all":
-        return list(net.parameters())
-    norms = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm)
-    return [p for m in net.modules() if isinstance(m, norms) for p in m.parameters(recurse=False)]
-
-
-def saem_step(
-    net: nn.Module,
-    forward: Callable[[], Tensor],
-    targets: Targets,
-    optimiser: torch.optim.Optimizer,
-    parameters: Iterable[nn.Parameter],
-    *,
-    threshold: float,
-    rho: float,
-) -> tuple[float, int]:
-    """One step of ``min S(x) E^SA(x; θ)`` over θ~, equation (7).
-
-    S(x) is decided at θ; the gradient is taken at θ + ε (equations 4 to 6).
-
-    Parameters
-    ----------
-    net, forward
-        The network, and a call that gives its logits for the batch at hand.
-    optimiser
-        Base optimiser over `parameters`.
-    threshold, rho
-        E_0 as a share of the largest entropy, and ρ.
-
-    Returns
-    -------
-    entropy, chosen
-        Mean entropy of the batch before the step, and how many samples took part. With
-        none, nothing changes.
-    """
-    parameters = list(parameters)
-    optimiser.zero_grad(set_to_none=True)
-    entropy = sample_entropy(targets, forward())
-    chosen = select(entropy, threshold)
-    count = int(chosen.sum())
-    if count:
-        selective_entropy(entropy, chosen).backward()  # type: ignore[no-untyped-call]
-        if rho > 0:
-            with perturbed(net, rho, parameters):
-                optimiser.zero_grad(set_to_none=True)
-                again = sample_entropy(targets, forward())
-                selective_entropy(again, chosen).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    return float(entropy.detach().mean()), count

@@ -21,14 +21,13 @@ from tests.engine.inference.test_predictor import model_for, scan
 
 
 @pytest.mark.parametrize("slices", [1, BATCH + 1, 3 * BATCH + 2])
-@pytest.mark.parametrize("adapt", [False, True])
-def test_the_mask_is_that_in_memory(slices, adapt):
+def test_the_mask_is_that_in_memory(slices):
     volume = scan(slices, spacing=0.7)
     model = replace(model_for(volume, smooth=2.0), pieces=(3, 7))
-    whole = predict(model, volume, adapt=adapt)
+    whole = predict(model, volume)
     sink = np.full(whole.mask.shape, 99, whole.mask.dtype)
     shares = []
-    entropy = predict_into(sink, model, volume, adapt=adapt, progress=shares.append)
+    entropy = predict_into(sink, model, volume, progress=shares.append)
     assert len(np.unique(whole.mask)) > 1
     np.testing.assert_array_equal(sink, whole.mask)
     np.testing.assert_array_equal(entropy, whole.entropy)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from napari_dim.data.lazy_slices import LazySlices
 from napari_dim.engine.device import pick_device
-from napari_dim.engine.inference.adapt import adapted
 from napari_dim.engine.inference.components import Pieces
 from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor, predict
 from napari_dim.engine.inference.trained_model import Model
@@ -43,7 +41,6 @@ def segment(
     *,
     device: str = "auto",
     threads: int = 0,
-    adapt: bool = False,
     progress: Callable[[float], None] | None = None,
     folder: Path | None = None,
 ) -> Prediction:
@@ -51,7 +48,7 @@ def segment(
 
     Parameters
     ----------
-    model, volume, device, threads, adapt, progress
+    model, volume, device, threads, progress
         As in `engine.inference.predictor.predict`; the volume may lie on the disk.
     folder
         Where a large mask lies meanwhile, in a file without a name that goes with the mask;
@@ -67,9 +64,7 @@ def segment(
     InputError
         If the volume doesn't fit the model.
     """
-    how: dict[str, Any] = {
-        "device": device, "threads": threads, "adapt": adapt, "progress": progress
-    }  # fmt: skip
+    how: dict[str, Any] = {"device": device, "threads": threads, "progress": progress}
     volume = read_as(volume, model.channels)
     if not is_large(volume):
         return predict(model, volume, **how)
@@ -96,7 +91,6 @@ def predict_into(
     *,
     device: str = "auto",
     threads: int = 0,
-    adapt: bool = False,
     progress: Callable[[float], None] | None = None,
     confidence: Sink | None = None,
     seen: tuple[int, int] | None = None,
@@ -108,7 +102,7 @@ def predict_into(
     sink
         Takes the ids of a few slices at a time, in order. Where stray pieces are dropped, it
         is read and written once more.
-    model, volume, device, threads, adapt
+    model, volume, device, threads
         As in `engine.inference.predictor.predict`; the volume may lie on the disk.
     progress
         Called with the share done, in [0, 1], every few slices; what it raises ends the work.
@@ -133,14 +127,6 @@ def predict_into(
     predictor = Predictor(model, pick_device(device))
     stack = LazySlices(volume, seen or predictor.shape(volume))
     count = len(stack)
-    if adapt:
-        predictor.net = adapted(
-            predictor.net,
-            cast(Sequence[Tensor], _Views(predictor, stack)),
-            predictor.targets,
-            model.settings,
-            predictor.autocast,
-        )
     clean = bool(model.pieces)
     pieces = Pieces(volume.array.shape[:3], model.pieces)
     entropy = np.zeros(count, np.float32)
@@ -165,18 +151,3 @@ def predict_into(
             if progress is not None:
                 progress(share + (1 - share) * end / count)
     return entropy
-
-
-class _Views:
-    """The batches of a volume, made when they are asked for."""
-
-    def __init__(self, predictor: Predictor, stack: LazySlices) -> None:
-        self._predictor, self._stack = predictor, stack
-
-    def __len__(self) -> int:
-        return -(-len(self._stack) // BATCH)
-
-    def __getitem__(self, place: int) -> Tensor:
-        start = place * BATCH
-        numbers = np.arange(start, min(start + BATCH, len(self._stack)))
-        return self._predictor.view(self._stack, numbers)

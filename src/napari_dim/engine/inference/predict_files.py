@@ -116,7 +116,6 @@ def predict_files(
     targets: Sequence[Target],
     watcher: FileWatcher,
     *,
-    adapt: bool = False,
     form: str = "",
     device: str = "auto",
 ) -> Iterator[dict[str, Any]]:
@@ -133,7 +132,7 @@ def predict_files(
         What to segment, and where each mask goes.
     watcher
         Is told how far it is.
-    adapt, device
+    device
         As in `engine.inference.predictor.predict`.
     form
         The `io.format_rows.Writer.key` of the masks' format; by default their names' ends say it.
@@ -174,7 +173,7 @@ def predict_files(
                 yield from finished(AT_A_TIME - 1)
                 entropy, write = _predicted(
                     target.mask, model, volume, form,
-                    adapt=adapt, device=device, progress=watcher.part,
+                    device=device, progress=watcher.part,
                 )  # fmt: skip
                 entry = {
                     "case": target.row.name,
@@ -192,18 +191,15 @@ def predict_files(
     finally:
         folder = targets[0].mask.parent
         if done and (folder.name != "labels" or form != "zarr"):
-            _write_summary(folder, model, done, adapt=adapt)
+            _write_summary(folder, model, done)
 
 
-def _write_summary(
-    folder: Path, model: Model, cases: Sequence[dict[str, Any]], *, adapt: bool
-) -> None:
+def _write_summary(folder: Path, model: Model, cases: Sequence[dict[str, Any]]) -> None:
     summary = {
         "napari_dim": __version__,
         "system": model.settings.system.name,
         "seed": model.settings.seed,
         "classes": list(model.classes),
-        "adapted": adapt,
         "cases": list(cases),
     }
     write_text_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")

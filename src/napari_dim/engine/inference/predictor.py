@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from napari_dim.data.lazy_slices import LazySlices
 from napari_dim.data.working_grid import normalised, padded
 from napari_dim.engine.device import is_out_of_memory, pick_device, release_memory
-from napari_dim.engine.inference.adapt import adapted
 from napari_dim.engine.inference.components import main_pieces
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import autocast_for, use_threads
@@ -64,7 +63,6 @@ def predict(
     *,
     device: str = "auto",
     threads: int = 0,
-    adapt: bool = False,
     slices: Sequence[int] | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Prediction:
@@ -78,8 +76,6 @@ def predict(
         The image, with as many channels as the model was trained on.
     device, threads
         As in `config.Settings`.
-    adapt
-        First fit a copy of the model to this scan, without labels (section 3.2).
     slices
         Numbers of the slices wanted; the others stay 0. All by default: only then are
         neighbouring slices averaged and stray pieces dropped (`engine.inference.components`).
@@ -99,11 +95,6 @@ def predict(
     check = None if progress is None else lambda: progress(0.0)
     predictor = Predictor(model, target_device)
     stack = normalised(volume, predictor.shape(volume), check=check)
-    if adapt:
-        views = [predictor.view(stack, chunk) for chunk in _chunks(np.arange(len(stack)), BATCH)]
-        predictor.net = adapted(
-            predictor.net, views, predictor.targets, model.settings, predictor.autocast, check
-        )
     if slices is None:
         found = predictor.whole(volume, stack, progress)
         return replace(found, mask=main_pieces(found.mask, model.pieces))

@@ -45,7 +45,6 @@ class Order:
 
     model: Model | Path
     targets: Sequence[Target]
-    adapt: bool = False
     device: str = "auto"
     threads: int = 0
 
@@ -157,7 +156,6 @@ class Predicting:
                     volume,
                     device=order.device,
                     threads=order.threads or spare_threads(),
-                    adapt=order.adapt,
                     progress=report,
                 )
                 if target.layer is not None:
@@ -185,8 +183,7 @@ class Predicting:
         session = self._session
         match event:
             case _Share():
-                text = "Adapting and predicting" if self._order.adapt else "Predicting"
-                session.say(f"{text}: {event.value:.0%}", share=event.value)
+                session.say(f"Predicting: {event.value:.0%}", share=event.value)
             case _LeftOut():
                 self._left_out.append(event.why)
             case _Predicted() if event.target.closed is not None:

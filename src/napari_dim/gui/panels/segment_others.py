@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
@@ -79,11 +78,6 @@ class PredictPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.names, 1)
         row.addWidget(self.browse)
-        self.adapt = QCheckBox("Adapt to this scan")
-        self.adapt.setToolTip(
-            "First fit a copy of the model to the scan, without labels (section 3.2 of the paper). "
-            "It takes seconds more, and changed next to nothing where we measured it"
-        )
         self.button = large_button("Predict")
         self.button.clicked.connect(self._on_button)
         self.why = note()
@@ -95,7 +89,6 @@ class PredictPanel(QWidget):
         captioned(form, "segment", self.source)
         form.addRow(self.image)
         form.addRow(self._files_row)
-        form.addRow(self.adapt)
         column.addLayout(form)
         column.addWidget(self.why)
         column.addWidget(self.button)
@@ -130,7 +123,6 @@ class PredictPanel(QWidget):
             raise InputError("there is no model yet", hint="Train one, or browse for its folder")
         chosen = preferences()
         how = {
-            "adapt": self.adapt.isChecked(),
             "device": chosen.device,
             "threads": chosen.threads,
         }
