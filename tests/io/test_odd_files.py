@@ -149,6 +149,19 @@ def test_a_pgm_of_twelve_bits_keeps_its_values(tmp_path):
     assert "read with 8" in read_volume(tmp_path / "a.ppm").warnings[0]
 
 
+@pytest.mark.parametrize("suffix", [".j2k", ".jp2"])
+def test_jpeg_2000_holds_the_numbers_that_are_stored(tmp_path, suffix):
+    encode = pytest.importorskip("openjpeg.utils").encode_array
+    kind = int(suffix == ".jp2")
+    ids = np.kron(IDS, np.ones((16, 16), np.uint8))
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(bytes(encode(ids, bits_stored=2, codec_format=kind)))
+    np.testing.assert_array_equal(lay_mask(path, read_volume(path)).ids[0], ids)
+    deep = (np.arange(128 * 128).reshape(128, 128) % 4096).astype(np.uint16)
+    path.write_bytes(bytes(encode(deep, bits_stored=12, codec_format=kind)))
+    np.testing.assert_array_equal(read_volume(path).array[0], deep)
+
+
 @pytest.mark.parametrize("form", ["png", "tif"])
 @pytest.mark.parametrize(
     ("palette", "wanted", "told"),
