@@ -51,6 +51,9 @@ def test_a_mask_of_another_order_is_laid_onto_its_scan(workspace, add, codes, tm
     mask = add("b_mask", *turned(BALL, codes))
     session = workspace.session
     assert session.labels is mask
+    beside = workspace.header.notes
+    assert not beside.isHidden()
+    assert "b_mask: the mask's axes are turned to its image's" in beside.toolTip()
     case = case_of(Part(image, session.mask))
     assert np.flatnonzero(case.states).tolist() == [1, 2, 3, 4, 5]
     np.testing.assert_array_equal(case.volume.grid.to_file(case.mask), BALL)

@@ -19,6 +19,8 @@ from napari_dim.gui.layers.image_layers import (
 from napari_dim.io.geometry import Fit, fit, lay_ids
 from napari_dim.volume import Grid
 
+_DECIDED = "napari_dim_decided"
+"""Where a mask's metadata hold what was decided when it was laid onto its scan."""
 _SHOWN_FAR = 0.6
 """Voxels that a layer of unknown origin may be shown beside the scan: napari rounds new ones."""
 
@@ -83,13 +85,24 @@ def lay_onto(labels: Labels, image: Layer) -> tuple[str, ...]:
         If it doesn't lie on the scan; the layer is as before.
     """
     ids, notes = laid(labels, image)
-    source = layer_source(image)
+    own, source = _source(labels), layer_source(image)
     for name, value in in_place_of(image, source).items():
         if name != "metadata":
             setattr(labels, name, value)
     labels.data = np.array(ids[0] if source.flat else ids, order="C")
-    labels.metadata = {**labels.metadata, KEY: source}
+    told = (*(own.notes if own is not None else ()), *notes)
+    labels.metadata = {**labels.metadata, KEY: source, _DECIDED: told}
     return notes
+
+
+def decided_of(labels: Layer, image: Layer) -> tuple[str, ...]:
+    """What was decided when a mask was read and laid onto its scan."""
+    if _DECIDED in labels.metadata:
+        return tuple(labels.metadata[_DECIDED])
+    mine, yours = _source(labels), _source(image)
+    if mine is None or (yours is not None and mine.path == yours.path):
+        return ()
+    return mine.notes
 
 
 def move_with(labels: Labels, image: Layer) -> None:

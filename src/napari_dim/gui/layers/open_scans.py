@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import Any
 
@@ -13,6 +14,8 @@ from napari_dim.gui.layers.aside_layer import is_aside
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, move_with, why_not
+
+_log = logging.getLogger("napari_dim.gui")
 
 
 class OpenScans:
@@ -164,6 +167,8 @@ class OpenScans:
             return None
         if notes:
             show_info("\n".join(f"{labels.name}: {note}" for note in notes))
+        for note in notes:
+            _log.info("%s", note)  # without the mask's name, which may be a patient's
         return labels
 
     def _on_placed(self, event: Any) -> None:

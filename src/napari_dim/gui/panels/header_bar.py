@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxL
 from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do, key_of, show_help
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
+from napari_dim.gui.layers.mask_place import decided_of
 from napari_dim.gui.panels.contrast_button import ContrastButton
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
@@ -110,7 +111,7 @@ class Header(QWidget):
         notes = self._notes()
         self.notes.setVisible(bool(notes))
         self.notes.setText(counted(len(notes), "note"))
-        self.notes.setToolTip("\n".join(("Decided when this scan was read:", *notes)))
+        self.notes.setToolTip("\n".join(("Decided when scan and mask were read:", *notes)))
         self._show_solid()
         activity = self.session.activity
         where = device_title(self.session.device or preferences().device)
@@ -125,10 +126,15 @@ class Header(QWidget):
             self.refresh()
 
     def _notes(self) -> tuple[str, ...]:
-        """What was decided when the scan was read."""
-        image = self.session.image
-        source = None if image is None else image.metadata.get(KEY)
-        return source.notes if isinstance(source, Source) else ()
+        """What was decided when the scan was read, and its mask laid onto it."""
+        image, labels = self.session.image, self.session.labels
+        if image is None:
+            return ()
+        source = image.metadata.get(KEY)
+        own = source.notes if isinstance(source, Source) else ()
+        if labels is None:
+            return own
+        return (*own, *(f"{labels.name}: {text}" for text in decided_of(labels, image)))
 
     def _on_notes(self) -> None:
         from napari.utils.notifications import show_info
