@@ -39,6 +39,17 @@ def test_confirming_the_machines_slice_says_that_it_was_checked(mask):
     assert mask.scores == []
 
 
+def test_partial_taken_back_from_an_empty_slice_leaves_nothing_said(mask):
+    bare = ScanMask(np.zeros_like(mask.planes))
+    acts.set_partial(bare, 5)
+    acts.take_back(bare, 5)
+    assert bare.states[5] == U
+    acts.reject(mask, 5)
+    acts.set_partial(mask, 5)
+    acts.take_back(mask, 5)
+    assert list(mask.states) == NOW
+
+
 def test_rejecting_empties_a_slice_for_good_and_undo_brings_it_back(mask):
     before = mask.planes[5].copy()
     acts.reject(mask, 5)

@@ -55,7 +55,12 @@ def set_partial(mask: ScanMask, number: int) -> str:
 def take_back(mask: ScanMask, number: int) -> str:
     """Take back what was said of a slice; what a person drew stays."""
     state = SliceState(int(mask.states[number]))
-    wanted = taken_back(state, said=bool(mask.answer.said[number]), same=mask.shows_answer(number))
+    wanted = taken_back(
+        state,
+        int(mask.areas[number]),
+        said=bool(mask.answer.said[number]),
+        same=mask.shows_answer(number),
+    )
     if wanted == state:
         if state in FREE:
             return f"Nothing was said of slice {number}"

@@ -50,15 +50,18 @@ def confirmed(state: SliceState, area: int, *, said: bool, same: bool) -> SliceS
     return state
 
 
-def taken_back(state: SliceState, *, said: bool, same: bool) -> SliceState | None:
+def taken_back(state: SliceState, area: int, *, said: bool, same: bool) -> SliceState | None:
     """What a slice is once a person takes back what was said of it.
 
     None gives it back to the machine, or to nobody where the machine has said nothing. A slice
-    that was drawn stays as it is: its voxels say that it is labelled.
+    that was drawn stays as it is: its voxels say that it is labelled. A partial slice that shows
+    nothing was never drawn.
     """
     if state in (*UNCHANGED, SliceState.EMPTY, SliceState.FILLED):
         return None
     if state == SliceState.PARTIAL:
+        if area == 0:
+            return None
         if said:
             return None if same else SliceState.CORRECTED
         return SliceState.PAINTED
