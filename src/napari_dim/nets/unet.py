@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from napari_dim.nets.instance_norm import InstanceNorm
+
 STRIDE = 16
 """Rows and columns must be multiples of this."""
 DROPOUT = 0.2
@@ -29,8 +31,7 @@ def residual_unet(
     """
 
     def finish(channels: int) -> nn.Module:
-        norm = nn.InstanceNorm2d(channels, affine=True)
-        return _finish(norm, dropout, nn.LeakyReLU(0.1, inplace=True))
+        return _finish(InstanceNorm(channels), dropout, nn.LeakyReLU(0.1, inplace=True))
 
     widths = tuple(width * 2**level for level in range(5))
     return ResidualUNet(channels_in, channels_out, widths, finish)
