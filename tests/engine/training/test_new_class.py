@@ -126,7 +126,7 @@ def test_old_slices_do_not_deny_the_new_class():
         old = case((2, 3), shape=(6, 40, 32))
         old.mask[2][old.mask[2] == 2] = 0  # class 2 is there, and nobody looked for it
         old = replace(old, searched={2: (1,)} if searched else {})
-        job = Job([old], settings(steps=70, method="supervised", width=8, learning_rate=5e-3))
+        job = Job([old], settings(steps=140, method="supervised", width=8, learning_rate=5e-3))
         model = list(train(job))[-1].model
         volume, mask = ellipsoid()
         found = predict(model, volume, device="cpu").mask[2] == 2
