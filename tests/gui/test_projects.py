@@ -180,7 +180,7 @@ def test_a_project_trains_on_all_its_cases_open_or_not(workspace, session, scans
     (scans / "s2.nii.gz").unlink()
     train = workspace.train
     assert train.project.isVisibleTo(train)
-    assert "all 2 other cases" in train.project.text()
+    assert "the 2 other cases" in train.project.text()
     plan = train._plan()
     cases = {case.name: case for case in plan.load(lambda: None)}
     assert list(cases) == ["s1", "s0"]

@@ -15,7 +15,7 @@ from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image, wait_idle
 
 
-def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_path, qtbot):
+def test_from_case_to_case_with_the_camera_and_the_slice(hand, viewer, workspace, tmp_path, qtbot):
     folder = tmp_path / "scans"
     folder.mkdir()
     for number, place in enumerate((0.0, 500.0)):  # far from each other in space
@@ -39,6 +39,10 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
 
     qtbot.waitUntil(lambda: states() == ["1 of 12 labelled", "not labelled"], timeout=20_000)
     assert panel.table.item(0, 1).text() == "north"
+    hand.press("2")
+    for _ in range(4):
+        hand.press("[")
+    size = session.labels.brush_size
     QTest.mouseClick(panel.after, Qt.MouseButton.LeftButton)
     assert session.image.name == "s1"
     assert [layer.name for layer in viewer.layers] == ["s1"]
@@ -54,6 +58,14 @@ def test_from_case_to_case_with_the_camera_and_the_slice(viewer, workspace, tmp_
     QTest.keyClick(panel.table, Qt.Key.Key_Return)
     QApplication.processEvents()
     assert session.image.name == "s0"
+    # The tool stays in the hand, and keys with the list in focus are for the canvas.
+    assert viewer.layers.selection.active is session.labels
+    assert str(session.labels.mode) == "paint"
+    assert session.labels.brush_size == size < 10
+    hand.press("1", on=panel.table)
+    assert str(session.labels.mode) == "erase"
+    # Names are told from each other.
+    assert panel.table.columnWidth(0) >= panel.table.sizeHintForColumn(0)
     # The slice that was left, the same number in napari's slider, here and in the strip.
     assert viewer.dims.current_step[0] == 5
     assert current_slice(viewer, session.image) == 5

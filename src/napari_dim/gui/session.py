@@ -134,6 +134,8 @@ class Session(Work):
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
         self.autosave: Any = None
         self._panels = 0
+        self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
+        self._tool, self._brush_size, self._held = "pan_zoom", 0, False
         events = viewer.layers.events
         events.inserted.connect(self._on_inserted)
         events.removed.connect(self._on_removed)
@@ -164,8 +166,12 @@ class Session(Work):
         if image is not None and labels is not None and not fits(labels, image):
             mine = self.scans.can_be_of(labels, image)
             labels = self.scans.laid(labels, image) if mine else None
+        active = self.viewer.layers.selection.active
+        self._held = self.labels is not None and active is self.labels
         self._leave(image)
         self.image, self.labels = image, labels
+        if labels is not None:
+            self._hand_over(labels)
         if image is not None and labels is not None and fits(labels, image):
             self.scans.pair(image, labels)
         for layer in [layer for layer in self.viewer.layers if is_answer(layer)]:
@@ -176,6 +182,32 @@ class Session(Work):
             go_to_middle(self.viewer, image)
         self.case_changed.emit()
         self.slices_changed.emit()
+
+    def take_up(self, layer: Layer) -> None:
+        """Select a layer of a scan that is gone over to; a tool in the hand stays there."""
+        held, self._held = self._held, False
+        self.viewer.layers.selection.active = layer
+        if held and isinstance(layer, Labels):
+            layer.mode = self._tool
+
+    def _hand_over(self, labels: Labels) -> None:
+        """The brush of this mask is as large as that of the last one; its tool is followed."""
+        if self._brush_size:
+            labels.brush_size = self._brush_size
+        if labels not in self._tools:
+            self._tools.add(labels)
+            labels.events.mode.connect(self._on_tool)
+            labels.events.brush_size.connect(self._on_brush_size)
+
+    def _on_tool(self, event: Any) -> None:
+        """A person took another tool; napari itself lays one down as another layer is selected."""
+        labels = self.labels
+        if labels is not None and labels is self.viewer.layers.selection.active:
+            self._tool = str(labels.mode)
+
+    def _on_brush_size(self, event: Any) -> None:
+        if self.labels is not None and event.source is self.labels:
+            self._brush_size = int(self.labels.brush_size)
 
     def _leave(self, other: Layer | None) -> None:
         """Remember where a scan was left: the slider is the other one's from now on."""

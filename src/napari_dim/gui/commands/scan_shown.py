@@ -44,7 +44,7 @@ def show_alone(session: Session, image: Layer, *, fit: bool = True) -> None:
             layer.visible = True
         elif same is None or layer_path(owner) != same:  # a channel of this scan stays as it is
             layer.visible = False
-    viewer.layers.selection.active = session.scans.labels_of(image) or image
+    session.take_up(session.scans.labels_of(image) or image)
     if not fit:
         return
     low, high = (np.asarray(corner)[-2:] for corner in image.extent.world)

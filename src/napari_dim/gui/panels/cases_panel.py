@@ -10,7 +10,6 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QPushButton,
     QTableWidget,
@@ -21,9 +20,11 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.keys import do
+from napari_dim.gui.layers.napari_compat import canvas_of
 from napari_dim.gui.logic.case_list import CaseRow, matching, neighbour, row_of
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage import project_actions as projects
+from napari_dim.gui.widgets.key_passing import KeyPassing
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project
 
@@ -59,9 +60,9 @@ class CasesPanel(QWidget):
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         header = self.table.horizontalHeader()
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(2, QHeaderView.ResizeMode.ResizeToContents)
-        # Names of one cohort differ in their middle or end.
+        header.setStretchLastSection(True)
+        # Names of one cohort differ in their middle or end: they come first, the states have
+        # the room that is left, and a tip.
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.table.setToolTip("Double-click a case, or press Enter, to work on it")
         self.table.itemActivated.connect(lambda item: self._open(self._names()[item.row()]))
@@ -79,6 +80,7 @@ class CasesPanel(QWidget):
         column.addWidget(self.search)
         column.addWidget(self.table, 1)
         column.addLayout(buttons)
+        self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self._soon = QTimer(self, singleShot=True, interval=300)
         self._soon.timeout.connect(self._read)
         self._found.connect(self._on_found)
@@ -158,10 +160,21 @@ class CasesPanel(QWidget):
                 self.table.setItem(place, number, item)
             if row.name == current:
                 self.table.selectRow(place)
+        self._fit()
         self.table.setColumnHidden(1, not any(row.site for row in self.rows))
         others = any(row.name != current for row in shown)
         self.before.setEnabled(others)
         self.after.setEnabled(others)
+
+    def _fit(self) -> None:
+        """Names have the room that they need, but for a third that is left to the states."""
+        room = 2 * self.table.viewport().width() // 3
+        self.table.setColumnWidth(0, min(self.table.sizeHintForColumn(0) + 4, room))
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Share the room anew."""
+        super().resizeEvent(event)
+        self._fit()
 
     def _step(self, direction: int) -> None:
         name = neighbour(self._names(), self._current(), direction)

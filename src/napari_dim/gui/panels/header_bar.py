@@ -18,6 +18,7 @@ from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
+from napari_dim.gui.widgets.fixed_lines import ElidedLabel
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.gui.work import Activity
 from napari_dim.words import count as counted
@@ -39,7 +40,7 @@ class Header(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.case = QLabel()
+        self.case = ElidedLabel()
         self.case.setMinimumWidth(60)
         self.notes = QPushButton()
         self.notes.setFlat(True)
@@ -106,8 +107,7 @@ class Header(QWidget):
             name = f"{name} · {site}"
         if image is not None and (file := picture_name(self.session.viewer, image)):
             name = f"{file} · {name}"
-        self.case.setText(self.case.fontMetrics().elidedText(name, _right(), 170))
-        self.case.setToolTip(name)
+        self.case.say(name)
         notes = self._notes()
         self.notes.setVisible(bool(notes))
         self.notes.setText(counted(len(notes), "note"))
@@ -190,10 +190,6 @@ def device_title(name: str) -> str:
     if kind in ("cuda", "mps", "xpu"):
         return f"GPU {number}".strip()
     return kind.upper()
-
-
-def _right() -> object:
-    return Qt.TextElideMode.ElideMiddle
 
 
 def picture_name(viewer: Any, image: Layer) -> str:

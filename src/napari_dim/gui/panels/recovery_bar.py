@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxL
 from napari_dim.errors import InputError
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.open_cases import open_case
-from napari_dim.gui.widgets.small_widgets import note
+from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.project import Project
 from napari_dim.project.local import recovery_folders
 from napari_dim.project.lock import Lock
@@ -109,7 +109,7 @@ class RecoveryBar(QFrame):
         super().__init__()
         self.session = session
         self.setFrameShape(QFrame.Shape.StyledPanel)
-        self.text = note()
+        self.text = FixedLines(3)  # other work that is offered does not move the buttons
         self.restore = QPushButton("Restore")
         self.restore.setToolTip("Open the scans with all labels, classes and states again")
         self.restore.clicked.connect(self._on_restore)
@@ -134,7 +134,7 @@ class RecoveryBar(QFrame):
     def refresh(self) -> None:
         """Show the newest that is left."""
         self.setVisible(self.left is not None)
-        self.text.setText(str(self.left or ""))
+        self.text.say(str(self.left or ""))
 
     def _on_restore(self) -> None:
         from napari.utils.notifications import show_warning

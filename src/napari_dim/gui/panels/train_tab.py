@@ -401,8 +401,8 @@ class TrainTab(QWidget):
             open_ones = {self.session.autosave.case_of(layer) for layer in shown}
             count = sum(case.name not in open_ones for case in project.cases)
         self.project.setVisible(count > 0)
-        which = f"all {count} other cases" if count > 1 else "the other case"
-        self.project.setText(f"also learn from {which} of the project")
+        which = f"the {count} other cases" if count > 1 else "the other case"
+        self.project.setText(f"learn from {which}, too")
 
 
 def _learnt(part: Part) -> Learnt:

@@ -207,7 +207,7 @@ def _show(
     """Add a layer as it was kept, and go on keeping it."""
     made = labels_from(found.array, found.note, image)
     session.autosave.adopt(made, project, name, layer)
-    session.viewer.add_layer(made)
+    add_layer(session.viewer, made)  # the mask that is painted stays selected until it is closed
     return made
 
 

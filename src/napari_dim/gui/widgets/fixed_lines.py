@@ -89,3 +89,34 @@ class FixedLines(QLabel):
                 break
         self.setText(shown)
         self.setToolTip(self._whole if shown != self._whole else "")
+
+
+class ElidedLabel(QLabel):
+    """One line; where it is too long for its place its middle goes, and its tip says all."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._whole = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def say(self, text: str) -> None:
+        """Say something else."""
+        self._whole = text
+        self.setToolTip(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        """Follow the font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        middle, room = Qt.TextElideMode.ElideMiddle, self.contentsRect().width()
+        self.setText(self.fontMetrics().elidedText(self._whole, middle, max(room - 2, 20)))
