@@ -11,8 +11,11 @@ from qtpy.QtWidgets import QApplication
 from napari_dim.gui.layers.image_layers import current_slice
 from napari_dim.gui.panels.cases_panel import show_cases
 from napari_dim.gui.storage import project_actions as projects
+from napari_dim.project import Note, Project
+from napari_dim.project.local import recovery_folders
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image, wait_idle
+from tests.hands.hand import push
 
 
 def test_from_case_to_case_with_the_camera_and_the_slice(hand, viewer, workspace, tmp_path, qtbot):
@@ -148,4 +151,37 @@ def test_a_project_opened_beside_a_scan_has_the_window_for_itself(
     assert viewer.dims.current_step[0] == 4
     session.open_case(ball)  # each where it was left
     assert viewer.dims.current_step[0] == 7
+    session.autosave.close()
+
+
+def test_a_project_that_is_taken_over_has_one_mask_a_scan(hand, viewer, workspace, nifti, tmp_path):
+    session = workspace.session
+    with Project.create(tmp_path / "p") as killed:
+        mask = np.zeros((12, 48, 40), np.uint8)
+        mask[3, 10:20, 10:20] = 1
+        killed.add_case(nifti, "scan")
+        states = [SliceState.UNTOUCHED] * 12
+        states[3], states[11] = SliceState.PAINTED, SliceState.EMPTY
+        marked = "".join(str(int(state)) for state in states)
+        note = Note(name="scan (mask)", role="mask", states=marked)
+        killed.begin("scan", "labels", mask, note)
+        killed.flush()
+        left = (tmp_path / "p" / "holder.json").read_text("utf8")
+    (tmp_path / "p" / "holder.json").write_text(left, "utf8")  # as a killed process leaves it
+
+    def wait_and_take(dialog):
+        hand.rest(1)  # what is only looked at is not taken for new work meanwhile
+        push("Yes")(dialog)
+
+    with hand.answering(wait_and_take) as asked:
+        workspace.header.project.open(tmp_path / "p")
+    assert asked == ["Take over the project?"]
+    assert recovery_folders() == []
+    assert [layer.name for layer in viewer.layers] == ["scan", "scan (mask)"]
+    session.labels.paint((3, 30, 30), 1)
+    hand.rest()
+    assert session.autosave.flush()
+    assert session.autosave.project.layers("scan") == ("labels",)
+    kept = session.autosave.project.recover("scan").array
+    np.testing.assert_array_equal(kept, session.labels.data)
     session.autosave.close()

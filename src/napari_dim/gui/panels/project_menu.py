@@ -124,8 +124,8 @@ class ProjectButton(QToolButton):
         answer = QMessageBox.question(
             self,
             "Take over the project?",
-            f"{holder} ended without closing this project. Take it over? All that was saved is "
-            "there.",
+            f"{holder[:1].upper()}{holder[1:]} ended without closing this project. "
+            "Take it over? All that was saved is there.",
         )
         return bool(answer == QMessageBox.StandardButton.Yes)
 

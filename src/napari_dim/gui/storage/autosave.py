@@ -23,6 +23,7 @@ from qtpy.QtCore import QTimer
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.change_detector import LayerWatch, can_watch
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.mask_layer import STATES
 from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
 from napari_dim.project import Note, Project
@@ -176,12 +177,16 @@ class Autosave:
 
     def layers_of(self, case: str) -> list[Layer]:
         """The open layers of a case of the open project: its labels, its scan."""
+        session = self._session()
+        images = [image for image in self._cases if self.case_of(image) == case]
+        # The mask of a case that can only be looked at is kept nowhere.
+        owned = set() if session is None else {session.scans.labels_of(image) for image in images}
         kept = [
             layer
             for layer, kept in self._layers.items()
-            if kept.project is self.project is not None and kept.case == case
+            if layer in owned or (kept.project is self.project is not None and kept.case == case)
         ]
-        return [*kept, *(image for image in self._cases if self.case_of(image) == case)]
+        return [*kept, *images]
 
     def adopt(self, layer: Labels, project: Project, case: str, name: str) -> None:
         """Go on keeping a layer that was read from a project, and is as it is there.
@@ -311,7 +316,10 @@ class Autosave:
         known = session.scans.known_mask(layer)
         # Marks that voxels alone don't tell.
         marks = (SliceState.EMPTY, *OPEN)
-        marked = known is not None and bool(np.isin(known.states, marks).any())
+        begun = layer.metadata.get(STATES)  # as it came from a project that is only looked at
+        states = np.zeros(0, np.uint8) if known is None else known.states
+        same = states == begun if np.shape(begun) == states.shape else np.zeros(len(states), bool)
+        marked = bool((np.isin(states, marks) & ~same).any())
         changed = whole is not None or planes or marked
         if not changed and (project is None or project is self._open.recovery):
             return False
