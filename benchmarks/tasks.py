@@ -22,6 +22,9 @@ from napari_dim.volume import Volume
 COHORTS = ("left_atrium", "hippocampus", "fundus_disc")
 CONTRASTS = "cardiac_c0_lge"
 """Two contrasts, of which one is labelled, and two fields of view."""
+TRUE_SIZE = f"{CONTRASTS}_true_size"
+FINER = 0.6
+"""Times the pixels that their files tell: then hearts are as large as those of the other site."""
 MERGE = {"fundus_disc": {2: 1}}
 """One fundus centre labels rim and cup, the other the disc: scored as their union."""
 WITHIN_LABELS = 5
@@ -58,8 +61,9 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
     name
         A cohort; ``left_atrium_changed``: the same with another scanner for every volume
         but the labelled one; ``left_atrium_new_scanner``: the changed scanner in the tests
-        alone; ``left_atrium_within``: one volume, 5 labelled slices spread evenly over it
-        (some show background alone), the others are the test;
+        alone; ``cardiac_c0_lge_true_size``: with pixels of the labelled site by which its hearts
+        are as large as people's are; ``left_atrium_within``: one volume, 5 labelled slices
+        spread evenly over it (some show background alone), the others are the test;
         ``left_atrium_within_shown``: the same with labels only where the structure shows,
         so that nothing says where it ends; with ``_row2`` behind it, of that row of the
         cohort in place of the one with labels; ``fundus_disc_one_centre``: no picture of the
@@ -85,6 +89,13 @@ def build(data: Path, name: str, labels: int | None = None) -> Task:
         train = tuple(r for r in train if r.site == site)
     cases = _cases(cohort, train, labels)
     tests = [_test(row) for row in test]
+    if name == TRUE_SIZE:
+        site = next(r.site for r in train if r.slices)
+        cases = [
+            replace(case, volume=_finer(case.volume)) if case.site == site else case
+            for case in cases
+        ]
+        tests = [replace(t, volume=_finer(t.volume)) if t.site == site else t for t in tests]
     if name == "left_atrium_changed":
         cases = [
             case if case.labelled.size else replace(case, volume=changed(case.volume, seed))
@@ -112,6 +123,14 @@ def changed(volume: Volume, seed: int) -> Volume:
     x = ndimage.gaussian_filter(x, rng.uniform(0.5, 1.2))
     x = x + rng.normal(size=x.shape).astype(np.float32) * rng.uniform(0.05, 0.1)
     return replace(volume, array=(x * 1000).astype(np.float32))
+
+
+def _finer(volume: Volume) -> Volume:
+    """The volume with smaller pixels, slices as far apart as before."""
+    grid = volume.grid
+    affine = grid.file_affine.copy()
+    affine[:, [axis for axis in range(3) if axis != grid.slice_axis]] *= FINER
+    return replace(volume, grid=replace(grid, file_affine=affine))
 
 
 def _cases(cohort: str, train: Sequence[CohortCase], labels: int | None) -> list[Case]:
