@@ -86,7 +86,7 @@ class Settings(BaseModel):
         1, "Neighbouring slices on each side that the network also sees", group="data", ge=0, le=2
     )
     context_reach: float = setting(
-        0.0, "No neighbours are shown where slices mostly lie farther apart; 0: however far",
+        4.0, "No neighbours are shown where slices mostly lie farther apart; 0: however far",
         group="data", unit="pixels of the working grid", ge=0, le=100,
     )  # fmt: skip
     context_drop: float = setting(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_dim.data.turning import AS_IT_IS, Turn
 from napari_dim.data.working_grid import normalised
 from napari_dim.volume import Volume
 
@@ -26,10 +27,13 @@ class LazySlices:
         The image; it may lie on the disk.
     shape
         Rows and columns wanted.
+    turn
+        How slices are turned first.
     """
 
-    def __init__(self, volume: Volume, shape: tuple[int, int]) -> None:
+    def __init__(self, volume: Volume, shape: tuple[int, int], turn: Turn = AS_IT_IS) -> None:
         self._volume = volume
+        self._turn = turn
         self._held: dict[int, Tensor] = {}
         self.shape = (volume.array.shape[0], volume.channels, *shape)
         self.device = torch.device("cpu")
@@ -46,7 +50,9 @@ class LazySlices:
         # A caller's mixed precision is not for this: the slices must be those of `normalised`.
         with torch.autocast("cpu", enabled=False):
             if new.size:
-                stack = normalised(self._volume, (self.shape[2], self.shape[3]), new)
+                stack = normalised(
+                    self._volume, (self.shape[2], self.shape[3]), new, turn=self._turn
+                )
                 held |= {int(n): plane for n, plane in zip(new, stack, strict=True)}
             found = torch.stack([held[int(n)] for n in wanted])[torch.from_numpy(back)]
         self._held = held
@@ -54,7 +60,10 @@ class LazySlices:
 
 
 def slices_of(
-    volume: Volume, shape: tuple[int, int], check: Callable[[], None] | None = None
+    volume: Volume,
+    shape: tuple[int, int],
+    check: Callable[[], None] | None = None,
+    turn: Turn = AS_IT_IS,
 ) -> Tensor | LazySlices:
     """The normalised slices of a volume: all at once if they are at most `MOST` bytes.
 
@@ -62,5 +71,5 @@ def slices_of(
     """
     pixels = volume.array.shape[0] * volume.channels * shape[0] * shape[1]
     if 2 * pixels > MOST:
-        return LazySlices(volume, shape)
-    return normalised(volume, shape, check=check)
+        return LazySlices(volume, shape, turn)
+    return normalised(volume, shape, check=check, turn=turn)

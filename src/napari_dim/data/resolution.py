@@ -78,7 +78,12 @@ def labelled_place(cases: Sequence[Case], grid: WorkingGrid) -> tuple[int, int] 
         box
         for case in cases
         for number in case.labelled
-        if (box := _box(_plane(case, int(number)) > 0, grid.shape(case.volume))) is not None
+        if (
+            box := _box(
+                grid.turn(case.volume).to(_plane(case, int(number)) > 0), grid.shape(case.volume)
+            )
+        )
+        is not None
     ]
     if not boxes:
         return None

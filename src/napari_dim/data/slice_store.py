@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_dim.data.case import Case, unsaid_groups
+from napari_dim.data.turning import Turn
 from napari_dim.data.working_grid import WorkingGrid, normalised
 from napari_dim.states import OPEN
 
@@ -106,7 +107,8 @@ class SliceStore:
             if not numbers.size:
                 continue
             shape = grid.shape(case.volume)
-            stack = normalised(case.volume, shape, numbers, check)
+            turn = grid.turn(case.volume)
+            stack = normalised(case.volume, shape, numbers, check, turn)
             images.append(_cornered(stack, canvas))
             sizes += [shape] * len(numbers)
             owner += [number_of_case] * len(numbers)
@@ -117,7 +119,9 @@ class SliceStore:
             for place, number in enumerate(numbers):
                 if is_labelled[place]:
                     labels.append(
-                        _cornered(_label(case, int(number), classes, groups, shape), canvas)[0, 0]
+                        _cornered(_label(case, int(number), classes, groups, shape, turn), canvas)[
+                            0, 0
+                        ]
                     )
                     labelled.append(start + place)
                 elif is_other[place]:
@@ -151,10 +155,10 @@ class SliceStore:
         groups = unsaid_groups(cases, classes)
         start = 0
         for case in cases:
-            shape = grid.shape(case.volume)
+            shape, turn = grid.shape(case.volume), grid.turn(case.volume)
             labelled += [start + int(n) for n in case.labelled]
             labels += [
-                _cornered(_label(case, int(n), classes, groups, shape), canvas)[0, 0]
+                _cornered(_label(case, int(n), classes, groups, shape, turn), canvas)[0, 0]
                 for n in case.labelled
             ]
             without += [start + int(n) for n in case.guessed]
@@ -199,6 +203,7 @@ def _label(
     classes: Mapping[int, int],
     groups: Sequence[tuple[int, ...]],
     shape: tuple[int, int],
+    turn: Turn,
 ) -> Tensor:
     """One slice's labels on the working grid, ``(1, 1, row, column)`` uint8."""
     assert case.mask is not None
@@ -210,8 +215,9 @@ def _label(
         index[plane == class_id] = class_index + 1
     if case.states[number] in OPEN and case.painted is not None:
         index[~case.painted[number]] = 0
+    index = np.ascontiguousarray(turn.to(index))
     tensor = torch.from_numpy(index)[None, None]
-    if plane.shape == tuple(shape):
+    if index.shape == tuple(shape):
         return tensor
     # Area-weighted vote of what lies under each new pixel.
     votes = F.one_hot(tensor[0, 0].long(), int(index.max()) + 1).permute(2, 0, 1)[None].float()

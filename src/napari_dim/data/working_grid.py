@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_dim.data.turning import AS_IT_IS, Directions, Turn, turn_towards
 from napari_dim.volume import Volume
 
 CHUNK = 8
@@ -45,6 +46,8 @@ class WorkingGrid:
     focus
         Where the labelled structures lie: (rows, columns) from the middle of a slice; None
         where that isn't known, or a patch can't hold it.
+    directions
+        How rows and columns of the network run in the patient; None: as each scan's own.
     """
 
     pixel: float
@@ -52,9 +55,17 @@ class WorkingGrid:
     patch: tuple[int, int]
     largest: int
     focus: tuple[int, int] | None = None
+    directions: Directions | None = None
 
     @classmethod
-    def fit(cls, volumes: Sequence[Volume], *, min_size: int, max_size: int) -> Self:
+    def fit(
+        cls,
+        volumes: Sequence[Volume],
+        *,
+        min_size: int,
+        max_size: int,
+        directions: Directions | None = None,
+    ) -> Self:
         """The working grid for a set of volumes.
 
         The median in-plane spacing, enlarged or reduced so that the median longer side lies
@@ -74,13 +85,13 @@ class WorkingGrid:
         side = float(np.median(sides)) / pixel
         wanted = float(np.clip(side, min(min_size, 2 * side), max_size))
         pixel *= side / wanted
-        grid = cls(pixel, round(wanted), (MULTIPLE, MULTIPLE), 2 * max_size)
+        grid = cls(pixel, round(wanted), (MULTIPLE, MULTIPLE), 2 * max_size, None, directions)
         shapes = np.array([grid.shape(volume) for volume in volumes])
         size = np.quantile(shapes, 0.9, axis=0, method="lower")
         patch = np.minimum(-(-size // MULTIPLE) * MULTIPLE, -(-max_size // MULTIPLE) * MULTIPLE)
         # A network that has halved all to one pixel has nothing left to normalise over.
         columns = max(int(patch[1]), 2 * MULTIPLE if patch[0] == MULTIPLE else MULTIPLE)
-        return cls(pixel, round(wanted), (int(patch[0]), columns), 2 * max_size)
+        return cls(pixel, round(wanted), (int(patch[0]), columns), 2 * max_size, None, directions)
 
     def shape(self, volume: Volume) -> tuple[int, int]:
         """Rows and columns of a volume's slices on the working grid."""
@@ -90,8 +101,14 @@ class WorkingGrid:
             size = np.array([rows * row, columns * column]) / self.pixel
         else:
             size = np.array([rows, columns]) * (self.side / max(rows, columns))
+        if self.turn(volume).exchanged:
+            size = size[::-1]
         size = size * min(1.0, self.largest / size.max())
         return max(1, round(float(size[0]))), max(1, round(float(size[1])))
+
+    def turn(self, volume: Volume) -> Turn:
+        """How a volume's slices are turned before the network sees them."""
+        return turn_towards(volume, self.directions)
 
     def window(self, size: tuple[int, int]) -> tuple[slice, slice]:
         """The rows and columns of a slice of this size in which the structures are looked for.
@@ -131,8 +148,15 @@ class WorkingGrid:
             focus = down, right
             if max(abs(down), abs(right)) > LONGEST:
                 raise ValueError("the focus is out of all proportion")
+        way = values.get("directions")
+        if way is not None:
+            axes = np.asarray(way, dtype=float)
+            if axes.shape != (2, 3) or not np.isfinite(axes).all() or np.abs(axes).max() > 1.001:
+                raise ValueError("the directions are no unit vectors")
+            (a, b, c), (d, e, f) = axes.tolist()
+            way = (a, b, c), (d, e, f)
         pixel, side, largest = (values[name] for name in ("pixel", "side", "largest"))
-        grid = cls(float(pixel), int(side), (rows, columns), int(largest), focus)
+        grid = cls(float(pixel), int(side), (rows, columns), int(largest), focus, way)
         lengths = (grid.side, rows, columns, grid.largest)
         if not 0 < grid.pixel < math.inf or not all(1 <= n <= LONGEST for n in lengths):
             raise ValueError("the working grid is out of all proportion")
@@ -151,6 +175,7 @@ def normalised(
     shape: tuple[int, int],
     slices: np.ndarray | None = None,
     check: Callable[[], None] | None = None,
+    turn: Turn = AS_IT_IS,
 ) -> Tensor:
     """Slices of a volume as the network sees them.
 
@@ -167,6 +192,8 @@ def normalised(
         Numbers of the slices; all by default.
     check
         Called after every few slices; what it raises ends the work.
+    turn
+        How they are turned first.
 
     Returns
     -------
@@ -183,7 +210,8 @@ def normalised(
             dtype=np.float32,
             casting="unsafe",
         )
-        x = torch.from_numpy(planes.reshape(*planes.shape[:3], -1)).movedim(-1, 1).contiguous()
+        x = torch.from_numpy(planes.reshape(*planes.shape[:3], -1)).movedim(-1, 1)
+        x = turn.to(x).contiguous()
         x.clamp_(low, high)
         if not whole_numbers:
             x = torch.where(x.isnan(), mean, x)

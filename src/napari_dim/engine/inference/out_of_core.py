@@ -73,7 +73,8 @@ def segment(
     mask = _on_disk(shape, np.min_scalar_type(max(model.classes, default=0)), folder)
     use_threads(threads)
     seen = Predictor(model, pick_device(device)).shape(volume)
-    confidence = _on_disk((shape[0], *seen), np.dtype(np.uint8), folder)
+    own = model.grid.turn(volume).own(seen)
+    confidence = _on_disk((shape[0], *own), np.dtype(np.uint8), folder)
     entropy = predict_into(mask, model, volume, confidence=confidence, seen=seen, **how)
     return Prediction(mask, np.arange(shape[0]), entropy, confidence)
 
@@ -125,7 +126,7 @@ def predict_into(
     model.check_fits(volume)
     use_threads(threads)
     predictor = Predictor(model, pick_device(device))
-    stack = LazySlices(volume, seen or predictor.shape(volume))
+    stack = LazySlices(volume, seen or predictor.shape(volume), model.grid.turn(volume))
     count = len(stack)
     clean = bool(model.pieces)
     pieces = Pieces(volume.array.shape[:3], model.pieces)

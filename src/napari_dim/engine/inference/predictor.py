@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_dim.data.lazy_slices import LazySlices
+from napari_dim.data.turning import AS_IT_IS, Turn
 from napari_dim.data.working_grid import normalised, padded
 from napari_dim.engine.device import is_out_of_memory, pick_device, release_memory
 from napari_dim.engine.inference.components import main_pieces
@@ -94,11 +95,12 @@ def predict(
     numbers = np.arange(volume.array.shape[0]) if slices is None else np.asarray(slices, dtype=int)
     check = None if progress is None else lambda: progress(0.0)
     predictor = Predictor(model, target_device)
-    stack = normalised(volume, predictor.shape(volume), check=check)
+    turn = model.grid.turn(volume)
+    stack = normalised(volume, predictor.shape(volume), check=check, turn=turn)
     if slices is None:
         found = predictor.whole(volume, stack, progress)
         return replace(found, mask=main_pieces(found.mask, model.pieces))
-    found = predictor.masks(stack, numbers, volume.array.shape[1:3], progress)
+    found = predictor.masks(stack, numbers, volume.array.shape[1:3], progress, turn)
     whole = np.zeros(volume.array.shape[:3], dtype=found.mask.dtype)
     whole[numbers] = found.mask
     return replace(found, mask=whole)
@@ -144,7 +146,7 @@ class Predictor:
         for power in range(SIZES):
             factor = closer ** (power / (SIZES - 1))
             shape = round(own[0] * factor), round(own[1] * factor)
-            stack = LazySlices(volume, shape)
+            stack = LazySlices(volume, shape, self.model.grid.turn(volume))
             found = [self._probability(stack, part)[0] for part in _chunks(numbers, self.batch)]
             shown, sure = _marked(torch.cat(found))
             tried.append((shown, sure, shape))
@@ -170,10 +172,18 @@ class Predictor:
         return x.contiguous(memory_format=torch.channels_last)
 
     def __call__(
-        self, stack: Tensor | LazySlices, numbers: np.ndarray, shape: tuple[int, ...]
+        self,
+        stack: Tensor | LazySlices,
+        numbers: np.ndarray,
+        shape: tuple[int, ...],
+        turn: Turn = AS_IT_IS,
     ) -> Prediction:
-        """The prediction of some slices of a stack; the mask is ``(n, *shape)``."""
+        """The prediction of some slices of a stack; the mask is ``(n, *shape)``.
+
+        `turn` is how the stack was turned: masks lie as the scan does.
+        """
         probability, entropy = self._probability(stack, numbers)
+        probability = turn.back(probability)
         return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
 
     @torch.no_grad()
@@ -311,7 +321,8 @@ class Predictor:
         count, shape = len(stack), volume.array.shape[1:3]
         mask = np.zeros((count, *shape), dtype=self.ids.dtype)
         entropy = np.zeros(count, dtype=np.float32)
-        confidence = np.zeros((count, *stack.shape[-2:]), dtype=np.uint8)
+        seen = self.model.grid.turn(volume).own((stack.shape[-2], stack.shape[-1]))
+        confidence = np.zeros((count, *seen), dtype=np.uint8)
         for block in self.blocks(volume, stack):
             here = block.slices
             mask[here], entropy[here], confidence[here] = (
@@ -335,6 +346,7 @@ class Predictor:
         everywhere = self._misses(stack)
         entropy = np.zeros(count, dtype=np.float32)
         weights = self._across(volume)
+        turn = self.model.grid.turn(volume)
         reach = len(weights) // 2
         kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
         first = done = 0
@@ -346,6 +358,7 @@ class Predictor:
             if ready <= done:
                 continue
             smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
+            smooth = turn.back(smooth)
             mask = np.zeros((len(smooth), *shape), dtype=self.ids.dtype)
             for at in range(0, len(smooth), self.batch):
                 few = slice(at, at + self.batch)
@@ -371,14 +384,16 @@ class Predictor:
         numbers: np.ndarray,
         shape: tuple[int, ...],
         progress: Callable[[float], None] | None = None,
+        turn: Turn = AS_IT_IS,
     ) -> Prediction:
         """As a call, for any number of slices, a few at a time."""
         mask = np.zeros((len(numbers), *shape), dtype=self.ids.dtype)
         entropy = np.zeros(len(numbers), dtype=np.float32)
-        confidence = np.zeros((len(numbers), *stack.shape[-2:]), dtype=np.uint8)
+        seen = turn.own((stack.shape[-2], stack.shape[-1]))
+        confidence = np.zeros((len(numbers), *seen), dtype=np.uint8)
         for start in range(0, len(numbers), self.batch):
             part = slice(start, start + self.batch)
-            found = self(stack, numbers[part], shape)
+            found = self(stack, numbers[part], shape, turn)
             mask[part], entropy[part] = found.mask, found.entropy
             confidence[part] = found.confidence
             if progress is not None:

@@ -46,7 +46,8 @@ class Previews:
         # The size of a scan with labels is that of its labels.
         self._settled = job.cases[job.preview_case].labelled.size > 0
         grid = predictor.model.grid
-        self._stack = slices_of(volume, grid.shape(volume), control.check_stop)
+        self._turn = grid.turn(volume)
+        self._stack = slices_of(volume, grid.shape(volume), control.check_stop, self._turn)
         self.large = volume.array.size > LARGE
         self._whole: Prediction | None = None
         self.pace = 0.0
@@ -71,7 +72,7 @@ class Previews:
             if self._control.stopped or (start and spent > most):
                 return
             chunk = numbers[start : start + BATCH]
-            found = self._predictor(self._stack, chunk, self._shape)
+            found = self._predictor(self._stack, chunk, self._shape, self._turn)
             yield Preview(self._index, chunk, found.mask, found.entropy, step)
 
     def shows(self, case: Case) -> bool:
@@ -89,7 +90,8 @@ class Previews:
         if self._whole is None:
             seen = tuple(self._stack.shape[-2:])
             if not self._settled and (shape := self._predictor.shape(self._volume)) != seen:
-                self._stack = slices_of(self._volume, shape, self._control.check_cancel)
+                check = self._control.check_cancel
+                self._stack = slices_of(self._volume, shape, check, self._turn)
             self._whole = self._predictor.whole(self._volume, self._stack, self._check)
         return self._whole
 

@@ -14,6 +14,7 @@ from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.resolution import labelled_place, sufficient_side
 from napari_dim.data.slice_store import SliceStore
 from napari_dim.data.slice_stream import Stream, slice_bytes
+from napari_dim.data.turning import directions
 from napari_dim.data.working_grid import MULTIPLE, WorkingGrid, normalised
 from napari_dim.engine.device import memory_for_slices, pick_device, release_memory
 from napari_dim.engine.inference.components import MOST_CASES, MOST_SLICES, single_pieces
@@ -278,7 +279,12 @@ class Trainer:
         sides = [*range(usual, settings.max_size, 2 * MULTIPLE), settings.max_size]
         side = sufficient_side(cases, sides, settings.detail)
         self._control.check_stop()
-        grid = WorkingGrid.fit(volumes, min_size=min(settings.min_size, side), max_size=side)
+        grid = WorkingGrid.fit(
+            volumes,
+            min_size=min(settings.min_size, side),
+            max_size=side,
+            directions=directions(next(case.volume for case in cases if case.labelled.size)),
+        )
         grid = replace(grid, focus=labelled_place(cases, grid))
         context = 0 if _stand_alone(cases, grid, settings.context_reach) else settings.context
         model = Model.new(settings, self._classes, channels, context, grid, record)
@@ -373,7 +379,7 @@ class Trainer:
         volume = case.volume
         check: Callable[[], None] = self._control.check_cancel
         shape = self._grid.shape(volume) if case.labelled.size else self._predictor.shape(volume)
-        stack = normalised(volume, shape, check=check)
+        stack = normalised(volume, shape, check=check, turn=self._grid.turn(volume))
         return self._predictor.whole(volume, stack, lambda share: check()).mask
 
     def _weights(self) -> list[Tensor]:
