@@ -208,7 +208,7 @@ def test_every_fault_is_one_line_with_file_and_row(write, text, message):
 
 
 def test_files_that_are_no_cohort(tmp_path):
-    for path, text in ((tmp_path / "none.csv", "No such file"), (tmp_path, "directory")):
+    for path, text in ((tmp_path / "none.csv", "No such file"), (tmp_path, "is a folder, not")):
         with pytest.raises(InputError, match=text):
             read_cohort(path)
 

@@ -21,6 +21,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--files", type=Path, metavar="FOLDER", help="corrupt_files damages the files of a folder"
     )
+    parser.add_argument(
+        "--shared", action="store_true", help="other work runs on the machine: say so of the times"
+    )
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.name) - set(gates))
     if unknown:
@@ -36,7 +39,8 @@ def main(arguments: list[str]) -> int:
         outcomes.append(run_gate(gates[name], quick=options.quick))
         print(line(outcomes[-1]), flush=True)
         if options.markdown:  # after each: a run that is cut off has told what it saw
-            write(options.markdown, outcomes, {n: g.promise for n, g in gates.items()})
+            promises = {n: g.promise for n, g in gates.items()}
+            write(options.markdown, outcomes, promises, shared=options.shared)
     failed = [outcome.name for outcome in outcomes if not outcome.good]
     print(f"{len(outcomes)} gates, {len(failed)} failed{': ' if failed else ''}{', '.join(failed)}")
     return 1 if failed or not outcomes else 0

@@ -49,7 +49,9 @@ def line(outcome: Outcome) -> str:
     )
 
 
-def write(path: Path, outcomes: Iterable[Outcome], promises: Mapping[str, str]) -> None:
+def write(
+    path: Path, outcomes: Iterable[Outcome], promises: Mapping[str, str], *, shared: bool = False
+) -> None:
     """Write the table, and beside it the same as JSON: gates not run now keep their last figure.
 
     Parameters
@@ -60,6 +62,8 @@ def write(path: Path, outcomes: Iterable[Outcome], promises: Mapping[str, str]) 
         Those of this run.
     promises
         All gates that there are: name -> promise.
+    shared
+        Whether other work ran on the machine meanwhile: the times say little then.
     """
     store = path.with_suffix(".json")
     known: dict[str, Record] = json.loads(store.read_text()) if store.is_file() else {}
@@ -68,7 +72,7 @@ def write(path: Path, outcomes: Iterable[Outcome], promises: Mapping[str, str]) 
     machine = f"{platform.system()}, Python {platform.python_version()}, {libraries}"
     for outcome in outcomes:
         record = {**asdict(outcome), "seconds": round(outcome.seconds, 1), "day": now}
-        known[outcome.name] = {**record, "machine": machine}
+        known[outcome.name] = {**record, "machine": machine, "shared": shared}
     known = {name: known[name] for name in sorted(known) if name in promises}
     store.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     path.write_text(_markdown(known, promises), encoding="utf-8")
@@ -86,9 +90,8 @@ def _markdown(known: Mapping[str, Record], promises: Mapping[str, str]) -> str:
             continue
         figure = record["figure"].replace("|", "\\|")
         verdict = "ok" if record["good"] else "**failed**"
-        rows.append(
-            f"{start} {record['count']:,} | {figure} | {record['seconds']:.0f} s | {verdict} |"
-        )
+        took = f"{record['seconds']:.0f} s" + (", shared machine" if record.get("shared") else "")
+        rows.append(f"{start} {record['count']:,} | {figure} | {took} | {verdict} |")
     rows.append(" ".join(STALL.split()))
     machines = sorted({f"{r['machine']} ({r['day']})" for r in known.values()})
     failed = [name for name in promises if name in known and not known[name]["good"]]

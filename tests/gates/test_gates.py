@@ -65,8 +65,10 @@ def test_the_table_keeps_what_was_not_run_again(tmp_path):
     first = Outcome("one", promises["one"], 200, "200 kills, 0 lost", 12.3, True)
     second = Outcome("two", promises["two"], 50, "1 hang", 4.0, False)
     report.write(file, [first], promises)
-    report.write(file, [second], promises)
+    report.write(file, [second], promises, shared=True)
     text = file.read_text()
+    assert "| 12 s | ok |" in text
+    assert "| 4 s, shared machine | **failed** |" in text
     assert "200 kills, 0 lost" in text
     assert "`two` failed: 1 hang" in text
     assert "`three` was not run" in text

@@ -100,6 +100,11 @@ def check_columns(columns: Sequence[str], needed: Sequence[str], where: str) -> 
 
 def _text(path: Path) -> tuple[str, tuple[str, ...]]:
     """All of a file, decoded; and what is to be told of that."""
+    if path.is_dir():
+        raise InputError(
+            "this is a folder, not a cohort file", where=path,
+            hint="Write a CSV file that names its images: image,labels,slices,site,split",
+        )  # fmt: skip
     try:
         data = path.read_bytes()
     except (OSError, ValueError) as error:
