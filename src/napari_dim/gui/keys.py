@@ -16,6 +16,9 @@ from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.session import Session
 from napari_dim.words import sentence
+from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
+from napari_dim.gui.tools.scribble_tool import ScribbleTool
+from napari_dim.gui.tools.tool_in_hand import take_up
 
 Action = Callable[[Session], str]
 
@@ -27,6 +30,11 @@ class Key:
     key: str
     title: str
     action: Action
+
+
+scribble = partial(take_up, make=ScribbleTool)
+range_brush = partial(take_up, make=RangeBrush)
+grow = partial(take_up, make=RegionGrower)
 
 
 def show_help(session: Session) -> str:
@@ -46,6 +54,9 @@ KEYS = (
     Key("N", "Slice that should be labelled next", slices.next_suggested),
     Key("W", "Accept the prediction of this slice", slices.accept_slice),
     Key("Q", "Reject the prediction of this slice", slices.reject_slice),
+    Key("8", "Smart scribble: strokes give the mask of the slice", scribble),
+    Key("9", "Threshold brush: paint only what is as bright as where it begins", range_brush),
+    Key("0", "Grow from a spot; a drag to the right takes more", grow),
     Key("Shift-C", "Clean up: islands, holes, borders, margins, copies", show_clean_up),
     Key("Shift-W", "Next window of the scan: those for CT that fit, automatic", next_window),
     Key("H", "Show all keys and what the mouse does", show_help),

@@ -17,17 +17,20 @@ from napari.layers import Labels
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.contrast_commands import shown_image
+from napari_dim.gui.keys import told
 from napari_dim.gui.layers.image_layers import in_mm
 from napari_dim.gui.layers.napari_compat import deafen, give_wheel_back, scroll_dims, take_wheel
 from napari_dim.gui.logic.contrast_windows import dragged, limits_words
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
+from napari_dim.gui.tools.tool_in_hand import HandTool, put_down
 
 GESTURES = (
     ("wheel", "Go through the slices"),
     ("Ctrl-wheel", "Zoom, about the place under the mouse"),
     ("Shift-wheel", "Larger or smaller brush; its size is told"),
     ("right button", "Erase with the brush, while it paints"),
+    ("left and right button", "Tools 8 to 0: what is of the class, and what is not"),
     ("Ctrl-drag", "Window and level: right is wider, up is brighter"),
     ("Space-drag", "Move the scan, whatever tool is in the hand"),
 )
@@ -82,6 +85,7 @@ class Mouse:
         give_wheel_back(viewer, self._on_wheel)
         with suppress(ValueError):
             viewer.mouse_drag_callbacks.remove(self._on_press)
+        put_down(self._session)
         self._session.case_changed.disconnect(self._watch_brush)
         self._let_brush_go()
 
@@ -134,10 +138,25 @@ class Mouse:
         held = {str(getattr(key, "name", key)) for key in event.modifiers}
         if viewer.dims.ndisplay != 2:
             return
-        if event.button == LEFT and held == {"Control"}:
+        tool = self._session.tool
+        if tool is not None and tool.ready() and not held and event.button in (LEFT, RIGHT):
+            yield from self._use(tool, event)
+        elif event.button == LEFT and held == {"Control"}:
             yield from self._window(viewer, event)
         elif event.button == RIGHT and not held and preferences().mouse:
             yield from self._erase(viewer, event)
+
+    def _use(self, tool: HandTool, event: Any) -> Iterator[None]:
+        """A gesture of the tool in the hand, in place of napari's own."""
+        hear = deafen(tool.layer)
+        event.handled = True
+        try:
+            with told(self._session):
+                for _ in tool.stroke(event, wanted=event.button == LEFT):
+                    event.handled = True
+                    yield
+        finally:
+            hear()
 
     def _window(self, viewer: Any, event: Any) -> Iterator[None]:
         """Change window and level for as long as the button is down."""

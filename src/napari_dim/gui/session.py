@@ -98,6 +98,8 @@ class Session(Work):
         Corners of the scan that the camera was fitted to last.
     sites
         Scanner or centre of each scan, where the user has said.
+    tool
+        What is in the hand, if it is a tool that napari has not; `gui.tools`.
     """
 
     case_changed = Signal()
@@ -109,6 +111,8 @@ class Session(Work):
     case_wanted = Signal(object)
     help_wanted = Signal()
     """The list of keys and of what the mouse does is to be shown, or hidden again."""
+    tool_changed = Signal()
+    """Another tool of ours is in the hand, or none any more."""
     clean_up_wanted = Signal()
     """The window that cleans up is to be shown, or hidden again."""
 
@@ -133,6 +137,7 @@ class Session(Work):
         self.fitted: object = None
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
         self.autosave: Any = None
+        self.tool: Any = None
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False

@@ -282,6 +282,16 @@ def contrast(array: np.ndarray) -> tuple[float, float]:
     return (low, high) if low < high else (low, low + 1.0)
 
 
+def slice_values(image: Layer, number: int) -> np.ndarray:
+    """The values of one slice, ``(row, column)``, or ``(row, column, channel)`` of several."""
+    source = layer_source(image)
+    if source.channels is not None:
+        return np.asarray(source.channels[number])
+    data = _full_data(image)
+    flat = data.ndim - bool(getattr(image, "rgb", False)) == 2
+    return np.asarray(data if flat else data[number])
+
+
 def in_mm(layer: Layer, length: float) -> float | None:
     """A length in a layer's units in mm; None where these are pixels."""
     factor = _TO_MM.get(str(layer.units[-1]))

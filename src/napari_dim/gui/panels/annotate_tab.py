@@ -20,7 +20,7 @@ from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.scan_shown import show_alone
-from napari_dim.gui.keys import button_for, do, told
+from napari_dim.gui.keys import button_for, do, grow, range_brush, scribble, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
@@ -31,6 +31,8 @@ from napari_dim.gui.logic.time_words import class_words
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
+from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
+from napari_dim.gui.tools.scribble_tool import ScribbleTool
 from napari_dim.gui.widgets.class_table import ClassTable
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import WORDS
@@ -121,6 +123,35 @@ class AnnotateTab(QWidget):
             slices.copy_nearest,
             "Copy the labels of the nearest painted slice onto this one",
         )
+        self.scribble = button_for(
+            session,
+            "Scribble",
+            scribble,
+            "Smart scribble: stroke over some of the class, and with the right button over what is "
+            "not it: the slice's mask follows each stroke",
+        )
+        self.range_brush = button_for(
+            session,
+            "Threshold",
+            range_brush,
+            "Threshold brush: paint only what is as bright as the spot where a stroke begins; the "
+            "right button erases that",
+        )
+        self.grow = button_for(
+            session,
+            "Grow",
+            grow,
+            "Grow from a spot: press on one, and what hangs together with it and is as bright is "
+            "taken; drag to the right for more, to the left for less; with the right button it is "
+            "erased",
+        )
+        self.tools = {
+            ScribbleTool: self.scribble, RangeBrush: self.range_brush, RegionGrower: self.grow,
+        }  # fmt: skip
+        for button in self.tools.values():
+            button.setCheckable(True)
+            # A tool that can't be taken leaves its button as it was.
+            button.clicked.connect(lambda _=False: self._on_tool())
         self.clean_up = button_for(
             session,
             "Clean up…",
@@ -175,6 +206,10 @@ class AnnotateTab(QWidget):
         ):  # fmt: skip
             grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)
+        tools = QHBoxLayout()
+        for button in self.tools.values():
+            tools.addWidget(button)
+        column.addLayout(tools)
         steps = QHBoxLayout()
         for button in (self.before, self.suggest, self.after, self.clean_up):
             steps.addWidget(button)
@@ -194,6 +229,7 @@ class AnnotateTab(QWidget):
         while_alive(self, session.case_wanted, self._on_wanted)
         while_alive(self, session.layers_changed, self._on_layers)
         while_alive(self, session.slices_changed, self._say_slice)
+        while_alive(self, session.tool_changed, self._on_tool)
         while_alive(self, session.viewer.dims.events.point, self._on_slice)
         self._on_layers()
 
@@ -283,7 +319,7 @@ class AnnotateTab(QWidget):
         """Paint a class from now on; a tool in the hand that paints stays there."""
         layer.selected_label = class_id
         self.session.viewer.layers.selection.active = layer
-        if str(layer.mode) not in PAINTING:
+        if str(layer.mode) not in PAINTING and self.session.tool is None:
             layer.mode = "paint"
 
     def _on_brush(self) -> None:
@@ -323,6 +359,11 @@ class AnnotateTab(QWidget):
         if mask.states[slices.current(self.session)] not in OPEN:
             do(self.session, slices.set_partial)
 
+    def _on_tool(self) -> None:
+        """Show on the buttons which tool of ours is in the hand."""
+        for kind, button in self.tools.items():
+            button.setChecked(type(self.session.tool) is kind)
+
     def _on_slice(self, event: Any = None) -> None:
         self._say_slice()
 
@@ -332,6 +373,7 @@ class AnnotateTab(QWidget):
         for button in (
             self.confirm, self.partial, self.untouched, self.background,
             self.filled, self.before, self.after, self.suggest, self.clean_up,
+            *self.tools.values(),
         ):  # fmt: skip
             button.setEnabled(mask is not None)
         for button in (self.fill, self.copy):

@@ -1,0 +1,145 @@
+"""Strokes of a person in one slice, and the mask of the slice that they ask for together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+import numpy as np
+
+from napari_dim.editing.random_walks import scribbled
+from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.state.provenance import edited
+from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.states import FREE, SliceState
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """One stroke.
+
+    Attributes
+    ----------
+    pixels, wanted
+        What it went over, and whether that is of the class.
+    act
+        What it did; None where it changed nothing: it holds as long as the one before.
+    left
+        The slice after it.
+    """
+
+    pixels: np.ndarray
+    wanted: bool
+    act: Act | None
+    left: np.ndarray
+
+
+class Scribbles:
+    """The strokes in a slice, as long as nothing else changes it.
+
+    The first gives the mask, each further one corrects it around all of them. A stroke that was
+    taken back has no say any more.
+
+    Parameters
+    ----------
+    mask
+        The mask that is drawn in.
+    """
+
+    def __init__(self, mask: ScanMask) -> None:
+        self._mask = mask
+        self._place: tuple[int, int] | None = None
+        self._strokes: list[_Stroke] = []
+
+    def standing(self, number: int, class_id: int) -> list[tuple[np.ndarray, bool]]:
+        """The strokes that hold in a slice for a class: their pixels, and whether of the class."""
+        return [(one.pixels, one.wanted) for one in self._held(number, class_id)]
+
+    def add(
+        self,
+        number: int,
+        class_id: int,
+        pixels: np.ndarray,
+        *,
+        wanted: bool,
+        image: np.ndarray,
+        spacing: Sequence[float],
+        keep_others: bool = False,
+    ) -> Act | None:
+        """Add a stroke: the mask of the slice follows it, as one act.
+
+        Parameters
+        ----------
+        number, class_id
+            The slice and the class.
+        pixels
+            What the stroke went over, ``(row, column)`` bool.
+        wanted
+            Whether it is of the class, or of "not this".
+        image
+            Values of the slice, ``(row, column[, channel])``.
+        spacing
+            Size of a pixel along rows and columns.
+        keep_others
+            Whether other classes stay under the stroke, too.
+
+        Returns
+        -------
+        Act or None
+            None where nothing changes.
+        """
+        mask = self._mask
+        mask.look([number])
+        held = self._held(number, class_id)
+        self._place, self._strokes = (number, class_id), held
+        of, off = np.zeros(pixels.shape, bool), np.zeros(pixels.shape, bool)
+        for there, kind in [*((one.pixels, one.wanted) for one in held), (pixels, wanted)]:
+            of, off = (of | there, off & ~there) if kind else (of & ~there, off | there)
+        shown = mask.planes[number]
+        others = (shown != 0) & (shown != class_id)
+        if keep_others:
+            of &= ~others
+        others &= ~of
+        before, state = shown == class_id, SliceState(int(mask.states[number]))
+        # What the model holds likely tells more than its mask; a person's mask more than either.
+        asked = not held and (state in FREE or not before.any())
+        found = scribbled(
+            image,
+            of,
+            off | others,
+            before=before if before.any() else None,
+            probability=_probability(mask.answer, number, class_id) if asked else None,
+            spacing=spacing,
+        )
+        plane = np.where(before, 0, shown).astype(shown.dtype)
+        plane[found & ~others] = class_id
+        act = None
+        if not np.array_equal(plane, shown):
+            after = edited(state, int(np.count_nonzero(plane)))
+            act = mask.act(f"scribble in slice {number}", {number: after}, {number: plane})
+        self._strokes = [*held, _Stroke(pixels, wanted, act, plane)]
+        return act
+
+    def _held(self, number: int, class_id: int) -> list[_Stroke]:
+        """The strokes whose acts stand, if the slice still shows what they asked for."""
+        if self._place != (number, class_id):
+            return []
+        stands = self._mask.stands
+        held = list(takewhile(lambda one: one.act is None or stands(one.act), self._strokes))
+        same = bool(held) and np.array_equal(held[-1].left, self._mask.planes[number])
+        return held if same else []
+
+
+def _probability(answer: Answer, number: int, class_id: int) -> np.ndarray | None:
+    """How likely the model holds each pixel of a slice to be of a class; None if it has not said.
+
+    It tells how sure it is of the class that it chose; what is left is shared by the others.
+    """
+    if not answer.said[number] or answer.confidence is None:
+        return None
+    from skimage.transform import resize
+
+    shape = answer.mask.shape[1:]
+    sure = resize(answer.confidence[number].astype(np.float32) / 255, shape, order=1)
+    return np.asarray(np.where(answer.mask[number] == class_id, sure, 1 - sure))

@@ -1,0 +1,1 @@
+"""What edits the mask under the mouse beside napari's own tools."""

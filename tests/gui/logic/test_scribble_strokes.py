@@ -1,0 +1,124 @@
+"""Strokes in a slice: each refines the mask, is one step, and has no say once it is taken back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_dim.gui.logic.scribble_strokes import Scribbles
+from napari_dim.gui.state.scan_mask import ScanMask
+from napari_dim.states import SliceState
+from tests.gui.conftest import tiny_image
+
+IMAGE, BALL = tiny_image()
+
+
+@pytest.fixture
+def mask():
+    return ScanMask(np.zeros_like(BALL))
+
+
+def pixels(*box: int) -> np.ndarray:
+    made = np.zeros(BALL.shape[1:], bool)
+    made[box[0] : box[1], box[2] : box[3]] = True
+    return made
+
+
+ALONG, BESIDE = pixels(18, 30, 19, 21), pixels(5, 8, 5, 30)
+
+
+def add(scribbles, number=6, there=ALONG, *, wanted=True, class_id=1, **more):
+    how = {"image": IMAGE[number], "spacing": (1.0, 1.0), **more}
+    return scribbles.add(number, class_id, there, wanted=wanted, **how)
+
+
+def dice(a, b):
+    return 2 * np.sum(a & b) / (a.sum() + b.sum())
+
+
+def test_a_stroke_gives_the_slices_mask_as_one_step(mask):
+    act = add(Scribbles(mask))
+    assert act is mask.last_act
+    assert dice(mask.planes[6] == 1, BALL[6] == 1) > 0.9
+    assert mask.states[6] == SliceState.PAINTED
+    mask.undo()
+    assert not mask.planes.any()
+    assert mask.states[6] == SliceState.UNTOUCHED
+
+
+def test_strokes_add_up_and_one_that_was_taken_back_has_no_say(mask):
+    scribbles = Scribbles(mask)
+    add(scribbles)
+    first = mask.planes[6].copy()
+    add(scribbles, there=BESIDE)
+    assert (mask.planes[6][BESIDE] == 1).all()
+    assert len(scribbles.standing(6, 1)) == 2
+    add(scribbles, there=BESIDE, wanted=False)
+    assert not mask.planes[6][BESIDE].any()
+    assert dice(mask.planes[6] == 1, BALL[6] == 1) > 0.9  # the first stroke still holds
+    for _ in range(2):
+        mask.undo()
+    np.testing.assert_array_equal(mask.planes[6], first)
+    assert len(scribbles.standing(6, 1)) == 1
+    mask.redo()
+    assert len(scribbles.standing(6, 1)) == 2
+
+
+def test_what_else_changed_a_slice_is_kept_and_corrected(mask):
+    scribbles = Scribbles(mask)
+    add(scribbles)
+    mask.planes[6, 44:47, 2:38] = 1  # the plain brush, far from the strokes
+    mask.look()
+    assert scribbles.standing(6, 1) == []
+    add(scribbles, there=pixels(20, 28, 25, 27))
+    assert (mask.planes[6, 44:47, 2:38] == 1).all()
+
+
+def test_another_slice_and_another_class_have_strokes_of_their_own(mask):
+    scribbles = Scribbles(mask)
+    add(scribbles)
+    before = mask.planes[6].copy()
+    add(scribbles, 5)
+    np.testing.assert_array_equal(mask.planes[6], before)
+    assert len(scribbles.standing(5, 1)) == 1
+    add(scribbles, 5, pixels(2, 6, 2, 12), class_id=2)
+    assert (mask.planes[5] == 1).any()
+    assert (mask.planes[5][2:6, 2:12] == 2).all()
+
+
+def test_other_classes_are_covered_by_strokes_alone_and_not_at_all_where_they_are_kept(mask):
+    mask.planes[6, 20:24, 15:25] = 3
+    mask.look()
+    scribbles = Scribbles(mask)
+    add(scribbles, keep_others=True)
+    assert (mask.planes[6, 20:24, 15:25] == 3).all()
+    mask.undo()
+    add(scribbles)
+    under = mask.planes[6, 20:24, 15:25]
+    assert (under[:, 4:6] == 1).all()  # the stroke itself
+    assert (np.delete(under, (4, 5), 1) == 3).all()
+
+
+def test_a_machines_slice_is_corrected_by_its_probabilities(mask):
+    mask.take(np.arange(12), np.roll(BALL, 4, axis=1))
+    mask.answer.confidence = np.full((12, 24, 20), 240, np.uint8)
+    said = mask.planes[6].copy()
+    add(Scribbles(mask), there=pixels(10, 14, 19, 22))
+    assert mask.states[6] == SliceState.CORRECTED
+    now = mask.planes[6] == 1
+    assert now[10:14, 19:22].all()
+    # Around the stroke the mask is right now, further away it is the machine's.
+    assert dice(now[:25], BALL[6, :25] == 1) > 0.9 > dice(said[:25] == 1, BALL[6, :25] == 1)
+    np.testing.assert_array_equal(now[30:], said[30:] == 1)
+    mask.undo()
+    np.testing.assert_array_equal(mask.planes[6], said)
+    assert mask.states[6] == SliceState.MACHINE
+
+
+def test_a_stroke_that_changes_nothing_is_no_step_and_holds_all_the_same(mask):
+    scribbles = Scribbles(mask)
+    assert add(scribbles, there=BESIDE, wanted=False) is None
+    assert mask.last_act is None
+    add(scribbles)
+    assert len(scribbles.standing(6, 1)) == 2
+    assert not mask.planes[6][BESIDE].any()
