@@ -93,11 +93,13 @@ def next_stroke(mask: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, bool]:
     return (np.zeros_like(mask), True) if part is None else (stroke(part), wanted)
 
 
-def slices_of(data: Path, cohort: str, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def slices_of(
+    data: Path, cohort: str, count: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Slices and the masks of one of their classes, spread over a cohort."""
     rows = [row for row in read_cohort(data / cohort / "cohort.csv").cases if row.labels]
     chosen = np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)
-    rng, known = np.random.default_rng(0), {}
+    rng, known = np.random.default_rng(seed), {}
     for made in range(count):
         row = rows[chosen[made % len(chosen)]]
         if row.name not in known:
@@ -210,13 +212,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--slices", type=int, default=12, help="of each cohort")
+    parser.add_argument("--seed", type=int, default=0, help="which slices and classes")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--time", action="store_true", help="print times, too")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     rows = []
     for cohort in COHORTS:
-        cases = list(slices_of(args.data, cohort, args.slices))
+        cases = list(slices_of(args.data, cohort, args.slices, args.seed))
         for name in args.engines.split(","):
             rows.append(row_of(cohort, name, [annotate(*case, ENGINES[name]) for case in cases]))
             if not args.time:
