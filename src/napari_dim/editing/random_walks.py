@@ -6,7 +6,7 @@ mask that was there, say more. From each pixel around the strokes a random walk 
 crosses edges unwillingly and gives in to what the pixel looks like; the share of walks that
 end in the structure decides (Grady, "Multilabel random walker image segmentation using prior
 models", 2005). One small linear system has to be solved for it, by conjugate gradients on
-arrays. Constants were chosen by ``benchmarks/scribbles.py``, see docs/decisions/0018.
+arrays. Constants were chosen by ``benchmarks/scribbles.py``, see docs/decisions/0021.
 """
 
 from __future__ import annotations

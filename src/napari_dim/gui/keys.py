@@ -15,10 +15,10 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.session import Session
-from napari_dim.words import sentence
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
 from napari_dim.gui.tools.scribble_tool import ScribbleTool
 from napari_dim.gui.tools.tool_in_hand import take_up
+from napari_dim.words import sentence
 
 Action = Callable[[Session], str]
 
