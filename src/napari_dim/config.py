@@ -184,6 +184,11 @@ class Settings(BaseModel):
         0.0, "Share of the slices whose strong view is in a random contrast: for scans of other "
         "sequences or scanners than the labelled ones", group="views", ge=0, le=1,
     )  # fmt: skip
+    random_tones: Literal["never", "wide", "always"] = setting(
+        "wide", "Strong views have random tone curves and a coil's uneven brightness: where some "
+        "scans show much more around the structures than the patch does, for they come from "
+        "another scanner or sequence, or always", group="views",
+    )  # fmt: skip
     border: Literal["edge", "dark"] = setting(
         "edge", "What lies beyond a moved slice: its edge again, or the darkest value, labelled "
         "background, as in the baseline's public code", group="views",
@@ -324,6 +329,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "smooth": 0.0,
         "focus": False,
         "closer": 1.0,
+        "random_tones": "never",
         "mirror": 0.5,
         "flip": 0.5,
         "mixed_precision": False,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dim.data.augment import WeakView, look, look_labels, strong_view
+from napari_dim.data.augment import WeakView, look, look_labels, random_tones, strong_view
 from napari_dim.data.batches import Sampler
 from napari_dim.data.case import Case
 from napari_dim.data.slice_store import SliceStore
@@ -153,6 +153,38 @@ def test_strong_view_changes_intensities_but_not_places():
         assert not torch.equal(before, after)
         assert torch.corrcoef(torch.stack((before, after)))[0, 1] > 0.6
     assert torch.equal(strong_view(x, 0.0, generator), x)
+
+
+def test_random_tones_keep_the_order_of_brightness_nearby_and_the_places():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(8, 3, 48, 40).cumsum(-1).cumsum(-2)
+    x = (x - x.mean()) / x.std()
+    y = random_tones(x, 1.0, generator)
+    assert torch.isfinite(y).all()
+    for before, after in zip(x, y, strict=True):
+        assert not torch.equal(before, after)
+        assert float(after.mean()) == pytest.approx(float(before.mean()), abs=1e-4)
+        assert float(after.std()) == pytest.approx(float(before.std()), rel=1e-3)
+    # What is much brighter than its neighbour stays so: neither field nor curve turns it over.
+    step, made = (each.diff(dim=-1) for each in (x, y))
+    clear = step.abs() > 0.5 * step.abs().amax((1, 2, 3), keepdim=True)
+    assert clear.sum() > 50
+    assert (step.sign() == made.sign())[clear].float().mean() > 0.95
+    # The neighbours of a slice are lit and toned as the slice itself.
+    alike = x[:, :1].expand(-1, 3, -1, -1)
+    one = random_tones(alike, 1.0, generator)
+    assert torch.equal(one[:, 0], one[:, 2])
+
+
+def test_a_share_of_the_slices_has_random_tones():
+    x = torch.randn(400, 1, 16, 16)
+    y = random_tones(x, 0.5, torch.Generator().manual_seed(0))
+    same = (x == y).flatten(1).all(1)
+    assert 150 < same.sum() < 250
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    assert random_tones(x, 0.0, generator) is x
+    assert torch.equal(generator.get_state(), before)  # nothing is drawn
 
 
 def test_same_seed_same_batch():

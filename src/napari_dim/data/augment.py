@@ -15,7 +15,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_dim.data.random_contrast import as_bright
 from napari_dim.data.working_grid import NEARLY
+
+COIL = ((3, 0.4), (10, 0.12))
+"""Points along a side of a coil's brightness, and the deviation of its logarithm."""
+PIECES = 8
+"""Pieces of a random tone curve..."""
+TONES = (-2.0, 3.0)
+"""... in deviations from the mean, between which they lie..."""
+SLOPE = 0.5
+"""... and the deviation of the logarithm of their slopes."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,46 @@ def _unit(place: Tensor, images: Tensor) -> Tensor:
     x = place[..., 1] * (2 / max(columns - 1, 1)) - 1
     y = place[..., 0] * (2 / max(rows - 1, 1)) - 1
     return torch.stack((x, y), -1)
+
+
+def random_tones(x: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """`x`, a share of its slices as another scanner's coil and sequence may show them.
+
+    First the brightness of an uneven coil: a smooth random field, strong and coarse, and a
+    finer, weaker one. Then a random tone curve that never falls: what is brighter stays
+    brighter, but a dark organ beside bright fat may have a sliver of the range, or most of it.
+    Mean and deviation are those of before.
+
+    Parameters
+    ----------
+    x
+        ``(batch, channel, row, column)``, mean about 0, deviation about 1.
+    share
+        Of the slices, in [0, 1]. 0 draws nothing and returns `x`.
+    generator
+        Source of the draws, on the device.
+    """
+    if share <= 0:
+        return x
+    batch, device = len(x), x.device
+    chosen = torch.rand(batch, 1, 1, 1, generator=generator, device=device) < share
+    size = int(x.shape[-2]), int(x.shape[-1])
+    field = torch.zeros(batch, 1, *size, device=device)
+    for points, amount in COIL:
+        coarse = torch.randn(batch, 1, points, points, generator=generator, device=device)
+        field = field + _spread(coarse * amount, size)
+    lit = as_bright((x - x.amin((1, 2, 3), keepdim=True)) * field.exp(), x)
+
+    deviation, mean = torch.std_mean(lit, (1, 2, 3), correction=0, keepdim=True)
+    tone = (lit - mean) / deviation.clamp_min(1e-6)
+    slope = torch.randn(PIECES, batch, 1, 1, 1, generator=generator, device=device)
+    slope = (SLOPE * slope).exp()
+    low, high = TONES
+    width = (high - low) / PIECES
+    curved = (tone - low).clamp_max(0) * slope[0] + (tone - high).clamp_min(0) * slope[-1]
+    for piece in range(PIECES):
+        curved += (tone - (low + piece * width)).clamp_(0, width).mul_(slope[piece])
+    return torch.where(chosen, as_bright(curved, x), x)
 
 
 def strong_view(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:

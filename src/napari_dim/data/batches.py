@@ -13,6 +13,7 @@ from napari_dim.data.augment import (
     look,
     look_labels,
     published_strong_view,
+    random_tones,
     strong_view,
 )
 from napari_dim.data.random_contrast import random_contrast
@@ -84,6 +85,8 @@ class Sampler:
         Share of the slices whose strong view is in a random contrast.
     without
         Chance that a slice stands in its neighbours' place, too.
+    tones
+        Share of the slices whose strong view has random tones.
     """
 
     store: SliceStore
@@ -99,6 +102,7 @@ class Sampler:
     dark: bool = False
     contrast: float = 0.0
     without: float = 0.0
+    tones: float = 0.0
 
     def draw(self, *, with_unlabelled: bool, with_strong: bool = True) -> Views:
         """One batch; without unlabelled slices where there are none or none are wanted.
@@ -170,6 +174,7 @@ class Sampler:
     def _strong(self, weak: Tensor) -> Tensor:
         shown = 2 * self.context + 1
         weak = random_contrast(weak, self.contrast, self.generator, neighbours=shown)
+        weak = random_tones(weak, self.tones, self.generator)
         if self.factors is not None:
             return published_strong_view(weak, self.factors, self.generator)
         return strong_view(weak, self.strength, self.generator)

@@ -72,12 +72,12 @@ def random_contrast(
             made = F.leaky_relu(made, LEAK)
         before = after
     made = made.view(neighbours, count, own, rows, columns).transpose(0, 1)
-    blended = planes.lerp(_as_bright(made, planes), draw[0])
-    changed = _as_bright(blended, planes).reshape(count, *x.shape[1:])
+    blended = planes.lerp(as_bright(made, planes), draw[0])
+    changed = as_bright(blended, planes).reshape(count, *x.shape[1:])
     return x.index_copy(0, chosen, changed)
 
 
-def _as_bright(made: Tensor, like: Tensor) -> Tensor:
+def as_bright(made: Tensor, like: Tensor) -> Tensor:
     """`made` with the mean and deviation that each sample of `like` has."""
     axes = tuple(range(1, like.ndim))
     spread, mean = torch.std_mean(like, axes, correction=0, keepdim=True)

@@ -367,6 +367,7 @@ def test_wide_scans_are_learnt_and_predicted_in_their_window():
         return list(train(Job(cases, chosen, preview_case=1)))
 
     events, again, still = trained(), trained(), trained(closer=1.0)
+    plain = trained(random_tones="never")
     (note,) = [note for note in events[0].notes if "`focus`" in note]
     assert note.startswith("1 scan shows much more than")
     model = events[-1].model
@@ -379,7 +380,30 @@ def test_wide_scans_are_learnt_and_predicted_in_their_window():
     assert shown.confidence.shape == alone.confidence.shape
     kept = model.tensors()
     assert all(torch.equal(t, again[-1].model.tensors()[name]) for name, t in kept.items())
-    assert any(not torch.equal(t, still[-1].model.tensors()[name]) for name, t in kept.items())
+    for other in (still, plain):
+        assert any(not torch.equal(t, other[-1].model.tensors()[name]) for name, t in kept.items())
+
+
+def test_a_training_that_goes_on_keeps_the_neighbours_it_began_with():
+    near, far = case(spacing=(2.0, 1.0, 1.0)), case((), seed=1, spacing=(8.0, 1.0, 1.0))
+    first = list(train(Job([near], settings(context_reach=3.0))))[-1].model
+    assert first.context == 1
+    job = Job([near, far, far], settings(context_reach=3.0), start=first)
+    events = list(train(job))
+    assert events[-1].model.context == 1
+    assert not any("Starting anew" in note for note in events[0].notes)
+    anew = list(train(Job([near, far, far], settings(context_reach=3.0))))[-1].model
+    assert anew.context == 0
+
+
+def test_tones_are_random_where_scans_are_wide_or_always():
+    def weights(**changes):
+        cases = [case(), case((), seed=1)]
+        return list(train(Job(cases, settings(**changes))))[-1].model.tensors()
+
+    never, wide, always = (weights(random_tones=when) for when in ("never", "wide", "always"))
+    assert all(torch.equal(t, wide[name]) for name, t in never.items())
+    assert any(not torch.equal(t, always[name]) for name, t in never.items())
 
 
 def test_pictures_of_their_own_have_no_ends():

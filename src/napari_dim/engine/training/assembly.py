@@ -23,6 +23,8 @@ BATCH = (4, 2)
 """Labelled and unlabelled slices a step, where the settings leave it open."""
 CUDA_BATCH = (8, 8)
 """On a graphics card: three times the slices in a quarter more time (docs/results/gpu.md)."""
+TONES = 0.5
+"""Share of the slices whose strong view has random tones, where the settings ask for them."""
 MOMENTS: dict[type[Optimizer], tuple[str, ...]] = {
     AdamW: ("step", "exp_avg", "exp_avg_sq"),
     Adam: ("step", "exp_avg", "exp_avg_sq"),
@@ -97,6 +99,7 @@ def sampler_of(
     are looked at in a window (`WorkingGrid.window`).
     """
     settings = model.settings
+    toned = settings.random_tones == "always" or (wide and settings.random_tones == "wide")
     usual = CUDA_BATCH if generator.device.type == "cuda" else BATCH
     weak = WeakView(
         model.grid.patch,
@@ -122,6 +125,7 @@ def sampler_of(
         settings.border == "dark",
         settings.random_contrast,
         settings.context_drop,
+        TONES if toned else 0,
     )
 
 

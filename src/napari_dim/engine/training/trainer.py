@@ -287,6 +287,8 @@ class Trainer:
         )
         grid = replace(grid, focus=labelled_place(cases, grid))
         context = 0 if _stand_alone(cases, grid, settings.context_reach) else settings.context
+        if job.start is not None and job.start.settings.context == settings.context:
+            context = job.start.context  # a scan more does not make the network another
         model = Model.new(settings, self._classes, channels, context, grid, record)
         if job.start is None:
             return model
