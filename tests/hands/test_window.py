@@ -14,6 +14,7 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
+from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.io import read_volume
 from napari_dim.states import SliceState
@@ -211,6 +212,34 @@ def test_all_work_that_was_left_is_offered_one_after_the_other(make_napari_viewe
         "monday", "tuesday",
     }  # fmt: skip
     bar.deleteLater()
+
+
+def test_work_that_is_put_off_moves_nothing_of_the_scan_that_is_open(
+    make_napari_viewer, viewer, hand, nifti
+):
+    other = make_napari_viewer()
+    left = session_of(other)
+    image = other.add_image(tiny_image(0)[0], name="monday")
+    left.show_case(image, add_layer(other, new_labels(image)))
+    left.labels.paint((3, 20, 20), 1)
+    assert left.autosave.flush()
+    left.autosave.close()
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name="Workspace", area="right")
+    hand.rest(0.3)
+
+    def top(widget):
+        return widget.mapTo(workspace, QPoint(0, 0)).y()
+
+    assert top(workspace.recovery) < top(workspace.tabs)  # the first thing that is seen
+    hand.drop(nifti)
+    hand.rest(0.3)
+    before = top(workspace.strip), top(workspace.tabs)
+    assert workspace.recovery.isVisible()
+    hand.click(workspace.recovery.later)
+    hand.rest(0.3)
+    assert not workspace.recovery.isVisible()
+    assert (top(workspace.strip), top(workspace.tabs)) == before
 
 
 def test_of_several_scans_that_come_back_the_last_is_worked_on(

@@ -223,9 +223,11 @@ class Predicting:
                  if session.autosave.case_of(layer) == closed.name]  # fmt: skip
         if shown:
             self._show(replace(event, target=replace(event.target, layer=shown[0], closed=None)))
-            return
         try:
-            closed.keep(project, merged, event.found, event.volume)
+            if shown:
+                closed.keep_doubts(project, event.found)
+            else:
+                closed.keep(project, merged, event.found, event.volume)
         except (InputError, OSError) as error:
             self._left_out.append(f"{closed.name} was left out: {error}")
 

@@ -49,6 +49,7 @@ from napari_dim.gui.widgets.small_widgets import (
     while_alive,
 )
 from napari_dim.gui.work import Activity
+from napari_dim.words import count as counted
 
 BUDGETS = (
     ("1 minute", 60.0),
@@ -381,6 +382,9 @@ class TrainTab(QWidget):
             text = "Open a scan in Annotate first."
         elif any(p.mask is not None and p.mask.labelled for p in self._parts()):
             text = describe([_learnt(part) for part in self._parts()])
+            if others := len(self._closed()):
+                read = "is" if others == 1 else "are"
+                text += f"<br>{counted(others, 'other case')} of the project {read} read as well."
         elif mask is None:
             text = "Press New in Annotate, paint the structure in a few slices, then start."
         else:

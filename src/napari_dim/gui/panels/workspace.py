@@ -79,10 +79,11 @@ class Workspace(QWidget):
         column.setSpacing(4)
         self.recovery = RecoveryBar(session)
         column.addWidget(self.header)
-        column.addWidget(self.recovery)
         column.addWidget(self.guide)
         column.addWidget(self.strip)
         column.addWidget(self.tabs, 1)
+        self._column = column
+        self._place_recovery()
         self.help = HelpWindow(self)
         self.clean_up = CleanUpWindow(session, self)
         self.setAcceptDrops(True)
@@ -103,6 +104,7 @@ class Workspace(QWidget):
         while_alive(self, session.help_wanted, self._show_help)
         while_alive(self, session.clean_up_wanted, self._show_clean_up)
         while_alive(self, session.case_changed, self._show_slices)
+        while_alive(self, session.case_changed, self._place_recovery)
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
         self._show_slices()
@@ -146,6 +148,11 @@ class Workspace(QWidget):
 
     def _show_clean_up(self) -> None:
         self.clean_up.setVisible(not self.clean_up.isVisible())
+
+    def _place_recovery(self) -> None:
+        """Offered first of all; beside work that goes on, where nothing moves when it goes."""
+        first = self.session.image is None
+        self._column.insertWidget(1 if first else -1, self.recovery)
 
     def _open_tab(self, place: int) -> None:
         self.tabs.setCurrentIndex(place)
