@@ -154,17 +154,20 @@ class Hand:
             QApplication.sendEvent(self.canvas, event)
             self.rest(0.02)  # napari leaves moves out that come faster than it looks at them
 
-    def turn_wheel(self, notches: int, held: str = "", over: QPoint | None = None) -> None:
-        """Turn the wheel over the canvas, away from oneself where `notches` is above 0."""
-        place = over or self.canvas.rect().center()
+    def turn_wheel(
+        self, notches: int, held: str = "", over: QPoint | None = None, on: QWidget | None = None
+    ) -> None:
+        """Turn the wheel over the canvas or a widget, away from oneself where `notches` > 0."""
+        widget = on or self.canvas
+        place = over or widget.rect().center()
         keys = _modifiers([held] if held else [])
         for _ in range(abs(notches)):
             event = QWheelEvent(
-                QPointF(place), QPointF(self.canvas.mapToGlobal(place)), QPoint(0, 0),
+                QPointF(place), QPointF(widget.mapToGlobal(place)), QPoint(0, 0),
                 QPoint(0, 120 if notches > 0 else -120), Qt.MouseButton.NoButton, keys,
                 Qt.ScrollPhase.NoScrollPhase, False,
             )  # fmt: skip
-            QApplication.sendEvent(self.canvas, event)
+            QApplication.sendEvent(widget, event)
             self.rest()
 
     def drop(self, *paths: Path, on: QWidget | None = None) -> None:

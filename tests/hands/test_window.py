@@ -64,6 +64,29 @@ def test_keys_with_a_list_or_table_in_focus_reach_the_canvas(hand, workspace, se
     assert QApplication.focusWidget() is not annotate.confirm
 
 
+def test_a_wheel_over_a_box_chooses_nothing(hand, viewer, workspace, session):
+    viewer.add_image(tiny_image(5)[0], name="another", scale=(3, 1, 1))
+    hand.rest(0.2)
+    annotate, train, review = workspace.annotate, workspace.train, workspace.review
+    boxes = {
+        0: (annotate.image, annotate.plane), 1: (train.budget, train.source),
+        2: (review.classes,), 3: (workspace.export.format, workspace.export.include),
+    }  # fmt: skip
+    worked_on = session.image
+    for tab, there in boxes.items():
+        workspace.tabs.setCurrentIndex(tab)
+        hand.rest(0.1)
+        for box in there:
+            chosen = box.currentText()
+            for notches in (-1, 1, 1):
+                hand.turn_wheel(notches, on=box)
+                assert box.currentText() == chosen
+    assert session.image is worked_on
+    share = review.share.value()
+    hand.turn_wheel(-1, on=review.share)
+    assert review.share.value() == share
+
+
 def test_buttons_stay_where_they_are(hand, viewer, workspace, session):
     def places() -> dict[str, QPoint]:
         origin = QPoint(0, 0)

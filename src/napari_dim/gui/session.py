@@ -291,6 +291,7 @@ class Session(Work):
             ) is not None:  # as in the scan that the model learnt from
                 set_classes(labels, classes_of(named))
             labels.visible = image.visible
+            self.scans.pair(image, labels)  # before any other scan could take it for its own
             add_layer(self.viewer, labels)
         self.scans.pair(image, labels)
         if image is self.image:

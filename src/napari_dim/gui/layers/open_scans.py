@@ -74,7 +74,13 @@ class OpenScans:
         return all(layer is not ours for ours in self.doubts.values())
 
     def pair(self, image: Layer, labels: Labels) -> None:
-        """Remember that the mask of a scan is in a layer; from now on it moves with the scan."""
+        """Remember that the mask of a scan is in a layer; from now on it moves with the scan.
+
+        A mask is that of one scan: it is no other one's from then on.
+        """
+        for other, pair in list(self._pairs.items()):
+            if other is not image and pair() is labels:
+                del self._pairs[other]
         self._pairs[image] = weakref.ref(labels)
         if image not in self._followed:
             self._followed.add(image)

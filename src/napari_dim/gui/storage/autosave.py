@@ -184,7 +184,8 @@ class Autosave:
         kept = [
             layer
             for layer, kept in self._layers.items()
-            if layer in owned or (kept.project is self.project is not None and kept.case == case)
+            if (kept.project is None and layer in owned)
+            or (kept.project is self.project is not None and kept.case == case)
         ]
         return [*kept, *images]
 

@@ -57,7 +57,8 @@ def open_case(session: Session, project: Project, name: str) -> str:
     for layer, found in kept:
         if found.note.role == "prediction" and image is not None:
             continue
-        labels = _show(session, project, name, layer, found, image)
+        its = image if mask is not None and layer == mask[0] else None
+        labels = _show(session, project, name, layer, found, image, its)
         if mask is not None and layer == mask[0]:
             shown = labels
         said.append(_words(labels, found))
@@ -195,18 +196,26 @@ def _taken_over(
         else:
             labels = labels_from(np.zeros_like(found.array), found.note, image)
             labels.name = new_labels(image).name
-            session.viewer.add_layer(labels)
             session.scans.pair(image, labels)
+            session.viewer.add_layer(labels)
         said.append(take_over(session.scans.mask_in(labels), found.array, found.note))
     return said
 
 
 def _show(
-    session: Session, project: Project, name: str, layer: str, found: Recovered, image: Image | None
+    session: Session,
+    project: Project,
+    name: str,
+    layer: str,
+    found: Recovered,
+    image: Image | None,
+    its: Image | None = None,
 ) -> Labels:
-    """Add a layer as it was kept, and go on keeping it."""
+    """Add a layer as it was kept, and go on keeping it; it is the mask of `its`."""
     made = labels_from(found.array, found.note, image)
     session.autosave.adopt(made, project, name, layer)
+    if its is not None:
+        session.scans.pair(its, made)  # before any other scan could take it for its own
     add_layer(session.viewer, made)  # the mask that is painted stays selected until it is closed
     return made
 

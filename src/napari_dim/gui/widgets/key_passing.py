@@ -1,4 +1,7 @@
-"""Keys pressed with a list, table or box in focus do what they do over the canvas."""
+"""Keys pressed with a list, table or box in focus do what they do over the canvas.
+
+And a wheel turned over a box scrolls what it stands in: it chooses no other scan or plane.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,9 @@ class KeyPassing(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Pass a key on, or give the keys back to the canvas after something was typed in."""
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QComboBox | QAbstractSpinBox):
+            event.ignore()  # so that it goes on to what the box stands in
+            return True
         if event.type() not in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
             return False
         assert isinstance(event, QKeyEvent)
