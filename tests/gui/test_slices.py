@@ -175,7 +175,7 @@ def test_a_suggestion_is_gone_once_its_slice_is_corrected(session, workspace):
     assert f"slice {slices.current(session)}:" in left[0]
     slices.accept_all(session)
     review.refresh()
-    assert review.list.isHidden()
+    assert review.list.count() == 0
     assert "are labelled" in review.asks.text()
     session.say("writing a file", Activity.EXPORTING)
     assert "joins the training" not in next_step(situation_of(session)).text

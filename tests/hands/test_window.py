@@ -296,9 +296,21 @@ def test_accepting_a_part_of_what_nobody_has_seen_asks_first(hand, workspace, se
         hand.click(workspace.review.accept_class)
     assert asked == ["Accept class 1"]
     np.testing.assert_array_equal(mask.states, before)
+    mask.answer.entropy[:] = 0.3
+    slices.renew_suggestions(session)
+    workspace.review.refresh()
+    hand.rest(0.1)
+    assert workspace.review.list.count() > 0
+    place = workspace.review.accept_class.mapTo(workspace, QPoint(0, 0))
+    slices.go_to(session, 9)
     with hand.answering(push("Yes")):
         hand.click(workspace.review.accept_class)
     assert (mask.states == SliceState.ACCEPTED_PART).sum() == 6
+    hand.rest(0.3)
+    assert workspace.review.accept_class.mapTo(workspace, QPoint(0, 0)) == place
+    hand.press("Ctrl-Z")  # to what changed nearest by, as the slice on the screen did not
+    np.testing.assert_array_equal(mask.states, before)
+    assert slices.current(session) in (8, 10)
 
 
 def test_pictures_of_their_own_are_not_filled_nor_copied(hand, viewer, workspace, tmp_path, notes):

@@ -352,8 +352,10 @@ class Session(Work):
         mask = self.mask
         if mask is None or mask.layer not in self.viewer.layers:
             return
-        if numbers and current_slice(self.viewer, mask.layer) not in numbers:
-            go_to_slice(self.viewer, mask.layer, min(numbers))
+        here = current_slice(self.viewer, mask.layer)
+        if numbers and here not in numbers:
+            nearest = min(sorted(numbers), key=lambda number: abs(number - here))
+            go_to_slice(self.viewer, mask.layer, nearest)
         self.say(what)
 
     def _on_inserted(self, event: Any) -> None:

@@ -189,8 +189,8 @@ class ReviewTab(QWidget):
             self.list.clear()
             self.list.addItems(wanted)
         row = 2 * self.list.fontMetrics().height()  # a reason takes two lines
-        self.list.setFixedHeight(row * max(1, min(len(wanted), SUGGESTED)) + 6)
-        self.list.setVisible(bool(wanted))
+        # As high with fewer suggestions and with none: the buttons stay under the mouse.
+        self.list.setFixedHeight(row * SUGGESTED + 6)
         if wanted:
             self.asks.setText("Look at these next:")
         elif session.suggestions:
