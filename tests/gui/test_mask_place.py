@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 from napari.layers import Labels, Layer
+from PIL import Image
 
+from napari_dim.gui.hooks.file_opening import open_paths
 from napari_dim.gui.hooks.reader_writer import get_reader
 from napari_dim.gui.jobs.training_plan import Part, case_of
 from napari_dim.gui.layers.image_layers import current_slice, go_to_slice, labels_array, new_labels
@@ -148,3 +151,54 @@ def test_layers_without_a_file_are_taken_by_shape_or_as_shown(viewer, workspace)
     assert not fits(far, image)
     near = viewer.add_labels(np.zeros((6, 20, 20), int), scale=(3, 1, 1), translate=(1.2, 0, 0.5))
     assert fits(near, image)
+
+
+@pytest.mark.parametrize("image_end", [".png", ".nii.gz"])
+@pytest.mark.parametrize("mask_end", [".png", ".nii.gz"])
+def test_a_flat_scan_and_its_mask_in_files_of_any_kind(
+    viewer, workspace, tmp_path, image_end, mask_end
+):
+    """A picture is a layer of two axes, the one slice of a NIfTI file one of three."""
+    ids = np.zeros((24, 32), np.uint8)
+    ids[5:15, 10:22] = 1
+    grey = (60 + 120 * ids + np.arange(32) % 5).astype(np.uint8)
+    for name, pixels, end in (("a", grey, image_end), ("a_mask", ids, mask_end)):
+        path = tmp_path / f"{name}{end}"
+        if end == ".png":
+            Image.fromarray(pixels).save(path)
+        else:
+            nib.save(nib.Nifti1Image(pixels.T[..., None], np.diag([-1.0, -1, 1, 1])), path)
+    image, mask = open_paths(viewer, [tmp_path / f"a{image_end}", tmp_path / f"a_mask{mask_end}"])
+    session = workspace.session
+    assert session.image is image
+    assert session.labels is mask
+    assert mask.ndim == image.ndim
+    np.testing.assert_array_equal(labels_array(mask)[0], ids)
+    assert (mask.scale == image.scale).all()
+    mask.data_setitem(tuple(np.array([n]) for n in (0,) * mask.ndim), 1)  # a stroke goes on
+    assert session.mask.labelled == (0,)
+    assert session.autosave.flush()
+    assert labels_array(mask)[0, 0, 0] == 1
+    if image_end != mask_end:
+        assert "taken voxel by voxel" in workspace.header.notes.toolTip()
+
+
+def test_a_segmentation_without_background_is_a_mask(workspace, add, tmp_path):
+    """Its file names the classes, whatever its values are."""
+    image = add("a", scan())
+    header = {
+        "space": "left-posterior-superior",
+        "space origin": (np.diag([-1.0, -1, 1, 1]) @ PLACE)[:3, 3],
+        "space directions": (np.diag([-1.0, -1, 1]) @ PLACE[:3, :3]).T,
+        "kinds": ["domain"] * 3,
+    }
+    for number, name in enumerate(("ball", "rest")):
+        start = f"Segment{number}_"
+        header |= {f"{start}ID": f"s{number}", f"{start}Name": name, f"{start}Layer": "0"}
+        header[f"{start}LabelValue"] = str(number + 1)
+    nrrd.write(str(tmp_path / "two.seg.nrrd"), np.where(BALL > 0, 1, 2).astype(np.uint8), header)
+    made = get_reader(str(tmp_path / "two.seg.nrrd"))(str(tmp_path / "two.seg.nrrd"))
+    (mask,) = (workspace.session.viewer.add_layer(Layer.create(*one)) for one in made)
+    assert isinstance(mask, Labels)
+    assert workspace.session.labels is mask
+    assert workspace.session.image is image

@@ -15,7 +15,7 @@ from napari_dim.gui.layers.image_layers import KEY, LayerTuple, Source, image_tu
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.storage.mask_files import LABEL_NAMES
 from napari_dim.gui.widgets.part_chooser import choose_parts
-from napari_dim.io import list_parts, read_volume
+from napari_dim.io import list_parts, read_classes, read_volume
 from napari_dim.io.formats import known_format
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.io.labels import as_labels
@@ -111,11 +111,16 @@ def is_open(path: Path) -> bool:
 
 
 def labels_in(volume: Volume) -> np.ndarray | None:
-    """The label ids of a file that holds labels, by its name or its values; None for a scan."""
+    """The label ids of a file that holds labels, by what it says; None for a scan.
+
+    Classes that it names tell, or its own name, or few values.
+    """
     if volume.channels > 1 or volume.array.nbytes > MOST_LABELS:
         return None
     array = np.asarray(volume.array)
     if volume.path is not None:
+        if _names_classes(volume.path):
+            return as_labels(array)
         words = file_stem(volume.path).lower().replace("-", "_").split("_")
         if len(words) > 1 and words[-1] in LABEL_NAMES:
             try:
@@ -126,6 +131,14 @@ def labels_in(volume: Volume) -> np.ndarray | None:
         return None
     few = np.count_nonzero(np.bincount(array.ravel().astype(np.uint8))) <= MOST_IDS
     return as_labels(array) if few else None
+
+
+def _names_classes(path: Path) -> bool:
+    """Whether a file says which classes it holds: a DICOM-SEG, a segmentation of 3D Slicer."""
+    try:
+        return bool(read_classes(path))
+    except InputError:
+        return False
 
 
 def write_labels(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:

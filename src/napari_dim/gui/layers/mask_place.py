@@ -17,6 +17,7 @@ from napari_dim.gui.layers.image_layers import (
     spatial_shape,
 )
 from napari_dim.io.geometry import Fit, fit, lay_ids
+from napari_dim.io.pictures.picture_reader import untagged
 from napari_dim.volume import Grid
 
 _DECIDED = "napari_dim_decided"
@@ -86,10 +87,14 @@ def lay_onto(labels: Labels, image: Layer) -> tuple[str, ...]:
     """
     ids, notes = laid(labels, image)
     own, source = _source(labels), layer_source(image)
+    data = np.array(ids[0] if source.flat else ids, order="C")
+    if data.ndim != labels.ndim:  # a picture's mask in a file of slices, or the reverse
+        labels.data = data
     for name, value in in_place_of(image, source).items():
         if name != "metadata":
             setattr(labels, name, value)
-    labels.data = np.array(ids[0] if source.flat else ids, order="C")
+    if labels.data is not data:
+        labels.data = data
     told = (*(own.notes if own is not None else ()), *notes)
     labels.metadata = {**labels.metadata, KEY: source, _DECIDED: told}
     return notes
@@ -102,7 +107,16 @@ def decided_of(labels: Layer, image: Layer) -> tuple[str, ...]:
     mine, yours = _source(labels), _source(image)
     if mine is None or (yours is not None and mine.path == yours.path):
         return ()
-    return mine.notes
+    if yours is None:
+        return mine.notes
+    notes = mine.notes
+    turn = int(yours.header.get("orientation", 1))
+    if turn != 1 and mine.header.get("orientation") == 1:
+        notes += (untagged(turn),)
+    try:
+        return (*notes, *fit(mine.grid, yours.grid).notes)
+    except InputError:
+        return notes
 
 
 def move_with(labels: Labels, image: Layer) -> None:

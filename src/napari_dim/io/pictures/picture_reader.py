@@ -136,10 +136,7 @@ def picture_ids(path: Path, shape: tuple[int, int], orientation: int = 1) -> Pic
             pixels = upright(stored, orientation)
             notes = (f"the mask is as large as the picture before that was {turned}: it is too",)
     elif turned and found.orientation == 1:
-        notes += (
-            f"the picture is {turned} as its file asks (EXIF), {UNTAGGED}: it is taken to be drawn "
-            "on what viewers show",
-        )
+        notes += (untagged(orientation),)
     if pixels.shape != shape:
         also = f" (the picture is {turned}, as its file asks)" if turned else ""
         raise InputError(
@@ -148,6 +145,14 @@ def picture_ids(path: Path, shape: tuple[int, int], orientation: int = 1) -> Pic
             hint="Use a mask made for this image",
         )
     return PictureIds(as_labels(pixels, where=path), notes, found.text)
+
+
+def untagged(orientation: int) -> str:
+    """What is told of a mask without a tag on a picture that is turned as its tag asks."""
+    return (
+        f"the picture is {in_words(orientation)} as its file asks (EXIF), {UNTAGGED}: it is taken "
+        "to be drawn on what viewers show"
+    )
 
 
 def palette_of(path: Path) -> list[LabelClass]:
