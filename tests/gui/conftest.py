@@ -146,6 +146,7 @@ def nothing_left(request):
     assert not [session for session in _SESSIONS.values() if session.task is not None]
     ours = [w for w in qapp.allWidgets() if type(w).__module__.startswith("napari_dim.")]
     assert not ours, f"widgets outlived their test: {ours}"
+    gc.freeze()  # what is left now was loaded for good: the next test need not look through it
 
 
 def wait_idle(qtbot, session: Session, seconds: float = 120) -> None:
