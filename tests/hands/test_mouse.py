@@ -21,11 +21,15 @@ def session(workspace, open_ball):
     return workspace.session
 
 
+chosen = pytest.mark.skipif(
+    not hasattr(napari.settings, "get_plugin_settings"),
+    reason="napari before 0.9 has no page of preferences for plugins",
+)
+
+
 @pytest.fixture
 def naparis_way():
     """The preference that leaves wheel and right button to napari."""
-    if not hasattr(napari.settings, "get_plugin_settings"):
-        pytest.skip("napari before 0.9 has no page of preferences for plugins")
     window = napari.settings.get_plugin_settings("napari-dim").window
     window.mouse = False
     yield
@@ -59,6 +63,7 @@ def test_the_wheel_zooms_a_single_picture(hand, viewer, workspace, qtbot):
     qtbot.waitUntil(lambda: viewer.camera.zoom > zoom)  # napari hears of it when it draws
 
 
+@chosen
 def test_the_wheel_is_naparis_where_it_is_preferred(hand, viewer, session, naparis_way, qtbot):
     slices.go_to(session, 5)
     zoom = viewer.camera.zoom
@@ -125,6 +130,7 @@ def test_the_right_button_erases_with_the_brush_as_one_step(hand, viewer, sessio
     assert layer.data[6, 24, 4] == 1
 
 
+@chosen
 def test_the_right_button_is_naparis_where_it_is_preferred(hand, viewer, session, naparis_way):
     layer = session.labels
     viewer.layers.selection.active = layer
