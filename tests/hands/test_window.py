@@ -137,6 +137,11 @@ def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, sessi
     assert not second.visible
     assert viewer.camera.zoom == zoom
     assert viewer.layers.selection.active is session.labels
+    assert str(session.labels.mode) == "paint"
+    for _ in range(2):  # to 3D and back
+        hand.click(workspace.header.solid)
+    assert viewer.layers.selection.active is session.labels
+    assert str(session.labels.mode) == "paint"
     viewer.layers.remove(second)
     hand.drop(nifti)
     second = viewer.layers["scan"]

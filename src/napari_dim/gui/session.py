@@ -171,8 +171,7 @@ class Session(Work):
         if image is not None and labels is not None and not fits(labels, image):
             mine = self.scans.can_be_of(labels, image)
             labels = self.scans.laid(labels, image) if mine else None
-        active = self.viewer.layers.selection.active
-        self._held = self.labels is not None and active is self.labels
+        self.lay_down()
         self._leave(image)
         self.image, self.labels = image, labels
         if labels is not None:
@@ -187,6 +186,11 @@ class Session(Work):
             go_to_middle(self.viewer, image)
         self.case_changed.emit()
         self.slices_changed.emit()
+
+    def lay_down(self) -> None:
+        """Remember whether a tool of the mask is in the hand, for `take_up`."""
+        active = self.viewer.layers.selection.active
+        self._held = self.labels is not None and active is self.labels
 
     def take_up(self, layer: Layer) -> None:
         """Select a layer of a scan that is gone over to; a tool in the hand stays there."""
@@ -207,8 +211,9 @@ class Session(Work):
     def _on_tool(self, event: Any) -> None:
         """A person took another tool; napari itself lays one down as another layer is selected."""
         labels = self.labels
-        if labels is not None and labels is self.viewer.layers.selection.active:
-            self._tool = str(labels.mode)
+        shown = labels is not None and labels.visible
+        if shown and labels is self.viewer.layers.selection.active:
+            self._tool = str(event.mode)
 
     def _on_brush_size(self, event: Any) -> None:
         if self.labels is not None and event.source is self.labels:

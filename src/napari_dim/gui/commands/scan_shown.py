@@ -40,9 +40,10 @@ def show_alone(session: Session, image: Layer, *, fit: bool = True) -> None:
     for layer, owner in belongs.items():
         if owner is None or layer not in viewer.layers:
             continue
-        if owner is image:
+        other = same is None or layer_path(owner) != same  # a channel of this scan stays as it is
+        if owner is image and not layer.visible:  # napari lays the tool down, even if it was
             layer.visible = True
-        elif same is None or layer_path(owner) != same:  # a channel of this scan stays as it is
+        elif owner is not image and other and layer.visible:
             layer.visible = False
     session.take_up(session.scans.labels_of(image) or image)
     if not fit:

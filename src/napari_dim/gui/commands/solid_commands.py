@@ -39,6 +39,7 @@ def enter(session: Session) -> str:
     number = current(session)
     made = surfaces(mask, image, classes_of(known.layer))
     solid = Solid(list(made), number, (tuple(viewer.camera.center), float(viewer.camera.zoom)))
+    session.lay_down()
     for other in viewer.layers:
         if isinstance(other, Labels) or (isinstance(other, Image) and other is not image):
             solid.visible[other] = other.visible
@@ -77,7 +78,7 @@ def leave(session: Session) -> str:
         viewer.dims.ndisplay = 2
     go_to(session, solid.number)
     if session.labels in viewer.layers:
-        viewer.layers.selection.active = session.labels
+        session.take_up(session.labels)
     if solid.camera is not None:
         viewer.camera.center, viewer.camera.zoom = solid.camera
     return "Back to the slices"
