@@ -301,6 +301,11 @@ def test_negative_sizes_have_no_sign(tmp_path):
     np.testing.assert_allclose(volume.grid.file_affine, PLACE)
 
 
+def test_a_size_of_nothing_says_what_to_save(tmp_path):
+    told = refusal(patched(tmp_path / "a.nii", 88, "<f", 0.0))
+    assert "Save it again with sizes of its voxels" in told
+
+
 def test_a_colour_image_is_no_mask(tmp_path):
     nib.save(nib.Nifti1Image(SCAN, PLACE), tmp_path / "a.nii")
     like = read_volume(tmp_path / "a.nii")

@@ -194,7 +194,8 @@ def grid_of(source: Source, path: Path, slice_axis: int | None) -> tuple[Grid, l
             problem = error
     if not grids:
         if isinstance(problem, InputError):
-            raise InputError(problem.problem, where=path, hint=problem.hint)
+            again = "Save it again with sizes of its voxels and directions of its axes"
+            raise InputError(problem.problem, where=path, hint=problem.hint or again)
         raise InputError(
             "the place of the voxels can't be read: the header's sizes or turns are no numbers "
             "that make sense", where=path, hint="Save it again with the program that made it",
