@@ -335,7 +335,8 @@ class Training:
         session.history.append(event)
         if self._shown is not None and self._shown.stepped(event.step):
             self._compared(self._shown)
-        self._phase = "Waiting for the next step"
+        if session.activity is Activity.TRAINING:  # of one that is stopped, no step follows
+            self._phase = "Waiting for the next step"
         self._say_step(event)
         session.stepped.emit(event)
 
