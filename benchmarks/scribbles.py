@@ -27,7 +27,7 @@ from skimage.segmentation import random_walker
 
 from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_reference
-from napari_dim.editing.random_walks import scribbled, walks
+from napari_dim.editing.random_walks import scribbled, seeds_of_box, walks
 
 COHORTS = ("left_atrium", "hippocampus", "cardiac_c0_lge", "fundus_disc")
 STROKES = 6
@@ -91,6 +91,14 @@ def next_stroke(mask: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, bool]:
         if count and sizes.max() > best:
             best, part, wanted = sizes.max(), pieces == sizes.argmax() + 1, kind
     return (np.zeros_like(mask), True) if part is None else (stroke(part), wanted)
+
+
+def around(part: np.ndarray) -> np.ndarray:
+    """Corners of a box around a piece, with a twentieth of its size and two pixels of room."""
+    rows, columns = np.flatnonzero(part.any(1)), np.flatnonzero(part.any(0))
+    low, high = np.array([rows[0], columns[0]]), np.array([rows[-1], columns[-1]])
+    room = 2 + 0.05 * (high - low)
+    return np.stack([low - room, high + room])
 
 
 def slices_of(
@@ -181,14 +189,19 @@ ENGINES = {
 }
 
 
-def annotate(image: np.ndarray, truth: np.ndarray, engine) -> tuple[list[float], list[float]]:
+def annotate(
+    image: np.ndarray, truth: np.ndarray, engine, box: bool
+) -> tuple[list[float], list[float]]:
     """Dice after each stroke, and seconds of each answer."""
     wanted, unwanted, mask = (np.zeros_like(truth) for _ in range(3))
     dices, seconds = [], []
-    for _ in range(STROKES):
-        line, kind = next_stroke(mask, truth)
-        wanted = wanted | line if kind else wanted & ~line
-        unwanted = unwanted & ~line if kind else unwanted | line
+    for number in range(STROKES):
+        if box and number == 0:
+            wanted, unwanted = seeds_of_box(truth.shape, *around(truth))
+        else:
+            line, kind = next_stroke(mask, truth)
+            wanted = wanted | line if kind else wanted & ~line
+            unwanted = unwanted & ~line if kind else unwanted | line
         begun = time.perf_counter()
         before = mask if dices else None
         mask = scribbled(image, wanted, unwanted, before=before, solver=engine)
@@ -212,6 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--slices", type=int, default=12, help="of each cohort")
+    parser.add_argument("--box", action="store_true", help="a box for the first stroke")
     parser.add_argument("--seed", type=int, default=0, help="which slices and classes")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--time", action="store_true", help="print times, too")
@@ -221,7 +235,9 @@ def main() -> None:
     for cohort in COHORTS:
         cases = list(slices_of(args.data, cohort, args.slices, args.seed))
         for name in args.engines.split(","):
-            rows.append(row_of(cohort, name, [annotate(*case, ENGINES[name]) for case in cases]))
+            rows.append(
+                row_of(cohort, name, [annotate(*case, ENGINES[name], args.box) for case in cases])
+            )
             if not args.time:
                 del rows[-1]["ms"]
             if not args.json:

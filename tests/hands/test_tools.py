@@ -46,7 +46,7 @@ def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, s
     truth = BALL[6] == 1
     assert dice(layer.data[6] == 1, truth) > 0.9
     assert session.mask.states[6] == SliceState.PAINTED
-    assert "A stroke of the class" in session.message
+    assert "of the class now" in session.message
     first, drawn = layer.data[6].copy(), strokes_shown(viewer)
     assert drawn > 20
     # "Not this", with the right button.
@@ -63,6 +63,28 @@ def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, s
     # What shows the strokes is no mask and no scan.
     assert [box.count() for box in (workspace.annotate.image, workspace.annotate.labels)] == [1, 2]
     assert session.labels is layer
+
+
+def test_a_box_around_the_structure_gives_its_mask(hand, viewer, session):
+    layer = session.labels
+    hand.press("8")
+    hand.stroke(layer, (10, 8), (30, 24), (38, 32), held="Shift")
+    assert dice(layer.data[6] == 1, BALL[6] == 1) > 0.9
+    hand.press("Ctrl-Z")
+    assert not layer.data.any()
+    hand.stroke(layer, (10, 8), (11, 9), held="Shift")  # a slip of the hand is no box
+    assert not layer.data.any()
+    assert strokes_shown(viewer) == 0
+
+
+def test_in_another_plane_the_tools_say_why_they_draw_nothing(hand, viewer, session, notes):
+    hand.press("8")
+    viewer.dims.roll()
+    hand.rest(0.2)
+    middle = hand.canvas.rect().center()
+    hand.sweep(middle, middle + QPoint(30, 0))
+    assert not session.labels.data.any()
+    assert any("the scan's own slices" in text for text in notes)
 
 
 def test_space_and_the_class_table_leave_the_tool_in_the_hand_and_napari_s_tools_do_not(

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 SPREADS = 2.5
 """Standard deviations to each side of the middle that a spot's range holds."""
-LEAST = 0.01
+LEAST = 0.04
 """Least half-width of a range, of the spread of the slice's values."""
 
 

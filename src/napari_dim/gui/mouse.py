@@ -31,6 +31,7 @@ GESTURES = (
     ("Shift-wheel", "Larger or smaller brush; its size is told"),
     ("right button", "Erase with the brush, while it paints"),
     ("left and right button", "Tools 8 to 0: what is of the class, and what is not"),
+    ("Shift-drag", "Smart scribble: a box around the structure"),
     ("Ctrl-drag", "Window and level: right is wider, up is brighter"),
     ("Space-drag", "Move the scan, whatever tool is in the hand"),
 )
@@ -139,7 +140,8 @@ class Mouse:
         if viewer.dims.ndisplay != 2:
             return
         tool = self._session.tool
-        if tool is not None and tool.ready() and not held and event.button in (LEFT, RIGHT):
+        drawn = event.button in (LEFT, RIGHT) and held <= {"Shift"}
+        if tool is not None and tool.ready() and drawn:
             yield from self._use(tool, event)
         elif event.button == LEFT and held == {"Control"}:
             yield from self._window(viewer, event)

@@ -29,7 +29,9 @@ ALONG, BESIDE = pixels(18, 30, 19, 21), pixels(5, 8, 5, 30)
 
 def add(scribbles, number=6, there=ALONG, *, wanted=True, class_id=1, **more):
     how = {"image": IMAGE[number], "spacing": (1.0, 1.0), **more}
-    return scribbles.add(number, class_id, there, wanted=wanted, **how)
+    none = np.zeros_like(there)
+    said = (there, none) if wanted else (none, there)
+    return scribbles.add(number, class_id, *said, **how)
 
 
 def dice(a, b):

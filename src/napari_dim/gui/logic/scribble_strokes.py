@@ -21,16 +21,16 @@ class _Stroke:
 
     Attributes
     ----------
-    pixels, wanted
-        What it went over, and whether that is of the class.
+    of, off
+        What it says is of the class, and what is not, ``(row, column)`` bool.
     act
         What it did; None where it changed nothing: it holds as long as the one before.
     left
         The slice after it.
     """
 
-    pixels: np.ndarray
-    wanted: bool
+    of: np.ndarray
+    off: np.ndarray
     act: Act | None
     left: np.ndarray
 
@@ -52,17 +52,17 @@ class Scribbles:
         self._place: tuple[int, int] | None = None
         self._strokes: list[_Stroke] = []
 
-    def standing(self, number: int, class_id: int) -> list[tuple[np.ndarray, bool]]:
-        """The strokes that hold in a slice for a class: their pixels, and whether of the class."""
-        return [(one.pixels, one.wanted) for one in self._held(number, class_id)]
+    def standing(self, number: int, class_id: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The strokes that hold in a slice for a class: what is of it, and what is not."""
+        return [(one.of, one.off) for one in self._held(number, class_id)]
 
     def add(
         self,
         number: int,
         class_id: int,
-        pixels: np.ndarray,
+        of: np.ndarray,
+        off: np.ndarray,
         *,
-        wanted: bool,
         image: np.ndarray,
         spacing: Sequence[float],
         keep_others: bool = False,
@@ -73,10 +73,8 @@ class Scribbles:
         ----------
         number, class_id
             The slice and the class.
-        pixels
-            What the stroke went over, ``(row, column)`` bool.
-        wanted
-            Whether it is of the class, or of "not this".
+        of, off
+            What it says is of the class, and what is not, ``(row, column)`` bool.
         image
             Values of the slice, ``(row, column[, channel])``.
         spacing
@@ -93,9 +91,10 @@ class Scribbles:
         mask.look([number])
         held = self._held(number, class_id)
         self._place, self._strokes = (number, class_id), held
-        of, off = np.zeros(pixels.shape, bool), np.zeros(pixels.shape, bool)
-        for there, kind in [*((one.pixels, one.wanted) for one in held), (pixels, wanted)]:
-            of, off = (of | there, off & ~there) if kind else (of & ~there, off | there)
+        stroke, none = (of, off), np.zeros(of.shape, bool)
+        of, off = none, none
+        for more, less in (*((one.of, one.off) for one in held), stroke):  # the last one holds
+            of, off = (of & ~less) | more, (off & ~more) | less
         shown = mask.planes[number]
         others = (shown != 0) & (shown != class_id)
         if keep_others:
@@ -118,7 +117,7 @@ class Scribbles:
         if not np.array_equal(plane, shown):
             after = edited(state, int(np.count_nonzero(plane)))
             act = mask.act(f"scribble in slice {number}", {number: after}, {number: plane})
-        self._strokes = [*held, _Stroke(pixels, wanted, act, plane)]
+        self._strokes = [*held, _Stroke(*stroke, act, plane)]
         return act
 
     def _held(self, number: int, class_id: int) -> list[_Stroke]:

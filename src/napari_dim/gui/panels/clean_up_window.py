@@ -29,6 +29,7 @@ from napari_dim.gui.logic.clean_up_plan import BY_KEY, TOOLS, Plan, Situation, W
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.small_widgets import while_alive
+from napari_dim.words import sentence
 
 HERE, RUN, ALL = "this slice", "slices", "the whole scan"
 EVERY = "all classes"
@@ -228,7 +229,7 @@ class CleanUpWindow(QDialog):
         try:
             found: Plan | str = plan(then, wish)
         except InputError as error:
-            found = f"{error}."
+            found = f"{sentence(error)}."
         except MemoryError:
             found = "There is not enough memory for so many slices at once."
         try:

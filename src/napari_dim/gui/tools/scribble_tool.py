@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_dim.editing.random_walks import seeds_of_box
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import current_slice, layer_source, slice_values
 from napari_dim.gui.layers.locked_layer import why_locked
@@ -16,13 +17,16 @@ from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import HandTool, along, disc, radius_of
 from napari_dim.words import count as counted
 
+LEAST_BOX = 3
+"""Pixels along each side of a box that is meant as one."""
+
 
 class ScribbleTool(HandTool):
     """Left strokes are of the class, right strokes are not; the last stroke refines the mask."""
 
     tip = (
-        "Smart scribble: stroke over some of the class; with the right button over what is "
-        "not it. Each stroke refines the slice's mask; Ctrl-Z takes one back"
+        "Smart scribble: stroke over some of the class, with the right button over what is not "
+        "it, or Shift-drag a box around it"
     )
 
     def __init__(self, session: Session) -> None:
@@ -48,6 +52,9 @@ class ScribbleTool(HandTool):
 
     def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
         """Draw a stroke, and make the mask from it when the button is let go."""
+        if wanted and "Shift" in event.modifiers:
+            yield from self._box(event)
+            return
         number, last = self.place(event)
         shape = self.layer.data.shape
         if len(shape) == 3 and not 0 <= number < shape[0]:
@@ -60,8 +67,27 @@ class ScribbleTool(HandTool):
             self._draw(number, pixels, along(last, here), wanted)
             last = here
             yield
+        none = np.zeros_like(pixels)
         if pixels.any():
-            self._scribble(number, pixels, wanted)
+            self._scribble(number, *((pixels, none) if wanted else (none, pixels)))
+
+    def _box(self, event: Any) -> Iterator[None]:
+        """Draw a box around the structure, and make the mask when the button is let go."""
+        number, start = self.place(event)
+        shape = self.layer.data.shape
+        if len(shape) == 3 and not 0 <= number < shape[0]:
+            return
+        end = start
+        yield
+        while event.type == "mouse_move":
+            _, end = self.place(event)
+            of, off = seeds_of_box(shape[-2:], start, end)
+            self.show(number, of, True)
+            self.show(number, off, False, alone=False)
+            yield
+        if np.abs(end - start).min() >= LEAST_BOX:
+            self._scribble(number, *seeds_of_box(shape[-2:], start, end))
+        self._show_strokes()
 
     def _draw(self, number: int, pixels: np.ndarray, places: Any, wanted: bool) -> None:
         radius = radius_of(self.layer)
@@ -70,7 +96,7 @@ class ScribbleTool(HandTool):
             pixels[rows, columns] |= inside
         self.show(number, pixels, wanted, alone=False)
 
-    def _scribble(self, number: int, pixels: np.ndarray, wanted: bool) -> None:
+    def _scribble(self, number: int, of: np.ndarray, off: np.ndarray) -> None:
         session, layer = self.session, self.layer
         image, scribbles = session.image, self._scribbles
         class_id = int(layer.selected_label)
@@ -82,8 +108,8 @@ class ScribbleTool(HandTool):
         scribbles.add(
             number,
             class_id,
-            pixels,
-            wanted=wanted,
+            of,
+            off,
             image=slice_values(image, number),
             spacing=grid.spacing[1:],
             keep_others=bool(layer.preserve_labels),
@@ -93,8 +119,7 @@ class ScribbleTool(HandTool):
         there = int(np.count_nonzero(plane == class_id))
         area = there * grid.spacing[1] * grid.spacing[2]
         size = f"{area:.4g} mm²" if grid.unit == "mm" else counted(there, "pixel")
-        kind = "of the class" if wanted else "of what it is not"
-        session.say(f"A stroke {kind}: the slice has {size} of it now")
+        session.say(f"The slice has {size} of the class now; Ctrl-Z takes the stroke back")
 
     def _show_strokes(self, event: Any = None) -> None:
         """Show the strokes that hold; those that were taken back are gone."""
@@ -103,5 +128,6 @@ class ScribbleTool(HandTool):
         number, class_id = self._shown_of, int(self._layer.selected_label)
         none = np.zeros(self._layer.data.shape[-2:], bool)
         self.show(number, none, True)
-        for pixels, wanted in self._scribbles.standing(number, class_id):
-            self.show(number, pixels, wanted, alone=False)
+        for of, off in self._scribbles.standing(number, class_id):
+            self.show(number, of, True, alone=False)
+            self.show(number, off, False, alone=False)

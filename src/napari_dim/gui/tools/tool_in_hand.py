@@ -19,7 +19,7 @@ from napari_dim.gui.layers.image_layers import add_layer, slice_values
 from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED, place_of_slice, stroke_layer
 from napari_dim.gui.session import Session
 
-SPOT = 1.5
+SPOT = 2.5
 """Pixels around a press that a range is picked from."""
 MODE = "pick"
 """napari's mode meanwhile."""
@@ -84,7 +84,17 @@ class HandTool:
         raise NotImplementedError
 
     def place(self, event: Any) -> tuple[int, np.ndarray]:
-        """The slice under the mouse, and row and column there, in pixels."""
+        """The slice under the mouse, and row and column there, in pixels.
+
+        Raises
+        ------
+        InputError
+            If the scan is looked at along another axis than its slices.
+        """
+        if sorted(event.dims_displayed)[0] != self.session.viewer.dims.ndim - 2:
+            raise InputError(
+                "this tool draws in the scan's own slices", hint="Ctrl-E goes back to them"
+            )
         at = np.asarray(self.layer.world_to_data(event.position), float)[-self.layer.ndim :]
         return (round(float(at[0])) if self.layer.ndim == 3 else 0), at[-2:]
 
