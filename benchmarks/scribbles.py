@@ -121,14 +121,14 @@ def slices_of(
         yield image[number], mask[number] == class_id
 
 
-def geodesic(values, wanted, unwanted, likely, spacing):
+def geodesic(values, wanted, unwanted, likely, pull, spacing):
     """Distances that changes of intensity make long."""
     edge = np.sqrt(sum(g**2 for c in np.moveaxis(values, -1, 0) for g in np.gradient(c)))
     cost = 0.02 + edge / max(float(edge.mean()) * 4, 1e-6)
     return nearer(cost, cost, wanted, unwanted)
 
 
-def geodesic_likelihood(values, wanted, unwanted, likely, spacing):
+def geodesic_likelihood(values, wanted, unwanted, likely, pull, spacing):
     """Distances that are long through what does not look like it."""
     return nearer(1.03 - likely, 0.03 + likely, wanted, unwanted)
 
@@ -148,7 +148,7 @@ def not_this(wanted, unwanted):
     return seeds & ~wanted
 
 
-def scikit_walker(values, wanted, unwanted, likely, spacing):
+def scikit_walker(values, wanted, unwanted, likely, pull, spacing):
     """scikit-image's random walker, which knows no likelihood."""
     seeds = np.where(wanted, 1, np.where(not_this(wanted, unwanted), 2, 0))
     how = {"beta": 90, "mode": "cg_j", "tol": 1e-3, "channel_axis": -1, "return_full_prob": True}
@@ -157,7 +157,7 @@ def scikit_walker(values, wanted, unwanted, likely, spacing):
         return random_walker(values, seeds, **how)[0]
 
 
-def cut(values, wanted, unwanted, likely, spacing):
+def cut(values, wanted, unwanted, likely, pull, spacing):
     """A minimal cut: what pixels look like, and smooth borders along edges."""
     count, index = likely.size, np.arange(likely.size).reshape(likely.shape)
     down, right = (np.square(np.diff(values, axis=axis)).sum(-1) for axis in (0, 1))
@@ -206,6 +206,8 @@ def annotate(
         before = mask if dices else None
         mask = scribbled(image, wanted, unwanted, before=before, solver=engine)
         seconds.append(time.perf_counter() - begun)
+        if box and number == 0:  # it gives the mask, and says nothing that strokes can't correct
+            wanted, unwanted = np.zeros_like(truth), np.zeros_like(truth)
         dices.append(dice(mask, truth))
     return dices, seconds
 

@@ -124,10 +124,11 @@ def test_the_solver_solves_its_equations():
     values, likely = rng.random((12, 9, 2)), rng.uniform(0.1, 0.9, (12, 9))
     wanted, unwanted = np.zeros((12, 9), bool), np.zeros((12, 9), bool)
     wanted[2, 3], unwanted[9, 7] = True, True
-    share = walks(values, wanted, unwanted, likely, (1.0, 2.0))
+    pull = np.full((12, 9), 0.04)
+    share = walks(values, wanted, unwanted, likely, pull, (1.0, 2.0))
     assert share[wanted] == 1
     assert share[unwanted] == 0
     assert share.min() >= 0
     assert share.max() <= 1
-    mirrored = walks(1 - values, unwanted, wanted, 1 - likely, (1.0, 2.0))
+    mirrored = walks(1 - values, unwanted, wanted, 1 - likely, pull, (1.0, 2.0))
     np.testing.assert_allclose(share + mirrored, 1, atol=1e-3)

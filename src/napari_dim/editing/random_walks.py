@@ -35,6 +35,10 @@ EDGE = 0.25
 """How unwillingly a walk crosses a step of intensity, in units of the usual squared step."""
 PULL = 0.04
 """How readily a walk gives in to what a pixel looks like, of the ease of a step."""
+HOLD = 0.5
+"""How much more readily it gives in to an older mask or a model, far from the strokes."""
+NEAR = 2.0
+"""How fast the strokes' say becomes less with the distance, in lengths of the strokes."""
 STEPS = 150
 """Steps of the solver at most."""
 GOOD = 1e-8
@@ -52,7 +56,9 @@ RING = 0.08
 """Width of the ring around a box that is not, of half the box."""
 
 Box = tuple[slice, slice]
-Solver = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Sequence[float]], np.ndarray]
+Solver = Callable[
+    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, Sequence[float]], np.ndarray
+]
 
 
 def scribbled(
@@ -139,6 +145,7 @@ def walks(
     wanted: np.ndarray,
     unwanted: np.ndarray,
     likely: np.ndarray,
+    pull: np.ndarray,
     spacing: Sequence[float],
 ) -> np.ndarray:
     """The share of random walks from each pixel that end in the structure.
@@ -151,6 +158,8 @@ def walks(
         Where walks end, ``(row, column)`` bool.
     likely
         How much a pixel looks like the structure, ``(row, column)`` in (0, 1).
+    pull
+        How readily a walk ends there by that, ``(row, column)`` above 0.
     spacing
         Size of a pixel along rows and columns.
 
@@ -164,7 +173,7 @@ def walks(
     shortest = min(spacing)
     ease_down: np.ndarray = np.exp(-EDGE * down / usual) * (shortest / spacing[0]) ** 2 + 1e-4
     ease_right = np.exp(-EDGE * right / usual) * (shortest / spacing[1]) ** 2 + 1e-4
-    total = np.full(likely.shape, PULL)
+    total = pull.copy()
     total[:-1] += ease_down
     total[1:] += ease_down
     total[:, :-1] += ease_right
@@ -180,7 +189,7 @@ def walks(
 
     free = ~(wanted | unwanted)
     share = np.where(wanted, 1.0, np.where(unwanted, 0.0, likely))
-    left = np.where(free, PULL * likely - times(share), 0.0)
+    left = np.where(free, pull * likely - times(share), 0.0)
     ahead = left / total
     size = begun = float((left * ahead).sum())
     for _ in range(STEPS):
@@ -216,12 +225,12 @@ def _in_region(
     was = None if before is None else _thinned(before.astype(np.float32), step, np.mean) > 0.5
     said = None if probability is None else _thinned(probability, step, np.mean)
     values = _thinned(values, step, np.mean)
-    likely = _likely(values, of, off, was, said)
+    likely, pull = _likely(values, of, off, was, said)
     if was is not None:  # it goes on in the mask around
         edge = np.ones_like(of)
         edge[1:-1, 1:-1] = False
         of, off = of | (edge & was & ~off), off | (edge & ~was & ~of)
-    share = solver(values, of, off, likely, spacing)
+    share = solver(values, of, off, likely, pull, spacing)
     if step > 1:
         rows, columns = wanted.shape
         share = ndimage.zoom(share, step, order=1, mode="nearest", grid_mode=True)
@@ -242,8 +251,8 @@ def _likely(
     unwanted: np.ndarray,
     before: np.ndarray | None,
     probability: np.ndarray | None,
-) -> np.ndarray:
-    """How much each pixel looks like the structure, ``(row, column)`` in (0, 1).
+) -> tuple[np.ndarray, np.ndarray]:
+    """How much each pixel looks like the structure, and how much that counts; as `walks` takes it.
 
     From histograms of what is under its strokes, and of what is under the others and further
     away; from how far away a pixel is. Where a model or an older mask says what is what, strokes
@@ -252,13 +261,11 @@ def _likely(
     odds = np.zeros(values.shape[:2])
     held = before if probability is None else probability > 0.5
     strokes = wanted if held is None else wanted | unwanted
-    rows, columns = np.flatnonzero(strokes.any(1)), np.flatnonzero(strokes.any(0))
-    extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    boxes = ndimage.find_objects(ndimage.label(strokes)[0])
+    extent = max(side.stop - side.start for box in boxes for side in box)
     away = ndimage.distance_transform_edt(~strokes) / extent
-    if held is not None and not wanted.any():
-        wanted = held & ~unwanted
     if wanted.any():
-        weights = np.clip(away, 0, 1)
+        weights = np.clip(away, 0, 1) if held is None else np.where(held, 0.0, 1.0)
         if unwanted.any():
             weights[unwanted] += weights.sum() / np.count_nonzero(unwanted)
         for channel in np.moveaxis(values, -1, 0):
@@ -271,15 +278,18 @@ def _likely(
             odds += np.log((of + 0.01) / (off + 0.01))[bins] / values.shape[2] ** 0.5
     if held is None:
         odds -= away**3
+        pull = np.full(odds.shape, PULL)
     else:
-        odds = np.clip(odds, -SURE, SURE) * np.exp(-2 * away)
+        near = np.exp(-NEAR * away)
+        pull = PULL + HOLD * (1 - near)
+        odds = np.clip(odds, -SURE, SURE) * near
         if probability is not None:
             share = np.clip(probability, 1 / (1 + MODEL), MODEL / (1 + MODEL))
         else:
             share = np.where(held, TRUST, 1) / (1 + TRUST)
         odds += np.log(share / (1 - share))
     likely: np.ndarray = 1 / (1 + np.exp(-np.clip(odds, -SURE, SURE)))
-    return likely
+    return likely, pull
 
 
 def _density(bins: np.ndarray, weights: np.ndarray | None, spread: float) -> np.ndarray:

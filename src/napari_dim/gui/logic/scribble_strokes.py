@@ -66,6 +66,7 @@ class Scribbles:
         image: np.ndarray,
         spacing: Sequence[float],
         keep_others: bool = False,
+        lasting: bool = True,
     ) -> Act | None:
         """Add a stroke: the mask of the slice follows it, as one act.
 
@@ -81,6 +82,8 @@ class Scribbles:
             Size of a pixel along rows and columns.
         keep_others
             Whether other classes stay under the stroke, too.
+        lasting
+            Whether it holds for the strokes to come, or gives a mask that they correct.
 
         Returns
         -------
@@ -117,7 +120,8 @@ class Scribbles:
         if not np.array_equal(plane, shown):
             after = edited(state, int(np.count_nonzero(plane)))
             act = mask.act(f"scribble in slice {number}", {number: after}, {number: plane})
-        self._strokes = [*held, _Stroke(*stroke, act, plane)]
+        kept = stroke if lasting else (none, none)
+        self._strokes = [*held, _Stroke(*kept, act, plane)]
         return act
 
     def _held(self, number: int, class_id: int) -> list[_Stroke]:

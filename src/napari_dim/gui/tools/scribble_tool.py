@@ -86,7 +86,7 @@ class ScribbleTool(HandTool):
             self.show(number, off, False, alone=False)
             yield
         if np.abs(end - start).min() >= LEAST_BOX:
-            self._scribble(number, *seeds_of_box(shape[-2:], start, end))
+            self._scribble(number, *seeds_of_box(shape[-2:], start, end), lasting=False)
         self._show_strokes()
 
     def _draw(self, number: int, pixels: np.ndarray, places: Any, wanted: bool) -> None:
@@ -96,7 +96,9 @@ class ScribbleTool(HandTool):
             pixels[rows, columns] |= inside
         self.show(number, pixels, wanted, alone=False)
 
-    def _scribble(self, number: int, of: np.ndarray, off: np.ndarray) -> None:
+    def _scribble(
+        self, number: int, of: np.ndarray, off: np.ndarray, *, lasting: bool = True
+    ) -> None:
         session, layer = self.session, self.layer
         image, scribbles = session.image, self._scribbles
         class_id = int(layer.selected_label)
@@ -113,6 +115,7 @@ class ScribbleTool(HandTool):
             image=slice_values(image, number),
             spacing=grid.spacing[1:],
             keep_others=bool(layer.preserve_labels),
+            lasting=lasting,
         )
         self._show_strokes()
         plane = layer.data[number] if layer.ndim == 3 else layer.data
