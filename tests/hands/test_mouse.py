@@ -165,6 +165,17 @@ def test_ctrl_and_drag_set_window_and_level_and_draw_nothing(hand, viewer, sessi
     assert (layer.data != before).any()
 
 
+def test_ctrl_and_drag_draw_nothing_in_a_colour_picture(hand, viewer, workspace, notes):
+    viewer.add_image(np.zeros((40, 50, 3), np.uint8), name="picture", rgb=True)
+    hand.click(workspace.annotate.new)
+    layer = workspace.session.labels
+    hand.stroke(layer, (10, 10), (10, 20), held="Ctrl")
+    assert not layer.data.any()
+    assert any("colour picture has no window" in text for text in notes)
+    hand.stroke(layer, (10, 10), (10, 20))
+    assert layer.data.any()
+
+
 def test_windows_for_ct_by_menu_and_key(hand, viewer, workspace, notes):
     scan = np.random.default_rng(0).integers(-1000, 1500, (6, 40, 40)).astype(np.int16)
     image = viewer.add_image(scan, name="ct")

@@ -84,6 +84,7 @@ def test_in_another_plane_the_tools_say_why_they_draw_nothing(hand, viewer, sess
     middle = hand.canvas.rect().center()
     hand.sweep(middle, middle + QPoint(30, 0))
     assert not session.labels.data.any()
+    assert session.labels.selected_label == 1  # napari's picking, whose mode it is, heard nothing
     assert any("the scan's own slices" in text for text in notes)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.errors import InputError
 from napari_dim.gui.commands.contrast_commands import shown_image
 from napari_dim.gui.keys import told
 from napari_dim.gui.layers.image_layers import in_mm
@@ -157,28 +156,32 @@ class Mouse:
                 for _ in tool.stroke(event, wanted=event.button == LEFT):
                     event.handled = True
                     yield
+            yield from _rest_of(event)
         finally:
             hear()
 
     def _window(self, viewer: Any, event: Any) -> Iterator[None]:
         """Change window and level for as long as the button is down."""
-        with suppress(InputError):
-            image = shown_image(self._session)
-            low, high = (float(value) for value in image.contrast_limits)
-            begun = np.array(event.pos, float)
-            layer = viewer.layers.selection.active
-            hear = None if layer is None else deafen(layer)
-            event.handled = True
-            yield
-            while event.type == "mouse_move":
-                right, down = np.array(event.pos, float) - begun
-                image.contrast_limits = dragged((low, high), right, -down)
-                viewer.status = limits_words(image.contrast_limits)
-                event.handled = True
+        layer = viewer.layers.selection.active
+        hear = None if layer is None else deafen(layer)
+        event.handled = True
+        try:
+            with told(self._session):
+                image = shown_image(self._session)
+                low, high = (float(value) for value in image.contrast_limits)
+                begun = np.array(event.pos, float)
                 yield
+                while event.type == "mouse_move":
+                    right, down = np.array(event.pos, float) - begun
+                    image.contrast_limits = dragged((low, high), right, -down)
+                    viewer.status = limits_words(image.contrast_limits)
+                    event.handled = True
+                    yield
+                self._session.say(f"Window: {limits_words(image.contrast_limits)}")
+            yield from _rest_of(event)
+        finally:
             if hear is not None:
                 hear()
-            self._session.say(f"Window: {limits_words(image.contrast_limits)}")
 
     def _erase(self, viewer: Any, event: Any) -> Iterator[None]:
         """The brush erases for as long as the right button is down."""
@@ -214,6 +217,13 @@ def brush_words(layer: Labels) -> str:
     wide = in_mm(layer, float(layer.cursor_size))
     pixels = f"Brush: {int(layer.brush_size)} px"
     return pixels if wide is None else f"{pixels}, {wide:.3g} mm"
+
+
+def _rest_of(event: Any) -> Iterator[None]:
+    """What is left of a gesture that was refused at its press: the layer must not hear it yet."""
+    while event.type in ("mouse_press", "mouse_move"):
+        event.handled = True
+        yield
 
 
 def _zoom(viewer: Any, event: Any, times: float) -> None:
