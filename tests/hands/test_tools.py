@@ -97,7 +97,9 @@ def test_space_and_the_class_table_leave_the_tool_in_the_hand_and_napari_s_tools
     before = layer.data.copy()
     hand.stroke(layer, (17, 20), (31, 20))
     np.testing.assert_array_equal(layer.data, before)
+    session.say("")
     layer.mode = "pick"
+    assert session.message == ""  # the ring is shown again; nobody sized the brush
     hand.click(workspace.annotate.classes.add)
     assert isinstance(session.tool, ScribbleTool)
     hand.stroke(layer, (17, 20), (31, 20))

@@ -70,6 +70,7 @@ class Mouse:
         self._known = weakref.ref(session)
         self._scrolled = 0.0
         self._labels: Labels | None = None
+        self._told = 0
 
     def bind(self) -> None:
         """Begin to hear."""
@@ -199,6 +200,7 @@ class Mouse:
         self._let_brush_go()
         self._labels = self._session.labels
         if self._labels is not None:
+            self._told = self._labels.brush_size
             self._labels.events.brush_size.connect(self._say_brush)
 
     def _let_brush_go(self) -> None:
@@ -208,7 +210,8 @@ class Mouse:
 
     def _say_brush(self, event: Any = None) -> None:
         layer = self._labels
-        if layer is not None:
+        if layer is not None and layer.brush_size != self._told:  # it comes for the ring, too
+            self._told = layer.brush_size
             self._session.say(brush_words(layer))
 
 
