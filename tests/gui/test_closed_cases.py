@@ -48,6 +48,7 @@ def test_a_case_without_a_mask_gets_one_that_a_window_opens(project):
     kept = project.recover("a", "labels")
     assert (kept.array == 1).all()
     assert kept.note.role == "mask"
+    assert kept.note.slice == 2  # the middle, as of any scan that nobody has seen
     assert kept.note.states == str(int(M)) * 5
     assert kept.note.classes[0].name == "organ"
     assert project.doubts("a").entropy == pytest.approx(0.1)

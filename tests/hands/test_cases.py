@@ -67,6 +67,9 @@ def test_from_case_to_case_with_the_camera_and_the_slice(hand, viewer, workspace
     assert session.labels.brush_size == size < 10
     hand.press("1", on=panel.table)
     assert str(session.labels.mode) == "erase"
+    hand.rest(0.1)
+    for widget in (panel.table, panel.search):  # lists grow with the window's font
+        assert widget.font().pointSizeF() == panel.after.font().pointSizeF()
     # Names are told from each other.
     assert panel.table.columnWidth(0) >= panel.table.sizeHintForColumn(0)
     # The slice that was left, the same number in napari's slider, here and in the strip.

@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, Qt, QTimer, Signal
+from qtpy.QtGui import QFont, QFontMetrics
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -83,6 +84,8 @@ class CasesPanel(QWidget):
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self._soon = QTimer(self, singleShot=True, interval=300)
         self._soon.timeout.connect(self._read)
+        self._font_soon = QTimer(self, singleShot=True, interval=0)
+        self._font_soon.timeout.connect(self._follow_font)
         self._found.connect(self._on_found)
         while_alive(self, session.autosave.changed, self.refresh)
         while_alive(self, session.case_changed, self.refresh)
@@ -99,9 +102,25 @@ class CasesPanel(QWidget):
         if self.isVisible() and not self._soon.isActive():
             self._soon.start()
 
+    def changeEvent(self, event: Any) -> None:  # noqa: N802
+        """Follow the window's font, which napari's style doesn't give to lists and lines."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._font_soon.start()
+
+    def _follow_font(self) -> None:
+        self.after.ensurePolished()
+        font = QFont(self.after.font())
+        for widget in (self.search, self.table, self.table.horizontalHeader()):
+            if widget.font().pointSizeF() != font.pointSizeF():
+                widget.setFont(font)
+        self.table.verticalHeader().setDefaultSectionSize(QFontMetrics(font).height() + 10)
+        self._fill()
+
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Catch up with what happened while it was hidden."""
         self._soon.start()
+        self._font_soon.start()
         super().showEvent(event)
 
     def _read(self) -> None:

@@ -134,6 +134,7 @@ class ClosedCase:
         return Note(
             name=f"{self.name} (mask)",
             role="mask",
+            slice=volume.array.shape[0] // 2,  # where a scan that nobody has seen is shown first
             classes=self.classes,
             grid=GridNote(
                 file_shape=grid.file_shape,
