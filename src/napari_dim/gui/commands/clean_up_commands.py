@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.slice_commands import current
 from napari_dim.gui.layers.image_layers import layer_source, separate
@@ -9,8 +11,10 @@ from napari_dim.gui.logic.clean_up_plan import Plan, Situation, carry_out
 from napari_dim.gui.session import Session
 
 
-def situation(session: Session) -> Situation:
-    """A copy of the mask as it is now, and the size of its voxels.
+def situation(session: Session, first: int, last: int) -> Situation:
+    """The mask as it is now in some slices and on the screen, and the size of its voxels.
+
+    Other slices are left empty: of a large scan a copy of all would take the window's time.
 
     Raises
     ------
@@ -20,19 +24,24 @@ def situation(session: Session) -> Situation:
     mask, image = session.mask, session.image
     if mask is None or image is None:
         raise InputError("the scan has no mask yet", hint="Press New and paint some slices")
-    mask.look()
+    numbers = [*range(first, last + 1), current(session)]
+    mask.look(numbers)
+    planes = np.zeros_like(mask.planes)
+    for number in numbers:
+        planes[number] = mask.planes[number]
     grid = layer_source(image).grid
-    return Situation(mask.planes.copy(), mask.states, grid.spacing, grid.unit, separate(image))
+    return Situation(planes, mask.states, grid.spacing, grid.unit, separate(image))
 
 
 def still_true(session: Session, then: Situation, first: int, last: int) -> bool:
     """Whether the mask is in some slices, and on the screen, what it was."""
-    now = situation(session)
-    here = current(session)
-    return now.planes.shape == then.planes.shape and bool(
-        (now.states[first : last + 1] == then.states[first : last + 1]).all()
-        and (now.planes[first : last + 1] == then.planes[first : last + 1]).all()
-        and (now.planes[here] == then.planes[here]).all()
+    mask = session.mask
+    if mask is None or mask.planes.shape != then.planes.shape:
+        return False
+    numbers, states = [*range(first, last + 1), current(session)], mask.states
+    return all(
+        states[n] == then.states[n] and np.array_equal(mask.planes[n], then.planes[n])
+        for n in numbers
     )
 
 

@@ -216,7 +216,7 @@ class CleanUpWindow(QDialog):
         if wish is None:
             self.text.say("The scan has no mask yet: press New and paint some slices.")
             return
-        self._then, self._wish = situation(self.session), wish
+        self._then, self._wish = situation(self.session, wish.first, wish.last), wish
         self.size.setSuffix(f" {'mm' if self._then.unit == 'mm' else 'px'}")
         self.text.say("Working out what would change…")
         self._mark = mark = object()
