@@ -83,7 +83,7 @@ def build(row: Row) -> None:
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
     Path(own, "host.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    qt = {"pyqt6": "PyQt6", "pyside6": "PySide6"}[row.binding]
+    qt = {"pyqt6": "PyQt6", "pyside6": "PySide6!=6.12.0"}[row.binding]
     subprocess.run(
         [row.python, "-m", "pip", "install", "-q", f"napari=={row.napari}", qt], check=True
     )

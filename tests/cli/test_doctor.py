@@ -75,6 +75,14 @@ def test_a_broken_torch_does_not_stop_it(monkeypatch):
     assert report["versions"]["numpy"]
 
 
+def test_a_binding_that_ends_napari_is_named(monkeypatch):
+    module = import_module("napari_dim.cli.doctor")
+    monkeypatch.setattr(module.sys, "version_info", (3, 11, 7))
+    for version, told in (("6.12.0", True), ("6.11.0", False)):
+        monkeypatch.setattr(module, "_version", lambda package, v=version: v)
+        assert any("PySide6!=6.12.0" in line for line in examine()["advice"]) is told
+
+
 def test_missing_readers_and_qt_are_named_without_a_screen(monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)

@@ -17,6 +17,8 @@ PACKAGES = (
     "napari-dim", "napari", "npe2", "torch", "numpy", "scipy", "scikit-image",
     "nibabel", "safetensors", "qtpy", "PyQt6", "PySide6", "PyQt5", "vispy",
 )  # fmt: skip
+LOSING = "6.12.0"
+"""The PySide6 that takes a reference from None with every event that Python filters."""
 BINDINGS = ("PyQt6", "PySide6", "PyQt5")
 _OPTIONAL = frozenset(BINDINGS)
 
@@ -49,6 +51,11 @@ def examine() -> dict[str, Any]:
         report["advice"].append(f"Missing packages: pip install {' '.join(missing)}")
     if not any(report["versions"][name] for name in BINDINGS):
         report["advice"].append('No Qt binding, so no window: pip install "napari[pyqt6]"')
+    if report["versions"]["PySide6"] == LOSING and sys.version_info < (3, 12):
+        report["advice"].append(
+            f"PySide6 {LOSING} ends napari without a word after some hundred thousand events on Python before "
+            f'3.12: pip install "PySide6!={LOSING}"'
+        )
     report["advice"] += _missing_formats()
     try:
         from napari_dim.engine.device import describe_devices
