@@ -53,8 +53,8 @@ def examine() -> dict[str, Any]:
         report["advice"].append('No Qt binding, so no window: pip install "napari[pyqt6]"')
     if report["versions"]["PySide6"] == LOSING and sys.version_info < (3, 12):
         report["advice"].append(
-            f"PySide6 {LOSING} ends napari without a word after some hundred thousand events on Python before "
-            f'3.12: pip install "PySide6!={LOSING}"'
+            f"PySide6 {LOSING} ends napari without a word, after some hundred thousand events, on "
+            f'Python before 3.12: pip install "PySide6!={LOSING}"'
         )
     report["advice"] += _missing_formats()
     try:
