@@ -78,9 +78,10 @@ def check(name: str, command: list[str]) -> bool:
 
 def run_pytest(arguments: list[str]) -> int:
     """Run the tests, on a virtual screen if there is no real one."""
-    # What waits for a window or a process leaves a core free; more workers than four need
-    # much memory. Whoever asks for certain tests gets one process, and can debug in it.
-    workers = min(available_cpus(), 4)
+    # Tests wait for windows, processes and clocks for half of their time, so a core serves two
+    # workers; more than four need much memory. Whoever asks for certain tests gets one process,
+    # and can debug in it.
+    workers = min(2 * available_cpus(), 4)
     arguments = arguments or ["-n", str(workers), "--dist", "worksteal"]
     command = [sys.executable, "-m", "pytest", *arguments]
     if sys.platform.startswith("linux") and not has_display():
