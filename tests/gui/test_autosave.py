@@ -160,7 +160,7 @@ def test_after_a_crash_all_is_as_it_was(make_napari_viewer, viewer, session, sav
     second = make_napari_viewer(show=True)
     other = session_of(second)
     said = restore(other, left)
-    assert "“mine” with a mask in 2 slices, 3 labelled" in said
+    assert "“mine” with a mask in 2 slices, 3 labelled by a person" in said
     np.testing.assert_array_equal(other.labels.data, labels.data)
     assert other.labels.name == "mine"
     assert classes_of(other.labels) == [ClassInfo(2, "ventricle", "#0072b2")]

@@ -130,6 +130,9 @@ def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, sessi
     second = viewer.layers["scan"]
     assert session.image is first
     hand.rest()
+    # What is painted on stays what is seen.
+    assert not second.visible
+    assert first.visible
     # The brush stays in the hand, and what it paints goes into the mask that it was taken for.
     assert viewer.layers.selection.active is session.labels
     assert str(session.labels.mode) == "paint"

@@ -63,6 +63,21 @@ def test_pictures_are_not_smoothed():
     assert len(Predictor(model, torch.device("cpu"))._across(picture)) == 1
 
 
+@pytest.mark.parametrize("chosen", [None, [5, 6, 7]])
+def test_a_slice_that_is_not_there_has_no_mask(chosen):
+    """Its neighbours show a structure, and would fill it."""
+    volume = scan(12)
+    volume.array[6] = 0
+    model = model_for(volume, smooth=3.0)
+    with torch.no_grad():  # background is unlikely anywhere
+        head = [p for p in model.net.parameters() if p.shape == (3,)][-1]
+        head.copy_(torch.tensor([-9.0, 0.0, 0.0]))
+    mask = predict(model, volume, device="cpu", slices=chosen).mask
+    assert mask[5].any()
+    assert mask[7].any()
+    assert not mask[6].any()
+
+
 def test_chosen_slices_alone():
     volume = scan(9)
     model = model_for(volume)

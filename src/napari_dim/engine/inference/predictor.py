@@ -183,7 +183,7 @@ class Predictor:
         `turn` is how the stack was turned: masks lie as the scan does.
         """
         probability, entropy = self._probability(stack, numbers)
-        probability = turn.back(probability)
+        probability = _emptied(turn.back(probability), self._blank(stack, numbers))
         return Prediction(self._ids(probability, shape), numbers, entropy, _confidence(probability))
 
     @torch.no_grad()
@@ -278,6 +278,11 @@ class Predictor:
             for part in _chunks(_spread(len(stack)), self.batch)
         )
 
+    def _blank(self, stack: Tensor | LazySlices, numbers: np.ndarray) -> Tensor:
+        """Which slices hold one value alone, as those that a series lacks: nothing is in them."""
+        own = stack[torch.from_numpy(numbers).to(stack.device)].flatten(1)
+        return (own.amax(1) == own.amin(1)).to(self.device)
+
     def _ids(self, probability: Tensor, shape: tuple[int, ...]) -> np.ndarray:
         """The likeliest class of each pixel of the volume's own grid, ``(n, *shape)``."""
         ids = np.zeros((len(probability), *shape), self.ids.dtype)
@@ -348,17 +353,19 @@ class Predictor:
         weights = self._across(volume)
         turn = self.model.grid.turn(volume)
         reach = len(weights) // 2
+        blank = torch.zeros(count, dtype=torch.bool, device=self.device)
         kept: list[Tensor] = []  # from slice `first` on; a few slices bound the memory
         first = done = 0
         for start in range(0, count, self.batch):
             part = np.arange(start, min(start + self.batch, count))
             probability, entropy[part] = self._probability(stack, part, everywhere=everywhere)
+            blank[start : start + len(part)] = self._blank(stack, part)
             kept += probability.unbind(0)
             ready = count if part[-1] == count - 1 else max(done, part[-1] + 1 - reach)
             if ready <= done:
                 continue
             smooth = _averaged(torch.stack(kept), weights, done - first, ready - first)
-            smooth = turn.back(smooth)
+            smooth = _emptied(turn.back(smooth), blank[done:ready])
             mask = np.zeros((len(smooth), *shape), dtype=self.ids.dtype)
             for at in range(0, len(smooth), self.batch):
                 few = slice(at, at + self.batch)
@@ -407,6 +414,15 @@ def _marked(probability: Tensor) -> tuple[int, float]:
     marked = index > 0
     count = int(marked.flatten(1).any(1).sum())
     return count, float(top[marked].mean()) if count else 0.0
+
+
+def _emptied(probability: Tensor, blank: Tensor) -> Tensor:
+    """Background alone in some slices."""
+    if not blank.any():
+        return probability
+    sure = torch.zeros_like(probability)
+    sure[:, 0] = 1.0
+    return torch.where(blank[:, None, None, None], sure, probability)
 
 
 def _confidence(probability: Tensor) -> np.ndarray:

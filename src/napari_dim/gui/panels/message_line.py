@@ -86,7 +86,7 @@ class MessageLine(QWidget):
         gone = deleted is not None and deleted not in session.viewer.layers
         text = session.message
         if new is not None:
-            text = f"“{new.name}” was opened beside “{self._known.name if self._known else ''}”."
+            text = f"“{new.name}” was opened beside “{self._known.name if self._known else ''}”, hidden."
         elif gone and deleted is not None:
             text = f"“{deleted.name}” was deleted. {text}"
         if text != self.label.whole:
@@ -136,6 +136,9 @@ class MessageLine(QWidget):
         if opened and held is not None and held[0]() is labels and labels is not None:
             self.session.viewer.layers.selection.active = labels
             labels.mode = held[1]
+        if self._offered() is not None and self._known is not None:
+            # Over the scan that is worked on it would be painted on by mistake.
+            show_alone(self.session, self._known, fit=False)
         self.refresh()
 
     def _on_case(self) -> None:

@@ -25,7 +25,7 @@ from napari_dim.gui.storage.layer_notes import labels_from, take_over
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.project import Project, Recovered
 from napari_dim.project.paths import inside, slug
-from napari_dim.states import LABELLED
+from napari_dim.states import BY_HAND
 from napari_dim.volume import Volume
 from napari_dim.words import count as counted
 
@@ -222,11 +222,11 @@ def _show(
 
 def _words(layer: Labels, found: Recovered) -> str:
     """What was read of a layer, for the user."""
-    labelled = sum(int(state) in LABELLED for state in found.note.states)
+    labelled = sum(int(state) in BY_HAND for state in found.note.states)
     painted = int(np.count_nonzero(found.array.reshape(len(found.array), -1).any(axis=1)))
     text = f"“{layer.name}” with a mask in {counted(painted, 'slice')}"
     if found.note.states:
-        text += f", {labelled} labelled"  # the machine's are not, and empty ones are
+        text += f", {labelled} labelled by a person"
     if found.damaged:
         text += " (the end of its journal was torn: what came last may be missing)"
     return text
