@@ -234,7 +234,7 @@ def test_what_holds_no_image_is_refused_in_one_line(tmp_path):
         "cut.dcm": (good[: len(good) // 2], "no image|no pixels|less than"),
         "short.dcm": (good[:-10], "are cut off: 30 of 40 bytes"),
         "text.dcm": (b"hello", "not a DICOM file"),
-        "empty.dcm": (b"", "not a DICOM file"),
+        "empty.dcm": (b"", "the file is empty"),
     }
     for name, (content, message) in cases.items():
         (tmp_path / name).write_bytes(content)
