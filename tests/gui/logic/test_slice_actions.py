@@ -50,14 +50,6 @@ def test_partial_taken_back_from_an_empty_slice_leaves_nothing_said(mask):
     assert list(mask.states) == NOW
 
 
-def test_filling_leaves_the_machines_slices_alone(mask):
-    with pytest.raises(InputError, match="has a mask"):
-        acts.fill_between(mask)
-    acts.reject(mask, 5)
-    assert "Filled 1 slice" in acts.fill_between(mask)
-    assert [n for n, state in enumerate(mask.states) if state == F] == [5]
-
-
 def test_rejecting_empties_a_slice_for_good_and_undo_brings_it_back(mask):
     before = mask.planes[5].copy()
     acts.reject(mask, 5)

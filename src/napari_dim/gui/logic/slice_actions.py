@@ -71,19 +71,15 @@ def take_back(mask: ScanMask, number: int) -> str:
 
 
 def fill_between(mask: ScanMask) -> str:
-    """Fill the slices between labelled ones that have no mask with the shapes in between."""
+    """Fill the slices between labelled ones that nobody stands behind with shapes in between."""
     states = mask.states
     labelled = [int(n) for n in np.flatnonzero(np.isin(states, WHOLE))]
     if len(labelled) < 2:
         raise InputError("there are no two labelled slices", hint="Label two slices that lie apart")
     found = between(mask.planes, labelled)
-    bare = (SliceState.UNTOUCHED, SliceState.FILLED)
-    free = {n: plane for n, plane in found.items() if states[n] in bare}
+    free = {n: plane for n, plane in found.items() if states[n] not in LABELLED}
     if not free:
-        raise InputError(
-            "every slice between labelled ones has a mask",
-            hint="Correct the machine's, or reject it first",
-        )
+        raise InputError("there is no slice without labels between labelled ones")
     what = counted(len(free), "slice")
     mask.act(f"fill {what}", dict.fromkeys(free, SliceState.FILLED), free)
     return f"Filled {what}; look at each and confirm it. Ctrl-Z takes all back"
