@@ -86,7 +86,8 @@ class MessageLine(QWidget):
         gone = deleted is not None and deleted not in session.viewer.layers
         text = session.message
         if new is not None:
-            text = f"“{new.name}” was opened beside “{self._known.name if self._known else ''}”, hidden."
+            known = self._known.name if self._known else ""
+            text = f"“{new.name}” was opened beside “{known}”, and is hidden."
         elif gone and deleted is not None:
             text = f"“{deleted.name}” was deleted. {text}"
         if text != self.label.whole:
