@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 
 from napari_dim.gui.state.scan_mask import ScanMask
-from napari_dim.states import LABELLED, SliceState
+from napari_dim.states import BY_HAND, UNCHANGED, SliceState
 
 CLEARLY = 1.5
 """So many times the doubt of the surest site that is looked at, and it is worth telling."""
@@ -19,15 +19,22 @@ CLEARLY = 1.5
 class _Site:
     """What is known of the open scans of one site.
 
-    `machine` and `confirmed` count slices that nobody, and that a person stands behind;
+    `machine` counts slices that nobody has looked at, `accepted` those left as the machine made
+    them, `labelled` those that a person drew, corrected or said to be empty;
     `doubts` are the model's, one a slice in [0, 1];
     `dice` how right it was on slices that were corrected.
     """
 
     machine: int = 0
-    confirmed: int = 0
+    accepted: int = 0
+    labelled: int = 0
     doubts: list[np.ndarray] = field(default_factory=list)
     dice: list[float] = field(default_factory=list)
+
+    @property
+    def seen(self) -> int:
+        """Slices that a person stands behind."""
+        return self.accepted + self.labelled
 
     @property
     def doubt(self) -> float:
@@ -53,14 +60,15 @@ def check_sites(scans: Sequence[tuple[str, ScanMask]]) -> str:
         return ""
     rows = "".join(
         f"<tr><td>{escape(name)}&nbsp;</td><td align=right>&nbsp;{site.machine}&nbsp;</td>"
-        f"<td align=right>&nbsp;{site.confirmed}&nbsp;</td>"
+        f"<td align=right>&nbsp;{site.accepted}&nbsp;</td>"
+        f"<td align=right>&nbsp;{site.labelled}&nbsp;</td>"
         f"<td align=right>&nbsp;{_mean(site.dice)}&nbsp;</td>"
         f"<td align=right>&nbsp;{_percent(site.doubt)}</td></tr>"
         for name, site in sites.items()
     )
     table = (
-        "<table><tr><td>site&nbsp;</td><td>&nbsp;machine&nbsp;</td><td>&nbsp;confirmed&nbsp;</td>"
-        f"<td>&nbsp;Dice&nbsp;</td><td>&nbsp;doubt</td></tr>{rows}</table>"
+        "<table><tr><td>site&nbsp;</td><td>&nbsp;machine&nbsp;</td><td>&nbsp;accepted&nbsp;</td>"
+        f"<td>&nbsp;labelled&nbsp;</td><td>&nbsp;Dice&nbsp;</td><td>&nbsp;doubt</td></tr>{rows}</table>"
     )
     warnings = _warnings(sites)
     return table + (f"<b>{' '.join(map(escape, warnings))}</b>" if warnings else "")
@@ -73,7 +81,8 @@ def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
             continue
         site = found.setdefault(name, _Site())
         states = mask.states
-        site.confirmed += int(np.isin(states, LABELLED).sum())
+        site.accepted += int(np.isin(states, UNCHANGED).sum())
+        site.labelled += int(np.isin(states, BY_HAND).sum())
         site.machine += int((states == SliceState.MACHINE).sum())
         site.doubts.append(mask.answer.entropy)
         site.dice += [score.dice for score in mask.scores]
@@ -81,14 +90,14 @@ def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
 
 
 def _warnings(sites: dict[str, _Site]) -> list[str]:
-    unseen = [name for name, site in sites.items() if site.machine and not site.confirmed]
+    unseen = [name for name, site in sites.items() if site.machine and not site.seen]
     told = []
     if unseen:
         told.append(
             f"Nobody has looked at a slice of {', '.join(unseen)}: confirm a few in Review."
         )
     least = min(
-        (site.doubt for site in sites.values() if site.confirmed and site.doubt > 0), default=0.0
+        (site.doubt for site in sites.values() if site.seen and site.doubt > 0), default=0.0
     )
     unsure = [name for name, site in sites.items() if least and site.doubt > CLEARLY * least]
     if unsure:
