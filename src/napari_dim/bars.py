@@ -35,7 +35,7 @@ class TrainingBar:
                 self._bar.set_postfix_str(
                     f"step {texts['step']}, loss {texts['loss']}, {texts['left']}", refresh=False
                 )
-                self._bar.update(event.progress - self._bar.n)
+                self._bar.update(event.share - self._bar.n)
             case Finished():
                 self._bar.update(1 - self._bar.n)
                 self._say(finished_line(event))

@@ -75,7 +75,7 @@ class BarWatcher:
             case Recovered():
                 self._console.print(recovered_line(event))
             case StepDone():
-                self._bar.update(self._task, completed=event.progress)
+                self._bar.update(self._task, completed=event.share)
                 self._bar.tasks[0].fields.update(step_texts(event))
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 
 from napari_dim.engine.training.clock import LONGEST_ROUND, Clock
+from napari_dim.engine.training.events import StepDone
 
 
 def test_steps_are_the_whole_schedule():
@@ -60,3 +61,11 @@ def test_the_budget_is_what_a_person_waits_for():
     assert slow.time_left(0) == pytest.approx(20, abs=0.1)
     steps = Clock(None, 10, before=90.0)
     assert steps.progress(5) == pytest.approx(0.5)
+
+
+def test_the_share_for_people_begins_at_nothing():
+    """Also of a training that begins within the schedule."""
+    assert StepDone(3, 0.43, 15.0, 165.0, {}).share == pytest.approx(15 / 180)
+    assert StepDone(90, 1.0, 180.0, 0.0, {}).share == 1.0
+    assert StepDone(90, 0.6, 180.0, None, {}).share == 0.6
+    assert StepDone(0, 0.43, 0.0, 0.0, {}).share == 0.43

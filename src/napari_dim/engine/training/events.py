@@ -51,6 +51,17 @@ class StepDone:
     time_left: float | None
     losses: Mapping[str, float]
 
+    @property
+    def share(self) -> float:
+        """The share that is done, for people, in [0, 1].
+
+        A training that goes on from an earlier one begins within the schedule, where `progress`
+        says so, and yet has done nothing. Without an end it is the share of the round.
+        """
+        if self.time_left is None or self.elapsed + self.time_left <= 0:
+            return self.progress
+        return self.elapsed / (self.elapsed + self.time_left)
+
 
 @dataclass(frozen=True)
 class Preview:

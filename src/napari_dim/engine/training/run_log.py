@@ -54,7 +54,7 @@ class PlainWatcher:
                     self._last = now
                     texts = step_texts(event)
                     self._say(
-                        f"Training  {event.progress:4.0%}  step {texts['step']}  "
+                        f"Training  {event.share:4.0%}  step {texts['step']}  "
                         f"loss {texts['loss']}  {texts['left']}"
                     )
 

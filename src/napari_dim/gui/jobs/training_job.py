@@ -350,7 +350,7 @@ class Training:
                 text += f" · slice {session.pending} joins when you go on to another"
             elif session.note:
                 text += f" · {session.note}"
-            session.say(text, share=event.progress)
+            session.say(text, share=event.share)
 
     def _preview(self, event: Preview) -> None:
         shown = self._shown
