@@ -186,6 +186,14 @@ def test_what_a_crop_cuts_off_is_told(tmp_path, image):
         laid(save(tmp_path / "n.nii", nothing, moved((-4, 0, 0))), image)
 
 
+def test_rows_and_columns_exchanged_under_the_image_s_affine_are_refused(tmp_path, image):
+    """Longer than the image along one axis, shorter along another: no crop, no padding."""
+    wide = BALL.copy()
+    wide[24:, 5:20, 4:8] = 1
+    with pytest.raises(InputError, match=r"rows and columns are not.*voxels lie outside"):
+        laid(save(tmp_path / "m.nii", wide.transpose(1, 0, 2), moved((0, 0, 0))), image)
+
+
 def test_one_slice_lies_on_its_slice(tmp_path, image):
     """A mask of one slice, with whatever thickness, as nibabel and ITK save one."""
     one = save(tmp_path / "m.nii", BALL[:, :, 4:5], moved((0, 0, 12)) @ np.diag([1, 1, 0.3, 1]))

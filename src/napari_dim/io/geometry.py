@@ -117,8 +117,9 @@ def lay_ids(ids: np.ndarray, found: Fit, like: Grid, mask: Volume | None = None)
     labelled = int(np.count_nonzero(ids))
     lost = labelled - int(np.count_nonzero(out))
     notes = found.notes
-    # Of a mask as large as its image nothing was cut off: its place is wrong.
-    if lost and (lost == labelled or found.shape == like.file_shape):
+    # Labels are cut off where the image is a part of what the mask covers; otherwise the mask's
+    # place is wrong, or its axes are.
+    if lost and (lost == labelled or turned[there].size < out.size):
         mm = like.file_affine[:3, :3] @ found.offset
         raise InputError(
             f"{_away(mm, like)}: {lost} of its {labelled} labelled voxels lie outside",
@@ -278,6 +279,8 @@ def _why_not(affine: np.ndarray, shape: tuple[int, ...], beside: np.ndarray, lik
 
 def _away(step: np.ndarray, like: Grid) -> str:
     """How far and where a mask lies off its image, RAS+."""
+    if np.abs(step).max() <= NEAR * min(like.spacing):
+        return "the mask's rows and columns are not its image's"
     parts = [
         f"{abs(part):.4g} {like.unit} to {_TOWARDS[axis][int(part < 0)]}"
         for axis, part in enumerate(step)
