@@ -179,7 +179,7 @@ def test_ctrl_and_drag_draw_nothing_in_a_colour_picture(hand, viewer, workspace,
 def test_windows_for_ct_by_menu_and_key(hand, viewer, workspace, notes):
     scan = np.random.default_rng(0).integers(-1000, 1500, (6, 40, 40)).astype(np.int16)
     image = viewer.add_image(scan, name="ct")
-    menu = workspace.header.contrast.menu_
+    menu = workspace.header.look.menu_
     hand.take(menu, "CT lung (-600 / 1500)")
     assert tuple(image.contrast_limits) == (-1350, 150)
     hand.press("Shift-W")

@@ -23,8 +23,8 @@ from napari_dim.gui.layers.image_layers import (
     number_like,
 )
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
-from napari_dim.gui.layers.machine_outlines import show_outline
 from napari_dim.gui.layers.mask_layer import MaskLayer
+from napari_dim.gui.layers.mask_outlines import show_outline
 from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.open_scans import OpenScans
 from napari_dim.gui.layers.solid_surfaces import Solid

@@ -13,7 +13,7 @@ from napari_dim.gui.commands import solid_commands as solid
 from napari_dim.gui.keys import do, key_of, show_help
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
 from napari_dim.gui.layers.mask_place import decided_of
-from napari_dim.gui.panels.contrast_button import ContrastButton
+from napari_dim.gui.panels.look_button import LookButton
 from napari_dim.gui.panels.message_line import MessageLine
 from napari_dim.gui.panels.project_menu import ProjectButton
 from napari_dim.gui.preferences import preferences
@@ -60,7 +60,7 @@ class Header(QWidget):
             "once more goes back"
         )
         self.solid.clicked.connect(self._on_solid)
-        self.contrast = ContrastButton(session)
+        self.look = LookButton(session)
         self.help = QPushButton("?")
         self.help.setToolTip(f"All keys, and what the mouse does{key_of(show_help)}")
         self.help.setFixedWidth(28)
@@ -70,7 +70,7 @@ class Header(QWidget):
         row.addWidget(self.project)
         row.addWidget(self.case, 1)
         row.addWidget(self.notes)
-        row.addWidget(self.contrast)
+        row.addWidget(self.look)
         row.addWidget(self.solid)
         row.addWidget(self.help)
         below = QHBoxLayout()

@@ -12,7 +12,7 @@ from napari_dim.gui.logic.contrast_windows import CT
 from napari_dim.gui.session import Session
 
 
-class ContrastButton(QToolButton):
+class LookButton(QToolButton):
     """Offers the automatic window and those for CT.
 
     Parameters
