@@ -10,7 +10,7 @@ import pytest
 from qtpy.QtCore import QCoreApplication, QEvent
 
 from napari_dim.gui.commands import slice_commands as slices
-from napari_dim.gui.keys import KEYS
+from napari_dim.gui.keys import SHOWN
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.states import SliceState
 from tests.gui.conftest import wait_idle
@@ -36,7 +36,7 @@ def state(session, number: int) -> SliceState:
 
 
 def test_the_readme_names_every_key():
-    assert written_keys() == [key.key for key in KEYS]
+    assert written_keys() == [key for key, _ in SHOWN]
 
 
 def test_a_second_workspace_that_closes_leaves_the_keys(hand, viewer, session):

@@ -12,8 +12,15 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.commands.class_commands import (
+    BY_KEY,
+    take_background,
+    take_class,
+    take_eraser,
+)
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
+from napari_dim.gui.commands.outline_commands import toggle_contours
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
 from napari_dim.gui.tools.scribble_tool import ScribbleTool
@@ -57,10 +64,19 @@ KEYS = (
     Key("8", "Smart scribble: strokes give the mask of the slice", scribble),
     Key("9", "Threshold brush: paint only what is as bright as where it begins", range_brush),
     Key("0", "Grow from a spot; a drag to the right takes more", grow),
+    Key("Alt-0", "Eraser", take_eraser),
+    Key("Alt-B", "Background brush: what is certainly not the structure", take_background),
     Key("Shift-C", "Clean up: islands, holes, borders, margins, copies", show_clean_up),
     Key("Shift-W", "Next window of the scan: those for CT that fit, automatic", next_window),
+    Key("Shift-O", "Contours only: yours as lines, too, or as areas again", toggle_contours),
     Key("H", "Show all keys and what the mouse does", show_help),
 )
+
+CLASSES = tuple(
+    Key(f"Alt-{place}", f"Class {place} of the table", partial(take_class, place=place))
+    for place in range(1, BY_KEY + 1)
+)
+"""A key for each of the first classes; 1 to 7 alone are napari's tools."""
 
 HISTORY = (
     Key("Control-Z", "Take back the last step in the mask", slices.undo),
@@ -68,6 +84,15 @@ HISTORY = (
 )
 """napari's own keys for a labels layer, which reach the mask whatever layer is selected."""
 
+
+BOUND = (*KEYS, *CLASSES, *HISTORY)
+"""All keys that are bound in a viewer."""
+
+SHOWN = (
+    ("Alt-1 to Alt-9", "The brush of the first to the ninth class of the table"),
+    *((key.key, key.title) for key in KEYS),
+)
+"""Our keys and what they do, for whom they are written down."""
 
 NAPARIS = (
     ("2", "Paint"),
@@ -110,7 +135,7 @@ def button_for(session: Session, title: str, action: Action, tip: str) -> QPushB
 
 def key_of(action: Action) -> str:
     """The key of an action, as it is written on its button's tip; empty without one."""
-    return next((f"  [{key.key}]" for key in KEYS if _same(key.action, action)), "")
+    return next((f"  [{key.key}]" for key in BOUND if _same(key.action, action)), "")
 
 
 def _same(one: Action, other: Action) -> bool:
@@ -122,14 +147,14 @@ def _same(one: Action, other: Action) -> bool:
 
 def bind(viewer: Any, session: Session) -> None:
     """Bind all keys in a viewer; a key that something else has bound there is left to it."""
-    for key in (*KEYS, *HISTORY):
+    for key in BOUND:
         if _binding(key) not in viewer.keymap:
             viewer.bind_key(key.key, _press(session, key))
 
 
 def unbind(viewer: Any) -> None:
     """Take the keys back."""
-    for key in (*KEYS, *HISTORY):
+    for key in BOUND:
         if getattr(viewer.keymap.get(_binding(key)), "__module__", "") == __name__:
             viewer.bind_key(key.key, None)
 

@@ -13,7 +13,8 @@ class Preferences:
 
     `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
     by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours;
-    `mouse` whether the wheel goes through the slices and the right button erases.
+    `mouse` whether the wheel goes through the slices and the right button erases; `contours`
+    whether masks are shown as contours only.
     """
 
     budget: float = 180.0
@@ -25,6 +26,7 @@ class Preferences:
     dicom: str = ""
     opens: bool = True
     mouse: bool = True
+    contours: bool = False
 
     @property
     def runs(self) -> Path:
@@ -52,6 +54,7 @@ def preferences() -> Preferences:
         "simpleitk" if settings.files.dicom == "SimpleITK" else "",
         bool(settings.files.opens),
         bool(settings.window.mouse),
+        bool(settings.window.contours),
     )
 
 
@@ -60,6 +63,13 @@ def hide_hints() -> None:
     settings = _settings()
     if settings is not None:
         settings.window.hints = False
+
+
+def remember_contours(wanted: bool) -> None:
+    """Remember whether masks are shown as contours only; napari saves it, from 0.9 on."""
+    settings = _settings()
+    if settings is not None:
+        settings.window.contours = wanted
 
 
 def _settings() -> Any:

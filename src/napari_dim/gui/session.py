@@ -29,6 +29,7 @@ from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.open_scans import OpenScans
 from napari_dim.gui.layers.solid_surfaces import Solid
 from napari_dim.gui.logic.agreement import LiveScore
+from napari_dim.gui.preferences import preferences
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.work import Work
 
@@ -82,6 +83,8 @@ class Session(Work):
         What keeps every stroke on the disk; the controller gives it.
     outlined
         Whether the machine's slices are shown as outlines, a person's as areas.
+    contours
+        Whether all slices are shown as contours only.
     suggestions
         Slices that should be labelled next, of all open scans.
     live
@@ -111,6 +114,8 @@ class Session(Work):
     case_wanted = Signal(object)
     help_wanted = Signal()
     """The list of keys and of what the mouse does is to be shown, or hidden again."""
+    drawing_changed = Signal()
+    """Masks are shown as contours only, or as areas again."""
     tool_changed = Signal()
     """Another tool of ours is in the hand, or none any more."""
     clean_up_wanted = Signal()
@@ -133,6 +138,7 @@ class Session(Work):
         self.image: Image | None = None
         self.labels: Labels | None = None
         self.outlined = True
+        self.contours = preferences().contours
         self.suggestions: list[Suggested] = []
         self.fitted: object = None
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
@@ -338,11 +344,17 @@ class Session(Work):
         self.outlined = wanted
         self._outline()
 
+    def show_contours(self, wanted: bool) -> None:
+        """Show all slices as contours only, a person's too, or leave that to `outlined`."""
+        self.contours = wanted
+        self._outline()
+        self.drawing_changed.emit()
+
     def _outline(self, event: Any = None) -> None:
         mask = self.mask
         if mask is not None and mask.layer in self.viewer.layers:
             number = current_slice(self.viewer, mask.layer)
-            show_outline(mask, number, wanted=self.outlined)
+            show_outline(mask, number, machines=self.outlined, all_=self.contours)
 
     def _number(self, event: Any = None) -> None:
         """Slices are counted as in the scan that is worked on."""

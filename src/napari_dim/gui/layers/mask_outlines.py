@@ -1,4 +1,7 @@
-"""The machine's slices as outlines and a person's as areas, whatever the colours."""
+"""How a mask is drawn: the machine's slices as outlines, a person's as areas, or all as contours.
+
+Contours only, a person's line is twice as wide as the machine's: they are told apart.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,31 @@ FINE = 256
 """An outline is a pixel wide for so many rows or columns."""
 
 
-def show_outline(mask: MaskLayer, number: int, *, wanted: bool) -> None:
-    """Show the slice on the screen as outlines where it is the machine's, else as areas."""
+def contour_of(state: SliceState, side: int, *, machines: bool, all_: bool) -> int:
+    """How wide the line around what a slice shows is, in pixels; 0 where it is an area.
+
+    Parameters
+    ----------
+    state
+        Of the slice.
+    side
+        Rows or columns of the slice, the fewer of both.
+    machines
+        Whether slices that nobody has looked at are shown as outlines.
+    all_
+        Whether all slices are.
+    """
+    line = max(1, round(side / FINE))
+    if state in OUTLINED:
+        return line if machines or all_ else 0
+    return 2 * line if all_ else 0
+
+
+def show_outline(mask: MaskLayer, number: int, *, machines: bool, all_: bool) -> None:
+    """Show the slice on the screen as `contour_of` says."""
     layer: Labels = mask.layer
     states = mask.states
-    machine = number < len(states) and SliceState(int(states[number])) in OUTLINED
-    width = max(1, round(min(mask.planes.shape[1:]) / FINE)) if wanted and machine else 0
+    state = SliceState(int(states[number])) if number < len(states) else SliceState.UNTOUCHED
+    width = contour_of(state, min(mask.planes.shape[1:]), machines=machines, all_=all_)
     if layer.contour != width:
         layer.contour = width

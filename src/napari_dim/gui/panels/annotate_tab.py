@@ -18,12 +18,13 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.commands.class_commands import take_background, take_brush
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.scan_shown import show_alone
-from napari_dim.gui.keys import button_for, do, grow, range_brush, scribble, told
+from napari_dim.gui.keys import button_for, grow, range_brush, scribble, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
-from napari_dim.gui.layers.layer_classes import ClassInfo, classes_of, set_classes
+from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
@@ -38,12 +39,10 @@ from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.gui.work import Activity
-from napari_dim.states import OPEN, SliceState
+from napari_dim.states import SliceState
 from napari_dim.words import count as counted
 
 NO_LABELS = "none yet: press New"
-PAINTING = ("paint", "fill", "polygon")
-"""The tools that paint a class."""
 
 
 class AnnotateTab(QWidget):
@@ -103,13 +102,15 @@ class AnnotateTab(QWidget):
         self.untouched = button_for(
             session, "Undo mark", slices.set_untouched, "Take back “confirmed” or “partial”"
         )
-        self.background = QPushButton("Background brush")
-        self.background.setToolTip(
+        self.background = button_for(
+            session,
+            "Background brush",
+            take_background,
             "Paint what is certainly background in a partial slice; it is not part of the mask. "
-            "Click a class to paint that again"
+            "Click a class to paint that again",
         )
         self.background.setCheckable(True)
-        self.background.clicked.connect(self._on_background)
+        self.background.clicked.connect(lambda _=False: self._on_brush())
         self.fill = button_for(
             session,
             "Fill between",
@@ -295,7 +296,7 @@ class AnnotateTab(QWidget):
 
     def _paint_in(self, layer: Labels) -> None:
         self.labels.pick(layer)
-        self._take_brush(layer, layer.selected_label)
+        take_brush(self.session, layer, layer.selected_label)
 
     def _step(self, title: str) -> AbstractContextManager[None]:
         mask = self.session.mask
@@ -313,14 +314,7 @@ class AnnotateTab(QWidget):
     def _on_class(self, class_id: int) -> None:
         layer = self.labels.layer
         if layer is not None:
-            self._take_brush(layer, class_id)
-
-    def _take_brush(self, layer: Labels, class_id: int) -> None:
-        """Paint a class from now on; a tool in the hand that paints stays there."""
-        layer.selected_label = class_id
-        self.session.viewer.layers.selection.active = layer
-        if str(layer.mode) not in PAINTING and self.session.tool is None:
-            layer.mode = "paint"
+            take_brush(self.session, layer, class_id)
 
     def _on_brush(self) -> None:
         """Show on the button whether background is painted."""
@@ -346,18 +340,6 @@ class AnnotateTab(QWidget):
                 complete(mask.layer)
             self.session.say("All labelled slices are complete for all classes")
             self.session.slices_changed.emit()
-
-    def _on_background(self) -> None:
-        mask = self.session.mask
-        if mask is None:
-            return
-        layer = mask.layer
-        first = mask.brush is None
-        self._take_brush(layer, mask.background_brush())
-        if first:
-            set_classes(layer, classes_of(layer))
-        if mask.states[slices.current(self.session)] not in OPEN:
-            do(self.session, slices.set_partial)
 
     def _on_tool(self) -> None:
         """Show on the buttons which tool of ours is in the hand."""

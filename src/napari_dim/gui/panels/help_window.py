@@ -8,7 +8,7 @@ from html import escape
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
 
-from napari_dim.gui.keys import KEYS, NAPARIS
+from napari_dim.gui.keys import NAPARIS, SHOWN
 from napari_dim.gui.mouse import GESTURES
 
 
@@ -23,7 +23,7 @@ class HelpWindow(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.text = QTextBrowser()
         self.text.setHtml(
-            _table("Keys", ((key.key, key.title) for key in KEYS))
+            _table("Keys", SHOWN)
             + _table("Mouse over the scan", GESTURES)
             + _table("napari's own keys used most", NAPARIS)
         )

@@ -23,7 +23,8 @@ from qtpy.QtWidgets import (
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands import slice_commands as slices
-from napari_dim.gui.keys import button_for, do
+from napari_dim.gui.commands.outline_commands import toggle_contours
+from napari_dim.gui.keys import button_for, do, key_of
 from napari_dim.gui.layers.answer_layer import is_answer
 from napari_dim.gui.layers.image_layers import PLACE, add_layer
 from napari_dim.gui.layers.layer_classes import classes_of
@@ -98,6 +99,12 @@ class ReviewTab(QWidget):
         self.outlines.setToolTip("Slices that nobody has looked at yet look different at a glance")
         self.outlines.setChecked(session.outlined)
         self.outlines.toggled.connect(session.outline)
+        self.contours = QCheckBox("contours only")
+        self.contours.setToolTip(
+            "What you drew as lines, too, twice as wide as the machine's; it is remembered"
+            f"{key_of(toggle_contours)}"
+        )
+        self.contours.clicked.connect(lambda _=False: do(session, toggle_contours))
         self.classes = QComboBox()
         self.classes.setToolTip("Which class to accept")
         self.accept_class = QPushButton("Accept class…")
@@ -145,7 +152,10 @@ class ReviewTab(QWidget):
         grid.addWidget(self.all, 2, 1)
         grid.addWidget(self.newest, 3, 0)
         grid.addWidget(self.beside, 3, 1)
-        grid.addWidget(self.outlines, 4, 0, 1, 2)
+        drawn = QHBoxLayout()
+        drawn.addWidget(self.outlines)
+        drawn.addWidget(self.contours)
+        grid.addLayout(drawn, 4, 0, 1, 2)
         self.counts = note()
         column.addLayout(grid)
         column.addWidget(self.counts)
@@ -162,10 +172,15 @@ class ReviewTab(QWidget):
             part.addWidget(inside)
             whole.addWidget(part)
         whole.addStretch(1)
+        while_alive(self, session.drawing_changed, self._on_drawing)
         while_alive(self, session.slices_changed, self.refresh)
         while_alive(self, session.case_changed, self.refresh)
         while_alive(self, session.layers_changed, self.refresh)
+        self._on_drawing()
         self.refresh()
+
+    def _on_drawing(self) -> None:
+        self.contours.setChecked(self.session.contours)
 
     def refresh(self) -> None:
         """Show the session as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
@@ -25,6 +26,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dim.gui.commands.class_commands import BY_KEY
 from napari_dim.gui.layers.image_layers import class_colours
 from napari_dim.gui.layers.layer_classes import (
     KEY,
@@ -46,6 +48,13 @@ class _Swatch(QStyledItemDelegate):
         super().paint(painter, option, index)
         colour = index.data(Qt.ItemDataRole.BackgroundRole)
         painter.fillRect(option.rect.adjusted(3, 3, -3, -3), colour)
+
+
+def _key_of(row: int) -> str:
+    """The key that takes the class of a row, as this system writes it; empty without one."""
+    if row >= BY_KEY:
+        return ""
+    return f"⌥{row + 1}" if sys.platform == "darwin" else f"Alt-{row + 1}"
 
 
 def _no_step(title: str) -> AbstractContextManager[None]:
@@ -75,8 +84,8 @@ class ClassTable(QWidget):
         self._step = step
         self._layer: Labels | None = None
         self._filling = False
-        self.table = QTableWidget(0, 3)
-        self.table.setHorizontalHeaderLabels(["", "class", "id"])
+        self.table = QTableWidget(0, 4)
+        self.table.setHorizontalHeaderLabels(["", "class", "id", "key"])
         self.table.verticalHeader().hide()
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
@@ -89,7 +98,8 @@ class ClassTable(QWidget):
         )
         self.table.setItemDelegateForColumn(0, _Swatch(self.table))
         self.table.setToolTip(
-            "Click a class to paint it; double-click its colour, name or id to change it"
+            "Click a class to paint it, or press its key; double-click its colour, name or id to "
+            "change it"
         )
         self.table.installEventFilter(self)
         self.table.itemChanged.connect(self._on_item)
@@ -178,6 +188,9 @@ class ClassTable(QWidget):
             number = QTableWidgetItem(str(info.id))
             number.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             self.table.setItem(row, 2, number)
+            key = QTableWidgetItem(_key_of(row))
+            key.setFlags(Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable)
+            self.table.setItem(row, 3, key)
         self._fit()
         self._filling = False
         self._follow()
@@ -198,7 +211,9 @@ class ClassTable(QWidget):
         row = self.table.fontMetrics().height() + 10
         self.table.verticalHeader().setDefaultSectionSize(row)
         self.table.setColumnWidth(0, row)
-        self.table.setColumnWidth(2, self.table.fontMetrics().horizontalAdvance("00000") + 12)
+        for column, widest in ((2, "00000"), (3, _key_of(0))):
+            width = self.table.fontMetrics().horizontalAdvance(widest) + 12
+            self.table.setColumnWidth(column, width)
         # The header's own wish still is that of the font before.
         self.table.horizontalHeader().setFixedHeight(row)
         self.table.setFixedHeight(row + min(max(self.table.rowCount(), 2), 5) * row + 6)
