@@ -32,13 +32,13 @@ def test_classes_are_taken_by_the_key_that_the_table_shows(hand, workspace, sess
     assert (layer.selected_label, str(layer.mode)) == (1, "paint")
     assert table.currentRow() == 0
     layer.brush_size = 3
-    hand.drag(layer, (10, 10), (10, 12))
+    hand.stroke(layer, (10, 10), (10, 12))
     hand.press("Alt-2")
-    hand.drag(layer, (20, 10), (20, 12))
+    hand.stroke(layer, (20, 10), (20, 12))
     assert (layer.data[1, 10, 11], layer.data[1, 20, 11]) == (1, 2)
     hand.press("Alt-0")
     assert str(layer.mode) == "erase"
-    hand.drag(layer, (10, 8), (10, 14))
+    hand.stroke(layer, (10, 8), (10, 11), (10, 14))
     assert not layer.data[1, 10].any()
     hand.press("Alt-2")
     assert (layer.selected_label, str(layer.mode)) == (2, "paint")
@@ -71,7 +71,7 @@ def test_background_is_painted_by_key_and_the_slice_is_partial(hand, workspace, 
     assert layer.selected_label == session.mask.brush
     assert workspace.annotate.background.isChecked()
     assert session.mask.states[1] == SliceState.PARTIAL
-    hand.drag(layer, (10, 10), (10, 12))
+    hand.stroke(layer, (10, 10), (10, 12))
     assert (layer.data[1] == session.mask.brush).any()
     hand.press("Alt-1")
     assert not workspace.annotate.background.isChecked()
@@ -93,7 +93,7 @@ def test_contours_only_and_yours_are_told_from_the_machines(hand, viewer, worksp
     # Painting goes on as before.
     slices.go_to(session, 3)
     hand.press("Alt-1")
-    hand.drag(layer, (5, 5), (5, 9))
+    hand.stroke(layer, (5, 5), (5, 9))
     assert layer.data[3, 5, 7] == 1
     hand.stroke(layer, (5, 5), (5, 9), button=RIGHT)
     assert layer.data[3, 5, 7] == 0
