@@ -189,6 +189,10 @@ class Settings(BaseModel):
         "scans show much more around the structures than the patch does, for they come from "
         "another scanner or sequence, or always", group="views",
     )  # fmt: skip
+    corrected: float = setting(
+        1.0, "How often a slice whose mask a person corrected is drawn for each time of another "
+        "labelled one", group="views", ge=1, le=100,
+    )  # fmt: skip
     border: Literal["edge", "dark"] = setting(
         "edge", "What lies beyond a moved slice: its edge again, or the darkest value, labelled "
         "background, as in the baseline's public code", group="views",

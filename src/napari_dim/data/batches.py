@@ -87,6 +87,8 @@ class Sampler:
         Chance that a slice stands in its neighbours' place, too.
     tones
         Share of the slices whose strong view has random tones.
+    corrected
+        How often a corrected slice is drawn for each time of another labelled one.
     """
 
     store: SliceStore
@@ -103,6 +105,7 @@ class Sampler:
     contrast: float = 0.0
     without: float = 0.0
     tones: float = 0.0
+    corrected: float = 1.0
 
     def draw(self, *, with_unlabelled: bool, with_strong: bool = True) -> Views:
         """One batch; without unlabelled slices where there are none or none are wanted.
@@ -117,7 +120,13 @@ class Sampler:
         store = self.store
         device = store.images.device
         count = self.labelled
-        pick = torch.randint(len(store.labelled), (count,), generator=self.generator, device=device)
+        if store.corrected is None:
+            pick = torch.randint(
+                len(store.labelled), (count,), generator=self.generator, device=device
+            )
+        else:
+            odds = 1 + (self.corrected - 1) * store.corrected
+            pick = torch.multinomial(odds, count, replacement=True, generator=self.generator)
         chosen = [(store, store.labelled[pick])]
         others = store
         if with_unlabelled and self.stream is not None:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from napari_dim.data.case import Case, unsaid_groups
 from napari_dim.data.turning import Turn
 from napari_dim.data.working_grid import WorkingGrid, normalised
-from napari_dim.states import OPEN
+from napari_dim.states import OPEN, SliceState
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class SliceStore:
         ``(l,)`` and ``(u,)``: their places in `images`.
     odds
         ``(u,)``: chance of each unlabelled slice to be drawn.
+    corrected
+        ``(l,)``, 1 where a person changed the machine's mask, else 0; None where nobody did.
     """
 
     images: Tensor
@@ -49,6 +51,7 @@ class SliceStore:
     labelled: Tensor
     unlabelled: Tensor
     odds: Tensor
+    corrected: Tensor | None = None
 
     @classmethod
     def build(
@@ -140,6 +143,7 @@ class SliceStore:
             torch.tensor(labelled, dtype=torch.long, device=device),
             torch.tensor(without, dtype=torch.long, device=device),
             _odds(sites).to(device),
+            _corrected(cases, device) if with_labelled else None,
         )
 
     def relabelled(
@@ -170,6 +174,7 @@ class SliceStore:
             labelled=torch.tensor(labelled, dtype=torch.long, device=device),
             unlabelled=torch.tensor(without, dtype=torch.long, device=device),
             odds=_odds(sites).to(device),
+            corrected=_corrected(cases, device),
         )
 
     def with_context(self, index: Tensor, context: int) -> Tensor:
@@ -223,6 +228,12 @@ def _label(
     votes = F.one_hot(tensor[0, 0].long(), int(index.max()) + 1).permute(2, 0, 1)[None].float()
     votes = F.interpolate(votes, size=shape, mode="bilinear", antialias=True, align_corners=False)
     return votes.argmax(1, keepdim=True).to(torch.uint8)
+
+
+def _corrected(cases: Sequence[Case], device: torch.device) -> Tensor | None:
+    """1 for each labelled slice of the cases that a person corrected, in their order."""
+    found = np.concatenate([case.states[case.labelled] == SliceState.CORRECTED for case in cases])
+    return torch.from_numpy(found).float().to(device) if found.any() else None
 
 
 def _odds(sites: Sequence[str]) -> Tensor:

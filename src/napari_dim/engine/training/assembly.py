@@ -126,6 +126,7 @@ def sampler_of(
         settings.random_contrast,
         settings.context_drop,
         TONES if toned else 0,
+        settings.corrected,
     )
 
 
