@@ -247,3 +247,18 @@ def test_the_store_knows_scans_and_keeps_what_may_be_labelled_later():
     assert len(store.images) == 25
     assert store.case.tolist() == [0] * 20 + [1] * 5
     assert store.unlabelled.tolist() == [0, 1, 3, 4, 5, 7, 8, 20, 21, 22, 23, 24]
+
+
+def test_a_corrected_slice_is_drawn_as_often_as_asked():
+    first = case((1, 3))
+    first.states[3] = SliceState.CORRECTED
+    grid, store = store_of([first, case((2,), seed=1)])
+    assert store.corrected.tolist() == [0, 1, 0]
+    weak = WeakView(grid.patch, **STILL)
+    sampler = Sampler(store, weak, torch.Generator().manual_seed(0), 0, 4000, 0, 0.0, False)
+    sampler.corrected = 3.0
+    drawn = sampler.pick(with_unlabelled=False)
+    share = (drawn.labels == store.labels[1]).flatten(1).all(1).float().mean()
+    assert 0.55 < share < 0.65  # three of five
+    known = store.relabelled([case((1,)), case((2,), seed=1)], grid, {1: 1, 2: 2})
+    assert known.corrected is None
