@@ -8,7 +8,7 @@ import numpy as np
 from skimage.feature import multiscale_basic_features
 
 from napari_dim.data.case import Case
-from napari_dim.project.interpolation import between
+from napari_dim.editing.shapes_between import between
 from napari_dim.volume import Volume
 
 PIXELS = 3000

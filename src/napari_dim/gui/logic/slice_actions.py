@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_dim.editing.shapes_between import between
 from napari_dim.errors import InputError
 from napari_dim.gui.state.provenance import confirmed, taken_back
 from napari_dim.gui.state.scan_mask import ScanMask
-from napari_dim.project.interpolation import between
 from napari_dim.states import FREE, LABELLED, UNCHANGED, WHOLE, SliceState
 from napari_dim.words import count as counted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_dim.project.interpolation import between
+from napari_dim.editing.shapes_between import between
 
 
 def disc(radius: float, centre=(32, 32)) -> np.ndarray:
