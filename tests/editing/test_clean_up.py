@@ -126,3 +126,44 @@ def test_nothing_is_written_into_what_was_given(two):
     clean_up.smoothed(two, [1], (1, 1, 1), 3)
     clean_up.with_margin(two, [1], (1, 1, 1), 3)
     np.testing.assert_array_equal(two, before)
+
+
+def ring_and_core() -> np.ndarray:
+    """A ring of class 1 around a core of class 2, with a speck of 2 far away, ``(1, 20, 20)``."""
+    rows, columns = np.mgrid[:20, :20] - 9
+    away = np.hypot(rows, columns)
+    ids = np.where(away < 4, 2, np.where(away < 7, 1, 0))[None].astype(np.uint8)
+    ids[0, 18, 18] = 2
+    return ids
+
+
+def test_one_class_minus_another_and_only_with_another():
+    ids = ring_and_core()
+    core = ids == 2
+    core[0, 18, 18] = False
+    only = clean_up.only_near(ids, [2], 1, (5.0, 1.0, 1.0), 0.0)
+    np.testing.assert_array_equal(only == 2, core)  # the ring encloses the core, not the speck
+    minus = clean_up.without_near(ids, [2], 1, (5.0, 1.0, 1.0), 0.0)
+    assert np.argwhere(minus == 2).tolist() == [[0, 18, 18]]
+    for made in (only, minus):
+        np.testing.assert_array_equal(made == 1, ids == 1)
+    # The speck is 12.7 pixels from the middle, about 5.9 from the ring.
+    assert clean_up.only_near(ids, [2], 1, (5.0, 1.0, 1.0), 7.0)[0, 18, 18] == 2
+    assert clean_up.only_near(ids, [2], 1, (5.0, 2.0, 2.0), 7.0)[0, 18, 18] == 0
+    absent = clean_up.only_near(ids, [2], 9, (5.0, 1.0, 1.0), 3.0)
+    assert not (absent == 2).any()
+
+
+def test_nearness_reaches_into_the_next_slices_by_mm():
+    ids = np.zeros((5, 4, 4), np.uint8)
+    ids[0] = 1
+    ids[1:] = 2
+    made = clean_up.without_near(ids, [2], 1, (3.0, 1.0, 1.0), 6.0)
+    assert [int(plane.max()) for plane in made] == [1, 0, 0, 2, 2]
+
+
+def test_classes_are_turned_into_another():
+    ids = ring_and_core()
+    made = clean_up.turned_into(ids, [2], 1)
+    np.testing.assert_array_equal(made, (ids > 0).astype(np.uint8))
+    assert made.dtype == ids.dtype

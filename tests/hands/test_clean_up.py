@@ -79,3 +79,27 @@ def test_a_margin_of_the_whole_scan_leaves_labelled_slices_alone(hand, workspace
     assert np.count_nonzero(data[6]) > np.count_nonzero(before[6])
     hand.press("Ctrl-Z")
     np.testing.assert_array_equal(data, before)
+
+
+def test_a_class_becomes_another_by_hand(hand, workspace, session, qtbot):
+    labels = session.labels
+    hand.click(workspace.annotate.classes.add)
+    labels.data[6, 20:24, 10:30] = 2
+    session.mask.look()
+    before = labels.data.copy()
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    assert not window.other.isEnabled()
+    window.tool.setCurrentIndex(window.tool.findData("replace"))
+    assert window.other.isEnabled()
+    window.what.setCurrentIndex(window.what.findData(2))
+    window.other.setCurrentIndex(window.other.findData(2))
+    assert "two different classes" in said(qtbot, window)
+    assert not window.apply.isEnabled()
+    window.other.setCurrentIndex(window.other.findData(1))
+    assert said(qtbot, window) == "Changes the class of 80 pixels."
+    hand.click(window.apply)
+    assert not (labels.data == 2).any()
+    assert (labels.data[6, 20:24, 10:30] == 1).all()
+    hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(labels.data, before)

@@ -1,4 +1,4 @@
-"""Clean up class ids: islands, the largest piece, holes, smooth borders, margins in mm.
+"""Clean up class ids: islands, the largest piece, holes, borders, margins in mm, class by class.
 
 Each tool takes class ids of one slice or of a stack, changes the classes that it is asked to,
 and leaves all others as they are: where a class grows, it grows into background alone, and
@@ -130,6 +130,63 @@ def with_margin(
         best[nearer] = away[nearer]
     made[box] = grown
     return made
+
+
+def without_near(
+    ids: np.ndarray, classes: Iterable[int], other: int, spacing: Spacing, distance: float
+) -> np.ndarray:
+    """Take away what of the classes another one encloses, or lies nearer to it than a distance.
+
+    Classes share no voxel, so one minus another is what is left beside it.
+
+    Parameters and result as in `without_islands`; holes of the other class are looked for slice
+    by slice, and `distance` is from its border.
+    """
+    made = ids.copy()
+    box = _box(np.isin(ids, list(classes)), (0,) * ids.ndim)
+    if box is not None:
+        there = np.isin(ids[box], list(classes))
+        made[box][there & _near(ids, other, spacing, distance)[box]] = 0
+    return made
+
+
+def only_near(
+    ids: np.ndarray, classes: Iterable[int], other: int, spacing: Spacing, distance: float
+) -> np.ndarray:
+    """Keep of the classes only what `without_near` takes away: what they and another one share.
+
+    Parameters and result as there.
+    """
+    made = ids.copy()
+    box = _box(np.isin(ids, list(classes)), (0,) * ids.ndim)
+    if box is not None:
+        there = np.isin(ids[box], list(classes))
+        made[box][there & ~_near(ids, other, spacing, distance)[box]] = 0
+    return made
+
+
+def turned_into(ids: np.ndarray, classes: Iterable[int], other: int) -> np.ndarray:
+    """Give the classes the id of another one; result as in `without_islands`."""
+    return np.where(np.isin(ids, list(classes)), other, ids).astype(ids.dtype)
+
+
+def _near(ids: np.ndarray, other: int, spacing: Spacing, distance: float) -> np.ndarray:
+    """Where a class is, what it encloses in a slice, and what lies nearer than a distance."""
+    there = ids == other
+    near = np.zeros_like(there)
+    reach = [int(np.ceil(distance / size)) + 1 for size in spacing]
+    box = _box(there, reach)
+    if box is None:
+        return near
+    inside = there[box]
+    flat = inside[None] if inside.ndim == 2 else inside
+    whole = np.stack([ndimage.binary_fill_holes(plane) for plane in flat]).reshape(inside.shape)
+    if distance > 0:
+        # Borders lie between voxels: the next one is half its size away.
+        away = ndimage.distance_transform_edt(~whole, sampling=spacing)
+        whole = away <= distance + 1e-4 * min(spacing)
+    near[box] = whole
+    return near
 
 
 def _piece_by_piece(

@@ -140,10 +140,35 @@ def test_every_tool_changes_its_classes_alone_and_comes_back(mask, tool):
     mask.planes[5, 40:44, 30:34] = 7
     mask.look()
     before, states = mask.planes.copy(), mask.states
-    made = plan(now_of(mask), Wish(tool, (1,), 0, 11, 4, 6.0, labelled=True))
+    made = plan(now_of(mask), Wish(tool, (1,), 0, 11, 4, 6.0, labelled=True, other=2))
     if made.states:
         carry_out(mask, made)
         np.testing.assert_array_equal(mask.planes == 7, before == 7)
         mask.undo()
     np.testing.assert_array_equal(mask.planes, before)
     np.testing.assert_array_equal(mask.states, states)
+
+
+def test_a_class_is_joined_or_replaced_and_it_is_told_how_much(mask):
+    plane = mask.planes[3].copy()
+    plane[22:26, 8:32] = 2
+    mask.act("of two", {3: D}, {3: plane})
+    both = int(np.count_nonzero(mask.planes[3] == 2))
+    joined = plan(now_of(mask), Wish("or", (1,), 3, 3, 3, other=2))
+    assert joined.text == f"Changes the class of {both} voxels ({both} mm²)."
+    carry_out(mask, joined)
+    assert set(np.unique(mask.planes[3])) == {0, 1}
+    mask.undo()
+    replaced = plan(now_of(mask), Wish("replace", (1, 2), 0, 11, 3, other=2))
+    carry_out(mask, replaced)
+    assert set(np.unique(mask.planes[3])) == {0, 2}
+    assert set(np.unique(mask.planes[9])) == {0, 1}  # labelled, and not on the screen
+    assert mask.states[4] == F
+
+
+def test_logic_needs_two_classes(mask):
+    for wish in (Wish("minus", (1,), 0, 1, 0, other=1), Wish("and", (1,), 0, 1, 0)):
+        with pytest.raises(InputError, match="two different classes"):
+            plan(now_of(mask), wish)
+    with pytest.raises(InputError, match="to one class only"):
+        plan(now_of(mask), Wish("or", (1, 2), 0, 1, 0, other=2))

@@ -37,6 +37,8 @@ class Tool:
         The least length; below 0 where it may shrink.
     tip
         What it does, for people.
+    other
+        What it is to the other class that it needs, for people; empty where it needs none.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Tool:
     usual: float = 0.0
     least: float = 0.0
     tip: str = ""
+    other: str = ""
 
 
 TOOLS = (
@@ -61,6 +64,21 @@ TOOLS = (
     Tool(
         "margin", "Margin", "by", 2.0, -1000.0,
         "Grow into background by so much, or shrink by less than 0",
+    ),
+    Tool(
+        "minus", "Minus another class", "and nearer than", 0.0, 0.0,
+        "What of the class the other one encloses, or lies nearer to it than this, goes",
+        other="minus",
+    ),
+    Tool(
+        "and", "Only with another class", "and nearer than", 0.0, 0.0,
+        "Only what the other class encloses, or what lies nearer to it than this, stays",
+        other="only with",
+    ),
+    Tool("or", "Join another class", tip="The other class becomes this one", other="joined by"),
+    Tool(
+        "replace", "Replace by another class", tip="What is of the class becomes the other one",
+        other="becomes",
     ),
     Tool("clear", "Clear", tip="What is painted of a class goes"),
     Tool("copy", "Copy this slice there", tip="What the slice on the screen shows, onto others"),
@@ -89,6 +107,8 @@ class Wish:
         The tool's length, in the unit of `Situation.spacing`.
     labelled
         Whether slices that a person stands behind are changed, too.
+    other
+        The other class, where the tool needs one.
     """
 
     tool: str
@@ -98,6 +118,7 @@ class Wish:
     here: int
     size: float = 0.0
     labelled: bool = False
+    other: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,6 +181,7 @@ def plan(now: Situation, wish: Wish) -> Plan:
         )
     if wish.tool == "copy" and now.separate:
         raise InputError("these are pictures of their own: none says anything of the next one")
+    _require_two(wish)
     one = wish.first == wish.last
     where = f"slice {wish.first}" if one else f"slices {wish.first} to {wish.last}"
     title = f"{BY_KEY[wish.tool].title.lower()} in {where}"
@@ -176,6 +198,18 @@ def plan(now: Situation, wish: Wish) -> Plan:
         stay = "stays as it is" if len(kept) == 1 else "stay as they are"
         text += f" {counted(len(kept), 'labelled slice')} {stay}."
     return Plan(title, text, changed, states)
+
+
+def _require_two(wish: Wish) -> None:
+    """Refuse logic between classes that names no two of them."""
+    if not BY_KEY[wish.tool].other:
+        return
+    if not wish.other or not set(wish.classes) - {wish.other}:
+        raise InputError(
+            "that needs two different classes", hint="Choose one, and another one below it"
+        )
+    if wish.tool == "or" and len(wish.classes) > 1:
+        raise InputError("another class can be joined to one class only", hint="Choose one")
 
 
 def carry_out(mask: ScanMask, made: Plan) -> Act:
@@ -231,7 +265,8 @@ def _cleaned(now: Situation, wish: Wish) -> dict[int, np.ndarray]:
 
 def _tool(wish: Wish) -> Callable[[np.ndarray, tuple[float, ...]], np.ndarray]:
     """What makes class ids clean, from ids and the size of a voxel."""
-    classes, size = wish.classes, wish.size
+    size, other = wish.size, wish.other
+    classes = tuple(i for i in wish.classes if i != other)
     if wish.tool == "islands":
         return lambda ids, spacing: clean_up.without_islands(ids, classes, spacing, size)
     if wish.tool == "largest":
@@ -242,7 +277,15 @@ def _tool(wish: Wish) -> Callable[[np.ndarray, tuple[float, ...]], np.ndarray]:
         return lambda ids, spacing: clean_up.smoothed(ids, classes, spacing, size)
     if wish.tool == "margin":
         return lambda ids, spacing: clean_up.with_margin(ids, classes, spacing, size)
-    return lambda ids, spacing: np.where(np.isin(ids, classes), 0, ids).astype(ids.dtype)
+    if wish.tool == "minus":
+        return lambda ids, spacing: clean_up.without_near(ids, classes, other, spacing, size)
+    if wish.tool == "and":
+        return lambda ids, spacing: clean_up.only_near(ids, classes, other, spacing, size)
+    if wish.tool == "or":
+        return lambda ids, spacing: clean_up.turned_into(ids, (other,), classes[0])
+    return lambda ids, spacing: clean_up.turned_into(
+        ids, classes, other if wish.tool == "replace" else 0
+    )
 
 
 def _may(now: Situation, wish: Wish, number: int) -> bool:
@@ -262,20 +305,24 @@ def _state(now: Situation, wish: Wish, number: int, plane: np.ndarray) -> SliceS
 
 
 def _words(now: Situation, wish: Wish, changed: Mapping[int, np.ndarray]) -> str:
-    added = removed = 0
+    added = removed = turned = 0
     for number, plane in changed.items():
         old = now.planes[number]
         other = plane != old
-        added += int(np.count_nonzero(other & np.isin(plane, wish.classes)))
-        removed += int(np.count_nonzero(other & np.isin(old, wish.classes)))
-    if not added and not removed:
+        to, of = other & (plane != 0), other & (old != 0)
+        turned += int(np.count_nonzero(to & of))
+        added += int(np.count_nonzero(to & ~of))
+        removed += int(np.count_nonzero(of & ~to))
+    if not added and not removed and not turned:
         return "Changes nothing."
     parts = [
         f"{verb} {_size(now, number, flat=wish.first == wish.last)}"
-        for verb, number in (("adds", added), ("removes", removed))
+        for verb, number in (
+            ("adds", added), ("removes", removed), ("changes the class of", turned),
+        )
         if number
-    ]
-    text = " and ".join(parts)
+    ]  # fmt: skip
+    text = " and ".join(", ".join(parts).rsplit(", ", 1))
     slices = "" if wish.first == wish.last else f" in {counted(len(changed), 'slice')}"
     return f"{text[0].upper()}{text[1:]}{slices}."
 

@@ -157,8 +157,8 @@ class AnnotateTab(QWidget):
             session,
             "Clean up…",
             show_clean_up,
-            "Islands, holes, borders, margins, copies, in this slice or all; it says what would "
-            "change before it does",
+            "Islands, holes, borders, margins, copies, class by class, in this slice or all; it "
+            "says what would change before it does",
         )
         self.filled = button_for(
             session,

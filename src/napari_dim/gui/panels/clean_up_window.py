@@ -70,6 +70,10 @@ class CleanUpWindow(QDialog):
         self.what = QComboBox()
         self.what.setToolTip("The class that is cleaned up")
         self.what.currentIndexChanged.connect(self._changed)
+        self.other = QComboBox()
+        self.other.setToolTip("The other class; it stays as it is, unless it is joined")
+        self.other.currentIndexChanged.connect(self._changed)
+        self.other_name = QLabel()
         self.where = QComboBox()
         self.where.addItems([HERE, RUN, ALL])
         self.where.setToolTip("In a run of slices, pieces and margins reach across them")
@@ -102,6 +106,7 @@ class CleanUpWindow(QDialog):
         form = QFormLayout()
         form.addRow("do", self.tool)
         form.addRow("with", self.what)
+        form.addRow(self.other_name, self.other)
         form.addRow("in", run)
         form.addRow(self.size_name, self.size)
         column = QVBoxLayout(self)
@@ -137,6 +142,8 @@ class CleanUpWindow(QDialog):
     def _on_tool(self, *_: object) -> None:
         tool = BY_KEY[self.tool.currentData()]
         self.tool.setToolTip(tool.tip)
+        self.other_name.setText(tool.other or "other class")
+        self.other.setEnabled(bool(tool.other))
         self.size_name.setText(tool.size or "size")
         self.size.setEnabled(bool(tool.size))
         self.size.blockSignals(True)
@@ -174,8 +181,12 @@ class CleanUpWindow(QDialog):
     def _fill_classes(self) -> None:
         mask = self.session.mask
         known = [] if mask is None else classes_of(mask.layer)
-        wanted = [(EVERY, 0), *((info.name, info.id) for info in known)]
-        box = self.what
+        named = [(info.name, info.id) for info in known]
+        self._offer(self.what, [(EVERY, 0), *named])
+        self._offer(self.other, named)
+
+    def _offer(self, box: QComboBox, wanted: list[tuple[str, int]]) -> None:
+        """Offer classes; the one that was chosen stays so while it is there."""
         if [(box.itemText(n), box.itemData(n)) for n in range(box.count())] == wanted:
             return
         before = box.currentData()
@@ -207,7 +218,7 @@ class CleanUpWindow(QDialog):
         classes = [chosen] if chosen else [info.id for info in classes_of(mask.layer)]
         return Wish(
             self.tool.currentData(), tuple(classes), *ends, here, self.size.value(),
-            self.labelled.isChecked(),
+            self.labelled.isChecked(), self.other.currentData() if self.other.isEnabled() else 0,
         )  # fmt: skip
 
     def _work_out(self) -> None:
