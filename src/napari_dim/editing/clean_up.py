@@ -167,13 +167,13 @@ def only_near(
 
 def turned_into(ids: np.ndarray, classes: Iterable[int], other: int) -> np.ndarray:
     """Give the classes the id of another one; result as in `without_islands`."""
-    return np.where(np.isin(ids, list(classes)), other, ids).astype(ids.dtype)
+    return np.asarray(np.where(np.isin(ids, list(classes)), other, ids), ids.dtype)
 
 
 def _near(ids: np.ndarray, other: int, spacing: Spacing, distance: float) -> np.ndarray:
     """Where a class is, what it encloses in a slice, and what lies nearer than a distance."""
     there = ids == other
-    near = np.zeros_like(there)
+    near: np.ndarray = np.zeros(ids.shape, bool)
     reach = [int(np.ceil(distance / size)) + 1 for size in spacing]
     box = _box(there, reach)
     if box is None:
@@ -182,9 +182,8 @@ def _near(ids: np.ndarray, other: int, spacing: Spacing, distance: float) -> np.
     flat = inside[None] if inside.ndim == 2 else inside
     whole = np.stack([ndimage.binary_fill_holes(plane) for plane in flat]).reshape(inside.shape)
     if distance > 0:
-        # Borders lie between voxels: the next one is half its size away.
         away = ndimage.distance_transform_edt(~whole, sampling=spacing)
-        whole = away <= distance + 1e-4 * min(spacing)
+        whole = away <= distance + 1e-4 * min(spacing)  # as in `with_margin`
     near[box] = whole
     return near
 
