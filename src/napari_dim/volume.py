@@ -326,7 +326,7 @@ def file_stem(path: Path) -> str:
 
     Numbers after a full stop are no suffix: DICOM names files and folders by them.
     """
-    name = Path(path).name
+    name = Path(str(path)).name  # a place elsewhere is no Path
     if name.lower().endswith(".gz"):
         name = name[:-3]
     return name if Path(name).suffix[1:].isdigit() else Path(name).stem

@@ -21,6 +21,7 @@ from tests.cli.conftest import AFFINE, write_case
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("workspace/*.md"))]
+PAGES.remove(DOCS / "cluster.md")  # tests/cluster runs what is on it
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", flags=re.MULTILINE | re.DOTALL)
 SMALL = {"width": 4, "min_size": 32, "labelled_batch": 2, "unlabelled_batch": 2, "device": "cpu"}
 ELSEWHERE = ("python3 -m venv", ".venv/bin/napari", "python -m tests.gates")

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 def chosen_images(
-    inputs: Sequence[Path],
+    inputs: Sequence[str | Path],
     split: Split | None = None,
     *,
     slice_axis: str = "",
     part: str = "",
+    elsewhere: bool = False,
 ) -> tuple[list[CohortCase], list[Path]]:
     """The images to segment, and all files that must not be overwritten.
+
+    They may lie `elsewhere`, as URLs say.
 
     Raises
     ------
@@ -32,24 +35,31 @@ def chosen_images(
     """
     from napari_dim.data.cohort import case_of, named_apart, read_cohort
     from napari_dim.io import file_kind
+    from napari_dim.io.places import is_elsewhere, place_of, there
 
-    if any(path.suffix.lower() == ".csv" for path in inputs):
+    if any(str(path).lower().endswith(".csv") for path in inputs):
         if len(inputs) > 1:
             raise InputError(
                 f"{len(inputs)} inputs, one of them a cohort", hint="Give one cohort, or images"
             )
         if slice_axis or part:
             raise InputError("a cohort names these itself, in the columns slice_axis and part")
-        cohort = read_cohort(inputs[0])
+        cohort = read_cohort(place_of(inputs[0]))
         for text in cohort.notes:
             messages().print(f"Note      {cohort.path.name}: {text}")
-        return list(cohort.split(split or "test")), cohort.files()
+        chosen = list(cohort.split(split or "test"))
+        far = next((row for row in chosen if is_elsewhere(row.image)), None)
+        if far is not None and not elsewhere:
+            raise InputError("this image lies elsewhere", where=far.where,
+                             hint="Add --cluster local")  # fmt: skip
+        return chosen, cohort.files()
     if split is not None:
         raise InputError("--split needs a cohort", hint="Leave it out, or give a .csv file")
     rows = [case_of(path, slice_axis=slice_axis, part=part) for path in inputs]
     for path in _files(rows):
-        file_kind(path)
-        if not path.exists():
+        if not is_elsewhere(path):
+            file_kind(path)
+        if not there(path):
             raise InputError("there is no such file", where=path)
     seen: set[Path] = set()
     for row in rows:
@@ -101,3 +111,63 @@ def predict_all(
         write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
     else:
         output().print(f"Wrote {count(len(done), 'mask')} to {folder}")
+
+
+def predict_on_cluster(
+    address: str,
+    run: Path,
+    rows: Sequence[CohortCase],
+    out: Path,
+    *,
+    keep: Sequence[Path],
+    form: str = "",
+    worker_memory: str = "",
+    batch: int = 1,
+    as_json: bool = False,
+) -> None:
+    """As `predict_all`, a task a case; what was done before is not done again.
+
+    Raises
+    ------
+    InputError
+        If the model can't be used, or there is no cluster.
+    Failure
+        If a case could not be predicted, or the user interrupts; masks written so far are kept.
+    """
+    import tempfile
+
+    from napari_dim.cli.cluster_options import Faults, on_cluster
+    from napari_dim.cli.watch import FileProgress, write_json_line
+    from napari_dim.cluster.predicted_cases import predict_cases
+    from napari_dim.io.places import fetched
+
+    faults, done = Faults("predicted"), 0
+    places = [out, *(row.image for row in rows)]
+    try:
+        with (
+            tempfile.TemporaryDirectory() as copied,
+            on_cluster(address, worker_memory, places) as cluster,
+            FileProgress(messages(), "Predicting", len(rows)) as progress,
+        ):
+            for outcome in predict_cases(
+                cluster, fetched(run, Path(copied)), rows, out, keep=keep, form=form, batch=batch
+            ):
+                name = rows[outcome.number].name
+                faults.take(name, outcome)
+                if not outcome.fault:
+                    done += 1
+                    entry = dict(outcome.result)
+                    progress.begin(name, entry.pop("notes", ()))
+                    if as_json:
+                        write_json_line({"event": "predicted", **entry})
+                progress.end()
+    except KeyboardInterrupt:
+        raise Failure(
+            f"Interrupted; {done} of {count(len(rows), 'mask')} written to {out}; the same "
+            "command goes on"
+        ) from None
+    if as_json:
+        write_json_line({"event": "finished", "masks": done, "folder": str(out)})
+    elif done:
+        output().print(f"Wrote {count(done, 'mask')} to {out}")
+    faults.end()

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from napari_dim.cli.cluster_options import Batch, ClusterAddress, WorkerMemory, check_cluster
 from napari_dim.cli.console import Split, check_folder, messages
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder that fit wrote.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder that fit wrote.")],
     inputs: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="COHORT.csv|IMAGE...",
             help="A cohort, or images: files or folders, the channels of one joined by '|'.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the masks.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Folder for the masks.")],
     split: Annotated[Split | None, typer.Option(help="Which cases of the cohort. [test]")] = None,
     series: Annotated[
         str, typer.Option(help="Of a DICOM folder: number, UID or description of the series.")
@@ -37,19 +37,33 @@ def predict(
             "[nifti; png for a picture, pngs for a folder of them]",
         ),
     ] = "",
+    cluster: ClusterAddress = "",
+    worker_memory: WorkerMemory = "",
+    batch: Batch = 1,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
-    from napari_dim.cli.masks import chosen_images, predict_all
+    from napari_dim.cli.masks import chosen_images, predict_all, predict_on_cluster
     from napari_dim.engine.inference.predict_files import check_images, planned
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.io import make_folder
+    from napari_dim.io.places import place_of
 
-    rows, keep = chosen_images(inputs, split, slice_axis=slice_axis, part=series or volume)
-    targets = planned(rows, out, keep, form)
-    check_folder(out)
-    model = Model.load(run)
+    folder, home = place_of(out), place_of(run)
+    check_cluster(cluster, home, folder, *inputs, batch=batch, worker_memory=worker_memory)
+    rows, keep = chosen_images(
+        inputs, split, slice_axis=slice_axis, part=series or volume, elsewhere=bool(cluster)
+    )
+    if cluster:
+        predict_on_cluster(
+            cluster, home, rows, folder, keep=keep, form=form, worker_memory=worker_memory,
+            batch=batch, as_json=json,
+        )  # fmt: skip
+        return
+    targets = planned(rows, folder, keep, form)
+    check_folder(folder)
+    model = Model.load(home)
     with messages().status("Checking the images"):
         check_images(targets, model, form)
-    make_folder(out, f"--out {out}")
+    make_folder(folder, f"--out {out}")
     predict_all(model, targets, as_json=json, form=form)

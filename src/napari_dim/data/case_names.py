@@ -69,7 +69,7 @@ def _clashes(names: Sequence[str]) -> list[list[int]]:
 def _differing(images: Sequence[Path]) -> list[list[str]]:
     """Of each path the folders that are not those of all the others."""
     # Not resolved: data sets keep their files elsewhere, under names that say nothing.
-    folders = [Path(os.path.abspath(image)).parent.parts for image in images]  # noqa: PTH100
+    folders = [Path(os.path.abspath(str(image))).parent.parts for image in images]  # noqa: PTH100
     same = [len(set(level)) == 1 for level in zip_longest(*folders)]
     return [
         [_plain(name) for name, alike in zip(own, same, strict=False) if not alike]

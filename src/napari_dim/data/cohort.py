@@ -12,6 +12,7 @@ from typing import Literal
 from napari_dim.data.case_names import distinct_names
 from napari_dim.data.cohort_table import Rows, check_columns
 from napari_dim.errors import InputError
+from napari_dim.io.places import beside, is_elsewhere, place_of, there
 from napari_dim.io.strange_files import absent
 from napari_dim.volume import file_stem
 
@@ -39,7 +40,7 @@ class CohortCase:
         The image's file name without suffix; where several share it, with what tells them
         apart, see `data.case_names`. Its prediction is called after it.
     image, labels
-        Files; `labels` is the reference mask, if there is one.
+        Files, here or elsewhere (`io.places`); `labels` is the reference mask, if there is one.
     slices
         The slices that a person has labelled, counted along the slice axis; ``()``: none.
     site
@@ -101,7 +102,7 @@ class Cohort:
 
 
 def read_cohort(path: Path) -> Cohort:
-    """Read a cohort file; its paths are relative to it.
+    """Read a cohort file; its paths are relative to it, or URLs.
 
     Commas, semicolons or tabs separate the columns; see `data.cohort_table`. That the images
     and masks fit is checked when they are loaded; here only that they exist.
@@ -111,7 +112,7 @@ def read_cohort(path: Path) -> Cohort:
     InputError
         On any fault, naming the file and the row.
     """
-    path = Path(path)
+    path = place_of(path)
     rows = Rows(path)
     check_columns(rows.columns, COLUMNS, rows.where)
     cases: list[CohortCase] = []
@@ -179,7 +180,7 @@ def _case(folder: Path, values: dict[str, str], rows: Rows) -> CohortCase:
 
 def case_of(text: str | Path, *, slice_axis: str = "", part: str = "") -> CohortCase:
     """A case for an image given by itself: one file or folder, or several joined by ``|``."""
-    image, *channels = [Path(one.strip()) for one in str(text).split(SEPARATOR)]
+    image, *channels = [place_of(one.strip()) for one in str(text).split(SEPARATOR)]
     return CohortCase(
         file_stem(image), image, None, (), "", "test",
         channels=tuple(channels), slice_axis=slice_axis, part=part,
@@ -187,6 +188,13 @@ def case_of(text: str | Path, *, slice_axis: str = "", part: str = "") -> Cohort
 
 
 def _file(folder: Path, text: str, where: str) -> Path:
+    far = beside(folder, text)
+    if is_elsewhere(far):
+        if there(far):
+            return far
+        raise InputError(f"there is no file {text}", where=where)
+    folder = Path() if "://" in text else folder
+    text = str(far) if "://" in text else text
     # Second try: a cohort made on Windows has backslashes.
     links = []
     for path in (folder / text, folder / text.replace("\\", "/")):

@@ -19,6 +19,7 @@ from napari_dim.io.glance import Glance
 from napari_dim.io.hashing import hash_file
 from napari_dim.io.labels import LabelClass
 from napari_dim.io.overlaps import winner
+from napari_dim.io.places import is_elsewhere
 from napari_dim.io.strange_files import absent, refuse_strange
 from napari_dim.volume import Placed, Volume, file_stem
 
@@ -268,6 +269,10 @@ def _record(notes: Sequence[str]) -> None:
 
 
 def _existing(path: Path) -> Path:
+    if is_elsewhere(path):
+        raise InputError("this lies elsewhere", where=path,
+                         hint="Fetch it first; predict, evaluate, convert and compare do so with "
+                         "--cluster local")  # fmt: skip
     path = Path(path)
     try:
         exists = path.exists()

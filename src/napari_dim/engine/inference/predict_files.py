@@ -175,13 +175,7 @@ def predict_files(
                     target.mask, model, volume, form,
                     device=device, progress=watcher.part,
                 )  # fmt: skip
-                entry = {
-                    "case": target.row.name,
-                    "image": target.image.name,
-                    "sha256": digest,
-                    "mask": target.mask.name,
-                    "entropy": [round(float(value), 4) for value in entropy],
-                }
+                entry = _entry(target, digest, entropy)
                 written.append(writers.submit(_timed, write, entry, start))
                 watcher.end()
             yield from finished(0)
@@ -191,10 +185,40 @@ def predict_files(
     finally:
         folder = targets[0].mask.parent
         if done and (folder.name != "labels" or form != "zarr"):
-            _write_summary(folder, model, done)
+            write_text_atomically(folder / SUMMARY, summary_of(model, done))
 
 
-def _write_summary(folder: Path, model: Model, cases: Sequence[dict[str, Any]]) -> None:
+def predict_one(
+    model: Model, target: Target, *, form: str = "", device: str = "auto"
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Segment one image and write its mask, whole or not at all; nothing beside it.
+
+    Parameters
+    ----------
+    model, target, form, device
+        As in `predict_files`.
+
+    Returns
+    -------
+    (dict, tuple of str)
+        What `predictions.json` says of the case, and what was decided when its image was read.
+
+    Raises
+    ------
+    InputError
+        If the image can't be used, doesn't fit the model, or the mask can't be written.
+    """
+    start = time.monotonic()
+    volume = read_as(load_image(target.row), model.channels)
+    model.check_fits(volume)
+    mask_format(target.mask, form).check(target.mask, volume)
+    entropy, write = _predicted(target.mask, model, volume, form, device=device)
+    entry = _entry(target, hash_file(target.image), entropy)
+    return _timed(write, entry, start), volume.warnings
+
+
+def summary_of(model: Model, cases: Sequence[dict[str, Any]]) -> str:
+    """The text of ``predictions.json``."""
     summary = {
         "napari_dim": __version__,
         "system": model.settings.system.name,
@@ -202,7 +226,17 @@ def _write_summary(folder: Path, model: Model, cases: Sequence[dict[str, Any]]) 
         "classes": list(model.classes),
         "cases": list(cases),
     }
-    write_text_atomically(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+    return json.dumps(summary, indent=2) + "\n"
+
+
+def _entry(target: Target, digest: str, entropy: np.ndarray) -> dict[str, Any]:
+    return {
+        "case": target.row.name,
+        "image": target.image.name,
+        "sha256": digest,
+        "mask": target.mask.name,
+        "entropy": [round(float(value), 4) for value in entropy],
+    }
 
 
 def _timed(write: Callable[[], None], entry: dict[str, Any], start: float) -> dict[str, Any]:

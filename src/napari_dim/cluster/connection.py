@@ -1,0 +1,224 @@
+"""A Dask cluster to work on: workers on this machine, or a scheduler that answers somewhere.
+
+Connections to other machines are encrypted (``tls://``) unless Dask's own setting
+``distributed.comm.require-encryption`` says false; keys and certificates are Dask's, too. Workers
+on this machine get keys of their own that nobody else has: a scheduler does what it is told.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from napari_dim.cluster.versions import check_versions
+from napari_dim.errors import InputError
+from napari_dim.words import count
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+MEMORY_SHARE = 0.8
+"""What workers on this machine may have of its memory, all together."""
+ANSWERS_WITHIN = 15.0
+"""Seconds in which a scheduler must answer."""
+WORKERS_WITHIN = 60.0
+"""Seconds in which the first worker must be there."""
+
+_LOCAL = re.compile(r"local(?::(\d{1,4}))?")
+
+
+class ClusterLostError(RuntimeError):
+    """The scheduler went away while it was needed."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where work goes.
+
+    Attributes
+    ----------
+    client
+        Dask's own.
+    told
+        Who works there, with how much memory, and where to watch it: one line.
+    threads
+        Tasks that run at a time.
+    """
+
+    client: Client
+    told: str
+    threads: int
+
+
+def check_extra() -> None:
+    """Refuse to go on without Dask.
+
+    Raises
+    ------
+    InputError
+        If the extra is not installed.
+    """
+    if find_spec("distributed") is None:
+        raise InputError(
+            "working on a cluster needs the package distributed",
+            hint='Install it with: pip install "napari-dim[cluster]"',
+        )
+
+
+@contextmanager
+def connected(
+    address: str, *, in_process: bool = False, memory: str = "", all_workers: bool = True
+) -> Iterator[Cluster]:
+    """Workers to give work to; those on this machine end with the block.
+
+    Parameters
+    ----------
+    address
+        ``"local"`` or ``"local:4"``: so many workers on this machine, by default one a CPU.
+        Else a scheduler's, as ``dask scheduler`` prints it.
+    in_process
+        Workers on this machine are threads of this process: they see its ``memory://``.
+    memory
+        Most that a worker on this machine may have, such as ``"4GB"``; by default its share.
+    all_workers
+        Whether to wait until a worker is there.
+
+    Raises
+    ------
+    InputError
+        If there is no Dask, the address is none, nobody answers, no worker is there, the
+        connection is not encrypted, or versions differ.
+    """
+    check_extra()
+    found = _LOCAL.fullmatch(address.strip())
+    with ExitStack() as stack:
+        if found is not None:
+            client, bound = _here(stack, int(found[1] or 0), in_process, memory)
+        else:
+            if in_process:
+                raise InputError("memory:// lies in this process, which no worker there sees",
+                                 where=f"--cluster {address}", hint="Use local")  # fmt: skip
+            if memory:
+                raise InputError("the memory of a worker is set where it starts",
+                                 where=f"--cluster {address}",
+                                 hint="Start it with dask worker --memory-limit")  # fmt: skip
+            client, bound = _elsewhere(stack, address.strip()), ""
+        if all_workers:
+            try:
+                client.wait_for_workers(1, timeout=WORKERS_WITHIN)
+            except TimeoutError as error:
+                raise InputError(
+                    "no worker is there", where=f"--cluster {address}",
+                    hint=f"Start one with: dask worker {address}",
+                ) from error  # fmt: skip
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        check_versions(client)
+        yield Cluster(client, _described(client, workers, bound),
+                      sum(worker["nthreads"] for worker in workers.values()))  # fmt: skip
+
+
+def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple[Client, str]:
+    """Workers on this machine, one task at a time each; and what bounds their memory."""
+    import psutil
+    from distributed import Client, LocalCluster
+    from distributed.security import Security
+
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    number = number or cpus
+    share = memory or int(psutil.virtual_memory().total * MEMORY_SHARE / number)
+    # What a worker says while it is ended is no news.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    how: dict[str, Any] = {"memory_limit": 0} if in_process else {
+        "memory_limit": share, "security": Security.temporary(),
+        "env": {"OMP_NUM_THREADS": str(max(1, cpus // number))},
+    }  # fmt: skip
+    try:
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=number,
+                threads_per_worker=1,
+                processes=not in_process,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+                **how,
+            )
+        )
+    except ValueError as error:
+        raise InputError(f"{memory!r} is no size", where="--worker-memory",
+                         hint="Write it as 4GB or 500MB") from error  # fmt: skip
+    return stack.enter_context(Client(cluster)), "" if not in_process else "memory not bounded"
+
+
+def _elsewhere(stack: ExitStack, address: str) -> Client:
+    """The scheduler at an address."""
+    import dask
+    from distributed import Client
+    from distributed.security import Security
+
+    where = f"--cluster {address}"
+    protocol, separator, place = address.partition("://")
+    if not separator:
+        protocol, place = "tcp", address
+        address = f"tcp://{address}"
+    host, colon, port = place.rpartition(":")
+    if not colon or not port.isdecimal() or protocol not in ("tcp", "tls", "ws", "wss", "ucx"):
+        raise InputError("this is no scheduler's address", where=where,
+                         hint="Write local, local:4, or tls://HOST:8786")  # fmt: skip
+    open_ = protocol not in ("tls", "wss")
+    if (
+        open_
+        and not is_loopback(host)
+        and (dask.config.get("distributed.comm.require-encryption", None) is not False)
+    ):
+        raise InputError(
+            "the connection to another machine would not be encrypted", where=where,
+            hint=f"Use tls://{place} with the scheduler's keys; docs/cluster.md says how",
+        )  # fmt: skip
+    try:
+        security = Security()
+        return stack.enter_context(
+            Client(address, security=security, timeout=ANSWERS_WITHIN, set_as_default=False)
+        )
+    except (OSError, TimeoutError) as error:
+        raise InputError(f"no scheduler answers there ({_reason(error)})", where=where,
+                         hint="Start it with: dask scheduler") from error  # fmt: skip
+    except (TypeError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the connection can't be made: {error}", where=where,
+            hint="docs/cluster.md says which keys a tls:// address needs",
+        ) from error  # fmt: skip
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or number means this machine."""
+    host = host.strip("[]")
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    with suppress(OSError):
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+        return bool(found) and all(ipaddress.ip_address(str(one)).is_loopback for one in found)
+    return False
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error.__cause__ or error).strip().split("\n")[0]
+    return text if len(text) < 120 else type(error).__name__
+
+
+def _described(client: Client, workers: dict[str, Any], bound: str) -> str:
+    from dask.utils import format_bytes
+
+    limits = sorted({worker["memory_limit"] for worker in workers.values()})
+    sizes = " to ".join(dict.fromkeys(format_bytes(one) for one in (limits[0], limits[-1])))
+    bounded = f"at most {sizes} of memory each" if all(limits) else "memory not bounded"
+    link = client.dashboard_link
+    watch = f"; watch at {link}" if link and find_spec("bokeh") is not None else ""
+    return f"{count(len(workers), 'worker')}, {bound or bounded}{watch}"

@@ -1,0 +1,101 @@
+"""Pieces of work on real workers that are killed: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_dim.cluster.connection import connected
+from napari_dim.cluster.work import carried_out
+from napari_dim.errors import InputError
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Takes a moment, and writes down that it was done."""
+
+    folder: Path
+    number: int
+    kills: bool = False
+    kind = "slow"
+
+    @property
+    def name(self) -> str:
+        return f"piece {self.number}"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / ".done" / f"{self.number}.json"
+
+    def made_of(self) -> str:
+        return str(self.number)
+
+    def is_there(self, result: dict[str, Any]) -> bool:
+        return True
+
+    def do(self, folder: Path) -> dict[str, Any]:
+        assert folder.is_dir()
+        if self.kills:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.15)
+        if self.number == 3:
+            raise InputError("it is bent", where="piece 3")
+        line = f"{self.number} {os.getpid()}\n".encode()
+        with (self.folder / "log").open("ab", buffering=0) as log:
+            log.write(line)
+        return {"square": self.number**2}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process")
+def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path):
+    works = [Slow(tmp_path, number) for number in range(30)]
+    stop = threading.Event()
+    killed = []
+    with connected("local:2") as cluster:
+
+        def kill() -> None:
+            while not stop.wait(1.0):
+                log = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+                if log and len(killed) < 2:
+                    pid = int(log.splitlines()[-1].split()[1])
+                    if pid not in killed:
+                        os.kill(pid, signal.SIGKILL)
+                        killed.append(pid)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        try:
+            found = {one.number: one for one in carried_out(cluster, works)}
+        finally:
+            stop.set()
+            thread.join()
+    assert killed
+    assert set(found) == set(range(30))
+    assert found.pop(3).fault == "piece 3: it is bent"
+    assert {number: one.result["square"] for number, one in found.items()} == {
+        number: number**2 for number in found
+    }
+    times = Counter(int(line.split()[0]) for line in (tmp_path / "log").read_text().splitlines())
+    assert times == Counter(found.keys())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills a process")
+def test_a_piece_that_kills_its_workers_is_named_and_the_others_come_through(tmp_path):
+    import dask
+
+    works = [Slow(tmp_path, number, kills=number == 1) for number in range(3)]
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        connected("local:1") as cluster,
+    ):
+        found = {one.number: one for one in carried_out(cluster, works, batch=3)}
+    assert "the worker that did it died" in found[1].fault
+    assert (found[0].result, found[2].result) == ({"square": 0}, {"square": 4})
