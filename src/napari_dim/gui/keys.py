@@ -23,6 +23,7 @@ from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.commands.outline_commands import toggle_contours
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
+from napari_dim.gui.tools.ruler_tool import take_ruler
 from napari_dim.gui.tools.scribble_tool import ScribbleTool
 from napari_dim.gui.tools.tool_in_hand import take_up
 from napari_dim.words import sentence
@@ -50,6 +51,23 @@ def show_help(session: Session) -> str:
     return "H shows and hides the keys and what the mouse does"
 
 
+def show_numbers(session: Session) -> str:
+    """Show the window of numbers and rulers, or hide it again."""
+    session.numbers_wanted.emit()
+    return "Numbers follow what you paint; Copy takes the table to a spreadsheet"
+
+
+def step_difference(session: Session, direction: int) -> str:
+    """Go to another difference of two masks (1 or -1), or show or hide their window (0)."""
+    session.differences_wanted.emit(direction)
+    return session.message
+
+
+next_difference = partial(step_difference, direction=1)
+previous_difference = partial(step_difference, direction=-1)
+show_differences = partial(step_difference, direction=0)
+
+
 KEYS = (
     Key("K", "Confirm this slice (an empty one: background only)", slices.confirm),
     Key("Shift-K", "Partial: only what is painted in this slice counts", slices.set_partial),
@@ -68,6 +86,11 @@ KEYS = (
     Key("Alt-B", "Background brush: what is certainly not the structure", take_background),
     Key("Shift-C", "Clean up: islands, holes, borders, margins, copies", show_clean_up),
     Key("Shift-W", "Next window of the scan: those for CT that fit, automatic", next_window),
+    Key("Shift-N", "Numbers: ml, mm², intensity; rulers and angles", show_numbers),
+    Key("Shift-R", "Ruler; once more: angle; once more: laid down", take_ruler),
+    Key("Shift-D", "Differences between two masks", show_differences),
+    Key("Alt-,", "Previous difference", previous_difference),
+    Key("Alt-.", "Next difference", next_difference),
     Key("Shift-O", "Contours only: yours as lines, too, or as areas again", toggle_contours),
     Key("H", "Show all keys and what the mouse does", show_help),
 )

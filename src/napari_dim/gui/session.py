@@ -27,10 +27,12 @@ from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_outlines import show_outline
 from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.open_scans import OpenScans
+from napari_dim.gui.layers.ruler_layer import RulerLayer
 from napari_dim.gui.layers.solid_surfaces import Solid
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.state.rulers import Rulers
 from napari_dim.gui.work import Work
 
 if TYPE_CHECKING:
@@ -118,6 +120,12 @@ class Session(Work):
     """Masks are shown as contours only, or as areas again."""
     tool_changed = Signal()
     """Another tool of ours is in the hand, or none any more."""
+    measured = Signal()
+    """Rulers or angles were added to a scan, or removed."""
+    numbers_wanted = Signal()
+    """The window of numbers and rulers is to be shown, or hidden again."""
+    differences_wanted = Signal(int)
+    """The next (1) or previous (-1) difference is to be shown, or the window of them (0)."""
     clean_up_wanted = Signal()
     """The window that cleans up is to be shown, or hidden again."""
 
@@ -144,6 +152,7 @@ class Session(Work):
         self.sites: weakref.WeakKeyDictionary[Layer, str] = weakref.WeakKeyDictionary()
         self.autosave: Any = None
         self.tool: Any = None
+        self._rulers: weakref.WeakKeyDictionary[Layer, RulerLayer] = weakref.WeakKeyDictionary()
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False
@@ -325,6 +334,20 @@ class Session(Work):
             for image, mask in reversed(self.masks)
             for score in mask.scores
         ]
+
+    def rulers_of(self, image: Image) -> Rulers:
+        """What was measured in an open scan; it is shown over it."""
+        if image not in self._rulers:
+            rulers = Rulers()
+            rulers.changed.connect(self.measured.emit)
+            self._rulers[image] = RulerLayer(self.viewer, image, rulers)
+        return self._rulers[image].rulers
+
+    @property
+    def ruler_layers(self) -> dict[Layer, Layer]:
+        """The layers that show what was measured, with the scan of each."""
+        shown = ((one.layer, image) for image, one in self._rulers.items())
+        return {layer: image for layer, image in shown if layer is not None}
 
     def panel_opened(self) -> None:
         """Count a panel that shows this session."""

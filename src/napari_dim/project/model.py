@@ -13,6 +13,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Folder = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Row = Annotated[tuple[Number, ...], Field(max_length=8)]
+Measured = Annotated[tuple[tuple[Number, Number, Number], ...], Field(min_length=2, max_length=3)]
 Matrix = Annotated[tuple[Row, ...], Field(max_length=8)]
 
 
@@ -51,6 +52,11 @@ class Case(_Frozen):
         The day of its mask's last export, as ``2026-01-31``; "" for none.
     upright
         Whether a picture of it was turned as its file asks (EXIF) when labels were drawn on it.
+    windows
+        Channel, from 0 -> the values that are shown black and white; without one the automatic.
+    rulers
+        What was measured: two places for a length, three for an angle, each slice, row and
+        column in voxels.
     """
 
     name: Name
@@ -62,6 +68,8 @@ class Case(_Frozen):
     part: str = Field(default="", max_length=400)
     exported: str = Field(default="", max_length=40)
     upright: bool = False
+    windows: dict[int, tuple[Number, Number]] = Field(default={}, max_length=1000)
+    rulers: tuple[Measured, ...] = Field(default=(), max_length=10_000)
 
 
 class Contents(_Frozen):
@@ -74,6 +82,7 @@ class Contents(_Frozen):
     classes: tuple[ProjectClass, ...] = Field(default=(), max_length=10_000)
     cases: tuple[Case, ...] = Field(default=(), max_length=100_000)
     current: str = Field(default="", max_length=200)
+    window: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")
     def _unique(self) -> Contents:

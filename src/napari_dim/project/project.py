@@ -178,6 +178,16 @@ class Project:
         if name != self.current:
             self._change(current=self.case(name).name if name else "")
 
+    @property
+    def window(self) -> str:
+        """The name of the window for CT that was chosen last; "" for none."""
+        return self._contents.window
+
+    @window.setter
+    def window(self, name: str) -> None:
+        if name != self.window:
+            self._change(window=name)
+
     def case(self, name: str) -> Case:
         """A case by its name.
 
@@ -256,7 +266,7 @@ class Project:
         return made
 
     def update_case(self, name: str, **changes: Any) -> Case:
-        """Change the ``name``, ``site``, ``slice_axis``, ``part`` or ``exported`` of a case.
+        """Change what is known of a case: all but its folder and its scan.
 
         Raises
         ------
@@ -265,7 +275,7 @@ class Project:
         """
         old = self.case(name)
         fields = old.model_dump()
-        free = ("name", "site", "slice_axis", "part", "exported")
+        free = ("name", "site", "slice_axis", "part", "exported", "windows", "rulers")
         fields.update((key, changes[key]) for key in free if key in changes)
         new = checked(Case, **fields)
         current = new.name if self.current == name else self.current

@@ -33,13 +33,17 @@ def use(session: Session, window: Window) -> str:
             f"scan run from {low:.4g} to {high:.4g}",
             hint="Take the automatic one",
         )
-    return _show(image, window.limits, window.name)
+    said = _show(image, window.limits, window.name)
+    session.autosave.looks.prefer(window.name)
+    return said
 
 
 def automatic(session: Session) -> str:
     """Show all but the darkest and brightest half per cent of the scan."""
     image = shown_image(session)
-    return _show(image, contrast_of(image), AUTOMATIC)
+    said = _show(image, contrast_of(image), AUTOMATIC)
+    session.autosave.looks.prefer("")
+    return said
 
 
 def next_window(session: Session) -> str:

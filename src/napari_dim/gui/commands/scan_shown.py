@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from napari.layers import Image, Labels, Layer
 
-from napari_dim.gui.layers.image_layers import layer_path
+from napari_dim.gui.layers.image_layers import go_to_slice, layer_path
 from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.session import Session
 
@@ -22,6 +22,17 @@ def below_masks(session: Session, image: Layer) -> None:
         layers.selection.active = selected
 
 
+def centre_on(session: Session, image: Layer, number: int, row: float, column: float) -> None:
+    """Show a slice of a scan with a place of it, in pixels, in the middle of the canvas."""
+    go_to_slice(session.viewer, image, number)
+    viewer = session.viewer
+    if viewer.dims.ndisplay == 2 and tuple(viewer.dims.displayed) == tuple(viewer.dims.order[-2:]):
+        at = np.asarray(image.data_to_world((number, row, column)[-image.ndim :]), float)
+        middle = np.array(viewer.camera.center, float)
+        middle[-2:] = at[[axis - viewer.dims.ndim for axis in viewer.dims.displayed]]
+        viewer.camera.center = tuple(middle)
+
+
 def show_alone(session: Session, image: Layer, *, fit: bool = True) -> None:
     """Hide the other scans and what belongs to them, so that they don't lie over this one.
 
@@ -34,6 +45,7 @@ def show_alone(session: Session, image: Layer, *, fit: bool = True) -> None:
         if isinstance(layer, Image) and session.scans.is_scan(layer):
             belongs[layer] = layer
     belongs.update({doubt: owner for owner, doubt in session.scans.doubts.items()})
+    belongs.update(session.ruler_layers)
     for layer in session.scans.layers(Labels):
         belongs.setdefault(layer, session.scans.owner_of(layer))
     same = layer_path(image)

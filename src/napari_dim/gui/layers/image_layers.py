@@ -25,6 +25,8 @@ from napari_dim.volume import Grid, Volume, file_stem
 KEY = "napari_dim"
 """Where a layer's metadata hold its `Source`."""
 
+CHANNEL = "napari_dim_channel"
+"""Where they hold which of several channels a layer shows, from 0."""
 LEFT_AT = "napari_dim_left_at"
 """Where they hold the slice that was shown of a scan when another was gone over to."""
 PLACE = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
@@ -105,6 +107,7 @@ def image_tuples(volume: Volume, name: str = "") -> list[LayerTuple]:
             _channel(array, channel),
             {
                 **common,
+                "metadata": {**common["metadata"], CHANNEL: channel},
                 "name": f"{name} (channel {channel + 1})",
                 "contrast_limits": contrast(_channel(array, channel)),
                 "visible": channel == 0,
@@ -287,6 +290,17 @@ def slice_values(image: Layer, number: int) -> np.ndarray:
     source = layer_source(image)
     if source.channels is not None:
         return np.asarray(source.channels[number])
+    return plane_shown(image, number)
+
+
+def plane_shown(image: Layer, number: int) -> np.ndarray:
+    """The values of one slice of what a layer shows: of several channels, the one.
+
+    Returns
+    -------
+    array
+        ``(row, column)``, or ``(row, column, 3 or 4)`` of a colour picture.
+    """
     data = _full_data(image)
     flat = data.ndim - bool(getattr(image, "rgb", False)) == 2
     return np.asarray(data if flat else data[number])

@@ -112,6 +112,12 @@ class MaskLayer(ScanMask):
         return super().areas
 
     @property
+    def versions(self) -> np.ndarray:
+        """As `ScanMask.versions`; strokes that are done are known."""
+        self._catch_up()
+        return super().versions
+
+    @property
     def labelled(self) -> tuple[int, ...]:
         """Numbers of the slices that training takes labels from, ascending."""
         self._catch_up()

@@ -9,9 +9,10 @@ from qtpy.QtWidgets import QMenu, QToolButton
 
 from napari_dim.gui.commands import contrast_commands as contrast
 from napari_dim.gui.commands.outline_commands import toggle_contours
-from napari_dim.gui.keys import Action, do, key_of
+from napari_dim.gui.keys import Action, do, key_of, show_differences, show_numbers
 from napari_dim.gui.logic.contrast_windows import CT
 from napari_dim.gui.session import Session
+from napari_dim.gui.tools.ruler_tool import take_ruler
 from napari_dim.gui.widgets.small_widgets import while_alive
 
 
@@ -32,7 +33,7 @@ class LookButton(QToolButton):
         self.setToolTip(
             "How it is looked at: window and level, automatic or those for CT"
             f"{key_of(contrast.next_window)}, which Ctrl-drag over the scan sets by hand, too; "
-            "masks as contours only"
+            "masks as contours only; numbers, rulers, differences between masks"
         )
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.menu_ = QMenu(self)
@@ -44,6 +45,10 @@ class LookButton(QToolButton):
         self.menu_.addSeparator()
         self.contours = self._add("Contours only", toggle_contours)
         self.contours.setCheckable(True)
+        self.menu_.addSeparator()
+        self._add("Numbers and rulers…", show_numbers)
+        self._add("Ruler", take_ruler)
+        self._add("Differences between masks…", show_differences)
         self.setMenu(self.menu_)
         while_alive(self, session.drawing_changed, self._on_drawing)
         self._on_drawing()

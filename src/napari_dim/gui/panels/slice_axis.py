@@ -15,10 +15,12 @@ from napari_dim.gui.layers.image_layers import (
     Source,
     go_to_slice,
     labels_array,
+    layer_source,
     new_labels,
     placement,
 )
 from napari_dim.gui.layers.napari_compat import fit_camera
+from napari_dim.gui.logic.measures import turned
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.volume import PLANES, Grid
@@ -87,7 +89,9 @@ def turn_slices(session: Session, plane: str) -> None:
     image, labels = session.image, session.labels
     for layer in together:
         if isinstance(layer, Image):
+            rulers, was = session.rulers_of(layer), layer_source(layer).grid
             _turn(layer, axis)
+            rulers.put(turned(points, was, layer_source(layer).grid) for points in rulers.done)
             session.autosave.turned(layer)
     for layer in together:
         if isinstance(layer, Labels):

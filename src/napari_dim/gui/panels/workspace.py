@@ -29,10 +29,12 @@ from napari_dim.gui.layers.napari_compat import canvas_of, main_window
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.clean_up_window import CleanUpWindow
 from napari_dim.gui.panels.close_question import CloseQuestion
+from napari_dim.gui.panels.differences_window import DifferencesWindow
 from napari_dim.gui.panels.export_tab import ExportTab
 from napari_dim.gui.panels.header_bar import Header
 from napari_dim.gui.panels.help_window import HelpWindow
 from napari_dim.gui.panels.next_step_line import Guide
+from napari_dim.gui.panels.numbers_window import NumbersWindow
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
@@ -86,6 +88,8 @@ class Workspace(QWidget):
         self._place_recovery()
         self.help = HelpWindow(self)
         self.clean_up = CleanUpWindow(session, self)
+        self.numbers = NumbersWindow(session, self)
+        self.differences = DifferencesWindow(session, self)
         self.setAcceptDrops(True)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self.question = CloseQuestion(session, main_window(session.viewer))
@@ -103,6 +107,8 @@ class Workspace(QWidget):
         self.destroyed.connect(lambda *_: _closed(session, question))
         while_alive(self, session.help_wanted, self._show_help)
         while_alive(self, session.clean_up_wanted, self._show_clean_up)
+        while_alive(self, session.numbers_wanted, self._show_numbers)
+        while_alive(self, session.differences_wanted, self._show_differences)
         while_alive(self, session.case_changed, self._show_slices)
         while_alive(self, session.case_changed, self._place_recovery)
         while_alive(self, session.slices_changed, self._on_slices)
@@ -148,6 +154,18 @@ class Workspace(QWidget):
 
     def _show_clean_up(self) -> None:
         self.clean_up.setVisible(not self.clean_up.isVisible())
+
+    def _show_numbers(self) -> None:
+        self.numbers.setVisible(not self.numbers.isVisible())
+
+    def _show_differences(self, direction: int) -> None:
+        if not direction:
+            self.differences.setVisible(not self.differences.isVisible())
+        elif self.differences.isVisible():
+            with keys.told(self.session):
+                self.session.say(self.differences.step(direction))
+        else:
+            self.differences.setVisible(True)
 
     def _place_recovery(self) -> None:
         """Offered first of all; beside work that goes on, where nothing moves when it goes."""

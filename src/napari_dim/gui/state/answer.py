@@ -29,6 +29,8 @@ class Answer:
         Whether the machine has said anything of a slice, ``(slice,)`` bool.
     areas
         Pixels that it found in each slice, ``(slice,)``.
+    versions
+        A number of each slice that changes whenever its mask may have, ``(slice,)``.
     entropy, disagreement, confidence
         As in `engine.training.events.Preview`; NaN, 0 and None where it has not said.
     model, run
@@ -39,6 +41,7 @@ class Answer:
         self.mask = np.zeros(shape, dtype=dtype)
         self.said = np.zeros(shape[0], dtype=bool)
         self.areas = np.zeros(shape[0], dtype=int)
+        self.versions = np.zeros(shape[0], dtype=int)
         self.entropy = np.full(shape[0], np.nan, dtype=np.float32)
         self.disagreement = np.zeros(shape[0], dtype=np.float32)
         self.confidence: np.ndarray | None = None
@@ -59,4 +62,9 @@ class Answer:
         for number, mask in zip(np.asarray(numbers, dtype=int).tolist(), masks, strict=True):
             self.mask[number] = mask
             self.said[number] = True
-            self.areas[number] = np.count_nonzero(mask)
+            self.settle(number)
+
+    def settle(self, number: int) -> None:
+        """What was written into the mask of a slice is known."""
+        self.areas[number] = np.count_nonzero(self.mask[number])
+        self.versions[number] += 1

@@ -95,6 +95,7 @@ class ScanMask:
 
     def __init__(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
         self.answer = Answer(planes.shape)  # type: ignore[arg-type]
+        self._turn = 0
         self.start(planes, states)
 
     def start(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
@@ -102,6 +103,8 @@ class ScanMask:
         self.planes = planes
         self._seen = np.zeros_like(planes)
         self._areas = np.zeros(len(planes), dtype=int)
+        self._turn += 1
+        self._versions = np.full(len(planes), self._turn, dtype=np.int64)
         for number, plane in enumerate(planes):
             self._areas[number] = np.count_nonzero(plane)
             if self._areas[number]:
@@ -147,6 +150,11 @@ class ScanMask:
     def areas(self) -> np.ndarray:
         """Pixels of each slice that are not 0, ``(slice,)``; a copy."""
         return self._areas.copy()
+
+    @property
+    def versions(self) -> np.ndarray:
+        """A number of each slice that changes whenever its voxels may have, ``(slice,)``."""
+        return self._versions.copy()
 
     @property
     def labelled(self) -> tuple[int, ...]:
@@ -309,7 +317,7 @@ class ScanMask:
         done = Act(title, before, answer={n: PackedPlane.of(self.answer.mask[n]) for n in answered})
         for number in answered:
             _swap(self.answer.mask[number], ids)
-            self.answer.areas[number] = np.count_nonzero(self.answer.mask[number])
+            self.answer.settle(number)
         for number in numbers:
             _swap(self.planes[number], ids)
             self._settle(number)
@@ -400,7 +408,7 @@ class ScanMask:
             before = {n: PackedPlane.of(self.answer.mask[n]) for n in act.answer}
             for number, packed in act.answer.items():
                 self.answer.mask[number] = packed.plane()
-                self.answer.areas[number] = np.count_nonzero(self.answer.mask[number])
+                self.answer.settle(number)
             act.answer = before
         if act.beside:
             act.beside = self._swap_beside(act.beside)
@@ -460,6 +468,8 @@ class ScanMask:
         """What a slice holds now is known."""
         self._seen[number] = self.planes[number]
         self._areas[number] = np.count_nonzero(self.planes[number])
+        self._turn += 1
+        self._versions[number] = self._turn
         self._dice.pop(number, None)
 
     def _push(self, act: Act) -> None:

@@ -26,6 +26,7 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.mask_layer import STATES
 from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
+from napari_dim.gui.storage.scan_looks import ScanLooks
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folder
 from napari_dim.states import OPEN, SliceState
@@ -89,6 +90,8 @@ class Autosave:
     ----------
     project
         The project that the user opened, or None.
+    looks
+        Keeps how each scan is looked at.
     """
 
     changed = Signal()
@@ -113,6 +116,7 @@ class Autosave:
         session.layers_changed.connect(self._on_layers)
         session.slices_changed.connect(self._wake)
         session.case_changed.connect(self._on_case)
+        self.looks = ScanLooks(session, self)
         self._on_layers()
 
     @property
@@ -213,6 +217,7 @@ class Autosave:
         """Bring all that changed to the disk; returns whether it is there."""
         for layer in list(self._layers):
             self._keep(layer, float("inf"))
+        self.looks.keep()
         done = [project.flush(timeout) for project in self._open.projects]
         self._say()
         return all(done) and self.fault is None

@@ -163,6 +163,7 @@ def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
     images = [add_layer(session.viewer, how) for how in image_tuples(volume, name)]
     for image in images:
         session.autosave.attach(image, project, name)
+        session.autosave.looks.back(image, project, name)
     return images
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtGui import QKeyEvent
+from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -55,6 +55,8 @@ class KeyPassing(QObject):
             if event.key() in ENDS and event.type() == QEvent.Type.KeyPress:
                 QTimer.singleShot(0, self._leave)
             return False
+        if event.matches(QKeySequence.StandardKey.Copy):
+            return False  # a Mac writes it with a letter
         if not event.text().strip().isprintable() or not event.text().strip():
             return False
         copy = QKeyEvent(event.type(), event.key(), event.modifiers(), event.text())

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
-from napari_dim.volume import Placed
+from napari_dim.volume import Grid, Placed
 
 COLUMNS = ("id", "class", "slice", "area_mm2", "volume_ml", "voxels")
 
@@ -39,6 +39,17 @@ class Sizes:
     volume: float
 
 
+def pixel_and_voxel(grid: Grid) -> tuple[float, float]:
+    """The area of a pixel in mm², and the volume of a voxel in ml.
+
+    For pictures without a physical size they are 1 and NaN.
+    """
+    steps = grid.affine[:3, :3]
+    pixel = float(np.linalg.norm(np.cross(steps[:, 1], steps[:, 2])))
+    physical = grid.unit == "mm"
+    return pixel, float(abs(np.linalg.det(steps))) / 1000 if physical else float("nan")
+
+
 def sizes_of(mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()) -> list[Sizes]:
     """The sizes of each class of a mask ``(slice, row, column)``; those named are all there.
 
@@ -47,11 +58,7 @@ def sizes_of(mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = (
     """
     labels = as_labels(mask)
     known = {item.id: item for item in (*classes, *classes_in(labels, classes)) if item.id > 0}
-    steps = volume.grid.affine[:3, :3]
-    pixel = float(np.linalg.norm(np.cross(steps[:, 1], steps[:, 2])))
-    voxel = float(abs(np.linalg.det(steps))) / 1000
-    if volume.grid.unit != "mm":
-        voxel = float("nan")
+    pixel, voxel = pixel_and_voxel(volume.grid)
     found = []
     for class_id in sorted(known):
         voxels = np.array([np.count_nonzero(plane == class_id) for plane in labels], dtype=int)
