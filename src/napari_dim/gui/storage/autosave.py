@@ -116,7 +116,8 @@ class Autosave:
         session.layers_changed.connect(self._on_layers)
         session.slices_changed.connect(self._wake)
         session.case_changed.connect(self._on_case)
-        self.looks = ScanLooks(session, self)
+        self.looks = ScanLooks(session)
+        self.changed.connect(self.looks.wake)  # the recovery folder may have a new case
         self._on_layers()
 
     @property

@@ -14,7 +14,6 @@ from napari_dim.gui.logic.contrast_windows import CT, Limits, shows_something
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
-    from napari_dim.gui.storage.autosave import Autosave
     from napari_dim.project import Project
 
 SOON = 800
@@ -28,12 +27,10 @@ class ScanLooks:
     ----------
     session
         Whose scans; not kept alive.
-    autosave
-        Knows where each scan is kept; not kept alive.
     """
 
-    def __init__(self, session: Session, autosave: Autosave) -> None:
-        self._session, self._autosave = weakref.ref(session), weakref.ref(autosave)
+    def __init__(self, session: Session) -> None:
+        self._session = weakref.ref(session)
         self._set: weakref.WeakSet[Layer] = weakref.WeakSet()  # whose window a person has changed
         self._known: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._timer = QTimer()
@@ -41,17 +38,16 @@ class ScanLooks:
         self._timer.setInterval(SOON)
         self._timer.timeout.connect(self.keep)
         session.layers_changed.connect(self._on_layers)
-        session.measured.connect(self._wake)
-        autosave.changed.connect(self._wake)  # the recovery folder may have a new case
+        session.measured.connect(self.wake)
         self._on_layers()
 
     def keep(self) -> None:
         """Write what has changed; why it can't be is told where strokes are."""
-        session, autosave = self._session(), self._autosave()
-        if session is None or autosave is None:
+        session = self._session()
+        if session is None or session.autosave is None:
             return
         for image in session.scans.layers(Image):
-            project, name = autosave.place_of(image) or (None, "")
+            project, name = session.autosave.place_of(image) or (None, "")
             if project is None or project.read_only:
                 continue
             case = project.case(name)
@@ -90,8 +86,8 @@ class ScanLooks:
 
     def prefer(self, window: str) -> None:
         """Remember which window for CT the scans of the open project are looked at in; "": none."""
-        autosave = self._autosave()
-        project = None if autosave is None else autosave.project
+        session = self._session()
+        project = None if session is None else session.autosave.project
         if project is not None and not project.read_only:
             project.window = window
 
@@ -108,9 +104,10 @@ class ScanLooks:
 
     def _on_window(self, event: Any) -> None:
         self._set.add(event.source)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Something may have changed, as where a scan is kept: look soon."""
         if not self._timer.isActive():
             self._timer.start()
 
