@@ -10,9 +10,14 @@ import argparse
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QDialog
 
 IMAGES = Path(__file__).with_name("images")
 
@@ -22,22 +27,23 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=180, help="how long to train")
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--only", nargs="+", default=(), metavar="PICTURE", help="these alone")
     parser.add_argument("--every", action="store_true", help="every tab in every state, to look at")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         # The labels in the pictures are kept there, not among the user's own.
         os.environ["XDG_DATA_HOME"] = folder
-        Pictures(args.out, args.theme, args.every).make(args.seconds, Path(folder))
+        Pictures(args.out, args.theme, args.every, args.only).make(args.seconds, Path(folder))
 
 
 class Pictures:
     """One pass through the workspace."""
 
-    def __init__(self, out: Path, theme: str, every: bool) -> None:
+    def __init__(self, out: Path, theme: str, every: bool, only: Sequence[str] = ()) -> None:
         import napari
 
-        self.out, self.theme, self.every = out, theme, every
+        self.out, self.theme, self.every, self.only = out, theme, every, only
         self.viewer = napari.Viewer(title="napari-dim")
         self.viewer.theme = theme
         self.viewer.window.resize(1366, 768)
@@ -70,6 +76,12 @@ class Pictures:
         go_to_slice(viewer, image, int(painted[len(painted) // 2]))
         viewer.reset_view()
         self.shoot("annotate", 0)
+        number = int(painted[len(painted) // 2])
+        rulers = session.rulers_of(image)
+        rulers.add(((number, 12, 17), (number, 12, 43)))
+        rulers.add(((number, 34, 70), (number, 40, 55), (number, 55, 60)))
+        self.shoot_beside("numbers", workspace.numbers)
+        rulers.put([])
 
         workspace.tabs.setCurrentIndex(1)
         train.set_budget(seconds)
@@ -84,6 +96,10 @@ class Pictures:
         found = max(session.suggested_here, key=lambda suggested: areas[suggested.number])
         slices.show_suggested(session, found)
         self.shoot("review", 2)
+        workspace.differences.show()
+        process(2)
+        workspace.differences.step(1)
+        self.shoot_beside("differences", workspace.differences)
         workspace.review.accept.click()
         session.open_case(image)  # the next suggestion may be of another scan
         self.shoot("export", 3)
@@ -94,6 +110,18 @@ class Pictures:
         session.autosave.close()
         viewer.close()
 
+    def shoot_beside(self, name: str, window: QDialog) -> None:
+        """Save a picture of the screen with one of our small windows on it."""
+        from qtpy.QtWidgets import QApplication
+
+        window.show()
+        process(2)
+        ending = f"_{self.theme}" if self.every else ""
+        if not self.only or name in self.only:
+            screen = QApplication.primaryScreen().grabWindow(0)
+            screen.save(str(self.out / f"{name}{ending}.png"))
+        window.hide()
+
     def shoot(self, name: str, tab: int) -> None:
         """Save a picture of the whole window, or one of each tab."""
         tabs = self.workspace.tabs
@@ -102,6 +130,8 @@ class Pictures:
             process(1.0)
             ending = f"_{tabs.tabText(number).lower()}_{self.theme}" if self.every else ""
             path = self.out / f"{name}{ending}.png"
+            if self.only and name not in self.only:
+                continue
             self.viewer.screenshot(str(path), canvas_only=False, flash=False)
         tabs.setCurrentIndex(tab)
 

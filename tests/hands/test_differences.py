@@ -105,6 +105,21 @@ def test_what_is_mended_is_no_difference_any_more(hand, viewer, workspace, sessi
     assert np.count_nonzero(overlay(viewer).data[9]) == 9
 
 
+def test_the_readers_mask_is_followed_too(hand, viewer, workspace, session):
+    window, reader = workspace.differences, viewer.layers["reader"]
+    hand.press("Shift-D")
+    settled(hand, window)
+    assert window.comparing.found.slices == [3, 9]
+    reader.data_setitem((np.array([5]), np.array([1]), np.array([1])), 1)
+    session.slices_changed.emit()  # as any stroke, or another slice
+    settled(hand, window)
+    assert window.comparing.found.slices == [3, 5, 9]
+    reader.data = session.labels.data.copy()
+    slices.go_to(session, 4)
+    settled(hand, window)
+    assert window.comparing.found.slices == []
+
+
 def test_the_machines_newest_answer_is_compared_where_it_said_something(hand, workspace, session):
     mask, window = session.mask, workspace.differences
     said = session.labels.data[[3, 6]].copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +12,10 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import labels_array, layer_source
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_layer import BRUSH, MaskLayer
-from napari_dim.gui.layers.mask_place import laid
+from napari_dim.gui.layers.mask_place import fits, laid
 from napari_dim.gui.layers.napari_compat import painted_slices
 
 
@@ -80,19 +82,18 @@ def layer_compared(labels: Labels, image: Image) -> Compared:
         If it doesn't lie on the scan.
     """
     planes, _ = laid(labels, image)
-    brush = labels.metadata.get(BRUSH)
-    count = np.zeros(len(planes), int)
+    brush, painted = labels.metadata.get(BRUSH), _painted(labels)
+    on_it = fits(labels, image)
 
-    def on_paint(event: object) -> None:
-        count[list(painted_slices(event.value, len(planes), labels.ndim))] += 1  # type: ignore[attr-defined]
+    def plane(number: int) -> np.ndarray:
+        return without((labels_array(labels) if on_it else planes)[number], brush)
 
-    labels.events.paint.connect(on_paint)
-    return Compared(
-        labels.name,
-        lambda number: without(planes[number], brush),
-        lambda: count.tolist(),
-        _names(labels),
-    )
+    def versions() -> list[object]:
+        if not on_it:  # it was laid as it was then
+            return [0] * len(planes)
+        return [(id(labels.data), painted[number]) for number in range(len(planes))]
+
+    return Compared(labels.name, plane, versions, _names(labels))
 
 
 def file_compared(path: Path, image: Image) -> Compared:
@@ -111,6 +112,18 @@ def file_compared(path: Path, image: Image) -> Compared:
     return Compared(path.name, lambda number: planes[number], lambda: [0] * len(planes), names)
 
 
+def _painted(labels: Labels) -> Counter[int]:
+    """How often something was painted in each slice of a layer since it was first compared."""
+    if labels not in _PAINTED:
+        count: Counter[int] = Counter()
+        many, ndim = len(labels_array(labels)), labels.ndim
+        labels.events.paint.connect(
+            lambda event: count.update(painted_slices(event.value, many, ndim))
+        )
+        _PAINTED[labels] = count
+    return _PAINTED[labels]
+
+
 def without(plane: np.ndarray, brush: int | None) -> np.ndarray:
     """A slice without painted background, which is no part of a mask."""
     return plane if brush is None else np.where(plane == brush, 0, plane)
@@ -118,3 +131,6 @@ def without(plane: np.ndarray, brush: int | None) -> np.ndarray:
 
 def _names(layer: Labels) -> dict[int, str]:
     return {info.id: info.name for info in classes_of(layer)}
+
+
+_PAINTED: weakref.WeakKeyDictionary[Labels, Counter[int]] = weakref.WeakKeyDictionary()

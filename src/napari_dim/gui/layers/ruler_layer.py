@@ -78,6 +78,7 @@ class RulerLayer:
         if image is not None and self.layer is not None:
             for name in _FOLLOWED:
                 setattr(self.layer, name, getattr(image, name))
+            self._show()  # of a scan that knows no file, lengths are others now
 
     def _made(self, viewer: Any, image: Image) -> Shapes:
         place: dict[str, Any] = {key: getattr(image, key) for key in PLACE}

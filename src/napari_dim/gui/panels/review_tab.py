@@ -99,7 +99,7 @@ class ReviewTab(QWidget):
         self.outlines.setToolTip("Slices that nobody has looked at yet look different at a glance")
         self.outlines.setChecked(session.outlined)
         self.outlines.toggled.connect(session.outline)
-        self.contours = QCheckBox("contours only")
+        self.contours = QCheckBox("contours only, yours too")
         self.contours.setToolTip(
             "What you drew as lines, too, twice as wide as the machine's; it is remembered"
             f"{key_of(toggle_contours)}"
@@ -152,10 +152,8 @@ class ReviewTab(QWidget):
         grid.addWidget(self.all, 2, 1)
         grid.addWidget(self.newest, 3, 0)
         grid.addWidget(self.beside, 3, 1)
-        drawn = QHBoxLayout()
-        drawn.addWidget(self.outlines)
-        drawn.addWidget(self.contours)
-        grid.addLayout(drawn, 4, 0, 1, 2)
+        grid.addWidget(self.outlines, 4, 0, 1, 2)
+        grid.addWidget(self.contours, 5, 0, 1, 2)
         self.counts = note()
         column.addLayout(grid)
         column.addWidget(self.counts)

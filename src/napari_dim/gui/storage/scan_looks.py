@@ -46,7 +46,11 @@ class ScanLooks:
         session = self._session()
         if session is None or session.autosave is None:
             return
-        for image in session.scans.layers(Image):
+        try:
+            images = session.scans.layers(Image)
+        except RuntimeError:  # the viewer is gone, and all was written when it went
+            return
+        for image in images:
             project, name = session.autosave.place_of(image) or (None, "")
             if project is None or project.read_only:
                 continue
