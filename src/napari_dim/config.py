@@ -326,6 +326,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "divergence": "js",
         "estimator": "marginal",
         "ramp": "printed",
+        "ramp_levels": 0,
         "confidence": 0.95,
         "teacher_decay": 0.99,
         "teacher_memory": 1.0,
@@ -344,6 +345,7 @@ PRESETS["published"] = {
     **PRESETS["paper"],
     # What the baseline's public loop does otherwise than the paper prints, or leaves open.
     "ramp": "squared",
+    "ramp_levels": 200,
     "passes": "separate",
     "teacher_paste": "unmoved",
     "symmetric_dice": True,

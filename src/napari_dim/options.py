@@ -119,6 +119,10 @@ class DimOptions(Options):
         "printed", "λ: exp(-5 (1 - t/T)) as printed, or with (1 - t/T)² as public code runs it",
         group="published", symbol="λ",
     )  # fmt: skip
+    ramp_levels: int = setting(
+        0, "λ rises in so many equal steps, as public code lets it; 0: with every step",
+        group="published", ge=0, le=10_000,
+    )  # fmt: skip
     passes: Literal["joint", "separate"] = setting(
         "joint", "All views in one batch, or one by one with batch statistics of their own",
         group="published",
@@ -168,6 +172,7 @@ class FrameOptions(DimOptions):
     mix_labelled: float = again("mix_labelled", 0.0)
     mix_same_scan: bool = again("mix_same_scan", True)
     ramp: Literal["printed", "squared"] = again("ramp", "squared")
+    ramp_levels: int = again("ramp_levels", 200)
     passes: Literal["joint", "separate"] = again("passes", "separate")
 
 

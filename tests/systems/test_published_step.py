@@ -189,6 +189,16 @@ def test_ramps_agree_at_the_ends_alone():
         assert found[t] == pytest.approx(values, abs=1e-3)
 
 
+def test_lambda_rises_in_levels():
+    system = begun("midss")
+    assert system.options.ramp_levels == 200
+    weights = [system.pace(t / 30_000, t)["weight"] for t in (0, 149, 150, 14_999, 15_000, 30_000)]
+    level = [math.exp(-5 * (1 - n / 200) ** 2) for n in (0, 0, 1, 99, 100, 200)]
+    assert weights == pytest.approx(level)
+    smooth = begun("midss", ramp_levels=0)
+    assert smooth.pace(149 / 30_000, 149)["weight"] > weights[1]
+
+
 def test_the_teacher_s_statistics_are_its_own_or_averaged():
     for how, own in (("own", True), ("averaged", False)):
         system = begun("midss", teacher_statistics=how)

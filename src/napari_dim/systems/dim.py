@@ -13,7 +13,7 @@ from napari_dim.method.entropy import sample_entropy, select, selective_entropy
 from napari_dim.method.losses import total_loss, weighted_cross_entropy
 from napari_dim.method.mean_teacher import decay_at, follow
 from napari_dim.method.mixing import box_masks, linear_box_masks, mix_amplitude, paste
-from napari_dim.method.ramps import ramp, squared_ramp
+from napari_dim.method.ramps import in_levels, ramp, squared_ramp
 from napari_dim.method.sharpness import held_statistics
 from napari_dim.systems.system import Batch, Pace, SingleLoss, Stage, cycled, foreign
 
@@ -100,6 +100,7 @@ class DiM(SingleLoss):
 
     def _weight(self, progress: float) -> float:
         """λ, equation (11), or as public code runs it."""
+        progress = in_levels(progress, self.options.ramp_levels)
         return squared_ramp(progress) if self.options.ramp == "squared" else ramp(progress)
 
     def strong(self, stage: Stage) -> bool:  # noqa: D102
