@@ -22,7 +22,7 @@ def ramp(progress: float) -> float:
 
 
 def in_levels(progress: float, levels: int) -> float:
-    """t / T as public code counts it: the last of so many equal levels that it has reached.
+    """Progress as public code counts it: the last of so many equal levels that it has reached.
 
     Parameters
     ----------
