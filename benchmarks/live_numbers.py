@@ -13,12 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the hand of the tests
 
 BEAT = 5
 """Milliseconds between two beats."""
@@ -34,13 +37,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         rows = Window(args.slices, args.side).measure(args.strokes)
-    print("| what | all of it | 50 % gap | 99 % gap | largest gap | stroke 50 % | stroke 99 % |")
-    print("|---|---|---|---|---|---|---|")
+    titles = ("what", "all of it", "gap 50 %", "99 %", "largest", "stroke 50 %", "99 %", "load")
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     for row in rows:
         print(
             f"| {row['what']} | {row['all_s']:.1f} s | {row['gap_50']:.0f} ms | "
             f"{row['gap_99']:.0f} ms | {row['gap_max']:.0f} ms | {row['stroke_50']:.0f} ms | "
-            f"{row['stroke_99']:.0f} ms |"
+            f"{row['stroke_99']:.0f} ms | {row['load']:.1f} |"
         )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
@@ -104,6 +107,7 @@ class Window:
                     "gap_max": max(gaps),
                     "stroke_50": np.percentile(took, 50),
                     "stroke_99": np.percentile(took, 99),
+                    "load": os.getloadavg()[0],
                 }
             )
             self.hand.press(key)

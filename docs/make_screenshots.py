@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from napari.layers import Image, Labels
     from qtpy.QtWidgets import QDialog
 
+BESIDE = ("numbers", "differences")
+"""Pictures of the small windows beside the work."""
 IMAGES = Path(__file__).with_name("images")
 
 
@@ -75,13 +78,13 @@ class Pictures:
         labels.mode = "paint"
         go_to_slice(viewer, image, int(painted[len(painted) // 2]))
         viewer.reset_view()
+        session.show_contours(False)  # whatever the user's preferences are
         self.shoot("annotate", 0)
-        number = int(painted[len(painted) // 2])
-        rulers = session.rulers_of(image)
-        rulers.add(((number, 12, 17), (number, 12, 43)))
-        rulers.add(((number, 34, 70), (number, 40, 55), (number, 55, 60)))
-        self.shoot_beside("numbers", workspace.numbers)
-        rulers.put([])
+        self.look_closer(image, labels, int(painted[len(painted) // 2]))
+        if self.only and not set(self.only) - {"empty", "annotate", *BESIDE}:
+            session.autosave.close()
+            viewer.close()
+            return
 
         workspace.tabs.setCurrentIndex(1)
         train.set_budget(seconds)
@@ -96,10 +99,6 @@ class Pictures:
         found = max(session.suggested_here, key=lambda suggested: areas[suggested.number])
         slices.show_suggested(session, found)
         self.shoot("review", 2)
-        workspace.differences.show()
-        process(2)
-        workspace.differences.step(1)
-        self.shoot_beside("differences", workspace.differences)
         workspace.review.accept.click()
         session.open_case(image)  # the next suggestion may be of another scan
         self.shoot("export", 3)
@@ -109,6 +108,30 @@ class Pictures:
         process(0.5)
         session.autosave.close()
         viewer.close()
+
+    def look_closer(self, image: Image, labels: Labels, number: int) -> None:
+        """Numbers, rulers, and the differences to a second reader, who drew two pixels beside."""
+        from napari.layers import Labels
+
+        from napari_dim.gui.layers.image_layers import PLACE
+
+        session, workspace = self.workspace.session, self.workspace
+        rulers = session.rulers_of(image)
+        rulers.add(((number, 12, 17), (number, 12, 43)))
+        rulers.add(((number, 34, 70), (number, 40, 55), (number, 55, 60)))
+        self.shoot_beside("numbers", workspace.numbers)
+        rulers.put([])
+        place = {key: getattr(labels, key) for key in PLACE}
+        moved = np.roll(labels.data, 2, axis=-1)
+        reader = self.viewer.add_layer(Labels(moved, name="second reader", visible=False, **place))
+        self.viewer.layers.selection.active = labels
+        workspace.differences.show()
+        process(2)
+        workspace.differences.step(1)
+        session.show_contours(True)
+        self.shoot_beside("differences", workspace.differences)
+        session.show_contours(False)
+        self.viewer.layers.remove(reader)
 
     def shoot_beside(self, name: str, window: QDialog) -> None:
         """Save a picture of the screen with one of our small windows on it."""

@@ -47,7 +47,10 @@ def test_differences_are_shown_counted_and_gone_through(hand, viewer, workspace,
     window = workspace.differences
     hand.press("Shift-D")
     settled(hand, window)
-    assert (window.a.currentText(), window.b.currentText()) == ("the mask of this scan", "reader")
+    assert (window.pair.a.currentText(), window.pair.b.currentText()) == (
+        "the mask of this scan",
+        "reader",
+    )
     shown = overlay(viewer)
     assert np.argwhere(shown.data == ONLY_A)[:, 0].tolist() == [3] * 8
     assert np.argwhere(shown.data == ONLY_B)[:, 0].tolist() == [9] * 9
@@ -127,7 +130,7 @@ def test_the_machines_newest_answer_is_compared_where_it_said_something(hand, wo
     mask.take(np.array([3, 6]), said)
     hand.press("Shift-D")
     hand.rest(0.2)
-    assert window.b.currentText() == "the machine's newest answer"
+    assert window.pair.b.currentText() == "the machine's newest answer"
     settled(hand, window)
     assert window.comparing.found.slices == [6]
     assert "10 slices the machine has said nothing" in window.text.whole
@@ -153,7 +156,7 @@ def test_a_files_mask_is_laid_onto_the_scan_or_refused(
     window = workspace.differences
     hand.press("Shift-D")
     hand.rest(0.2)
-    box = window.b
+    box = window.pair.b
     with hand.answering(choose(file)):
         box.setCurrentIndex(box.count() - 1)
         box.activated.emit(box.count() - 1)

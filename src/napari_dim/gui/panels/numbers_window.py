@@ -6,15 +6,12 @@ from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtGui import QFont, QKeyEvent, QKeySequence
+from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -29,6 +26,7 @@ from napari_dim.gui.session import Session
 from napari_dim.gui.state.rulers import Rulers
 from napari_dim.gui.tools.ruler_tool import RulerTool, take_ruler
 from napari_dim.gui.widgets.fixed_lines import FixedLines
+from napari_dim.gui.widgets.number_table import NumberTable
 from napari_dim.gui.widgets.small_widgets import put_at_left, while_alive
 
 Row = tuple[str, ...]
@@ -57,13 +55,9 @@ class NumbersWindow(QDialog):
         self._placed = False
         self._rulers: Rulers | None = None
         self.counting = LiveCounting(session, self)
-        self.table = QTableWidget(0, 0)
-        self.table.verticalHeader().hide()
-        self.table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self.table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        header = self.table.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.table.setToolTip("Ctrl-C copies all of it; Delete removes the rulers selected")
+        self.table = NumberTable(
+            "Ctrl-C copies all of it; Delete removes the rulers selected", stretched=False
+        )
         self.table.cellClicked.connect(self._on_row)
         self.table.installEventFilter(self)
         self.text = FixedLines(2)
@@ -180,31 +174,11 @@ class NumbersWindow(QDialog):
         return f"{what} Counting {waiting} more slices…" if waiting else what
 
     def _fill(self) -> None:
-        table = self.table
-        header = list(self.classes[0]) if self.classes else []
-        rulers = len(self.measured) > 1
-        classes = self.classes[1:]
-        count = max(len(header), 4 if rulers else 0)
-        table.setColumnCount(count)
-        table.setHorizontalHeaderLabels(header + [""] * (count - len(header)))
-        lines = [*classes, *(self.measured if rulers else [])]
-        table.setRowCount(len(lines))
-        bold = QFont(table.font())
-        bold.setBold(True)
-        for row, cells in enumerate(lines):
-            for column in range(count):
-                text = cells[column] if column < len(cells) else ""
-                item = table.item(row, column)
-                if item is None:
-                    item = QTableWidgetItem()
-                    table.setItem(row, column, item)
-                item.setText(text)
-                left = column == 0 or not text
-                side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
-                item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
-                item.setFont(bold if row == len(classes) and rulers else table.font())
-        self.remove.setEnabled(rulers)
-        self.copy.setEnabled(bool(lines))
+        header, *classes = self.classes or [()]
+        measured = self.measured if len(self.measured) > 1 else []
+        self.table.fill(header, [*classes, *measured], title=len(classes) if measured else -1)
+        self.remove.setEnabled(bool(measured))
+        self.copy.setEnabled(bool(classes or measured))
 
     def _ruler_of(self, row: int) -> int:
         """Which ruler stands in a row of the table; below 0 for a class or the header."""
