@@ -5,7 +5,9 @@ Without a screen: ``xvfb-run -a -s "-screen 0 1366x768x24" python benchmarks/liv
 In a real napari window: the seconds from the key until all slices are counted or compared, and
 meanwhile the gaps between the beats of a 5 ms timer, which are how long the window did not
 react; then, of strokes by mouse events, the milliseconds from the release of the button until
-the table shows the new numbers (they wait 80 ms on purpose, differences 120 ms).
+the table shows the new numbers (they wait 80 ms on purpose, differences 120 ms). `--alone`
+measures the counting of each slice without a window, in milliseconds of one core, which other
+programs change little.
 """
 
 from __future__ import annotations
@@ -32,8 +34,12 @@ def main() -> None:
     parser.add_argument("--slices", type=int, default=400)
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--strokes", type=int, default=30)
+    parser.add_argument("--alone", action="store_true", help="without a window")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
+    if args.alone:
+        alone(args.slices, args.side)
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_DATA_HOME"] = folder
         rows = Window(args.slices, args.side).measure(args.strokes)
@@ -47,6 +53,27 @@ def main() -> None:
         )
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def alone(slices: int, side: int) -> None:
+    """The time that each slice takes a core, as a table."""
+    from napari_dim.gui.logic.live_numbers import tally
+    from napari_dim.gui.logic.mask_differences import compare
+
+    image, mask = scan(slices, side)
+    reader = np.roll(mask, 5, 1)
+    print("| what | 50 % | 99 % | all slices |\n|---|---|---|---|")
+    for what, count in (
+        ("numbers", lambda n: tally(mask[n], image[n])),
+        ("differences", lambda n: compare(n, mask[n], reader[n])),
+    ):
+        took = []
+        for number in range(slices):
+            start = time.process_time()
+            count(number)
+            took.append((time.process_time() - start) * 1e3)
+        low, high = np.percentile(took, (50, 99))
+        print(f"| {what} | {low:.1f} ms | {high:.1f} ms | {sum(took) / 1e3:.2f} s |")
 
 
 def scan(slices: int, side: int) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,7 @@ def show_help(session: Session) -> str:
 def show_numbers(session: Session) -> str:
     """Show the window of numbers and rulers, or hide it again."""
     session.numbers_wanted.emit()
-    return "Numbers follow what you paint; Copy takes the table to a spreadsheet"
+    return "Shift-N shows and hides the numbers; Copy takes the table to a spreadsheet"
 
 
 def step_difference(session: Session, direction: int) -> str:
