@@ -124,7 +124,9 @@ class Window:
             self.hand.press(key)
             self.beat(gaps, lambda f=follower, k=known: k() is not None and not f.waiting)
             whole = time.perf_counter() - start
-            took = [self.stroke(place, follower) for place in range(strokes)]
+            # Other rows each time: what is painted already changes nothing.
+            first = 20 + len(made) * strokes * 2
+            took = [self.stroke(first + place * 2, follower) for place in range(strokes)]
             made.append(
                 {
                     "what": what,
@@ -159,21 +161,21 @@ class Window:
             QApplication.processEvents()
         timer.stop()
 
-    def stroke(self, place: int, follower: Any) -> float:
-        """Milliseconds from the end of a stroke until its slice is counted."""
+    def stroke(self, row: int, follower: Any) -> float:
+        """Milliseconds from the end of a stroke along a row until its slice is counted."""
         from qtpy.QtWidgets import QApplication
 
         from napari_dim.gui.commands import slice_commands as slices
 
         session = self.workspace.session
-        number = (place * 7) % len(session.mask.planes)
+        number = (row * 7) % len(session.mask.planes)
         slices.go_to(session, number)
         self.hand.press("Alt-1")
         self.labels.brush_size = 9
         side = self.labels.data.shape[1]
         self.hand.rest(0.3)
         before = session.mask.versions[number]
-        self.hand.stroke(self.labels, (20 + place, 20), (20 + place, side // 3))
+        self.hand.stroke(self.labels, (row, 20), (row, side // 3))
         start = time.perf_counter()
         while time.perf_counter() < start + 10:
             QApplication.processEvents()

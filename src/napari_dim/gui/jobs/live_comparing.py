@@ -20,6 +20,8 @@ from napari_dim.gui.widgets.small_widgets import while_alive
 
 SOON = 120
 """Milliseconds after a change until it is compared."""
+REST = 0.001
+"""Seconds between two slices that are the window's, however busy the machine is."""
 TOLD = 0.15
 """Seconds that are compared until what is known is told."""
 
@@ -123,6 +125,7 @@ class LiveComparing(QObject):
                 done.append((number, versions[number], compare(number, one, other), said))
                 if time.monotonic() > end:
                     break
+                time.sleep(REST)
         except Exception as error:
             fault = error
         with suppress(RuntimeError):  # the window is gone

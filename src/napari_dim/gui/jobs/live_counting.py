@@ -17,6 +17,8 @@ from napari_dim.gui.widgets.small_widgets import while_alive
 
 SOON = 80
 """Milliseconds after a change until it is counted."""
+REST = 0.001
+"""Seconds between two slices that are the window's, however busy the machine is."""
 TOLD = 0.15
 """Seconds that are counted until what is known is told."""
 
@@ -116,6 +118,7 @@ class LiveCounting(QObject):
                 found.append((number, int(versions[number]), tally(plane, values)))
                 if time.monotonic() > end:
                     break
+                time.sleep(REST)
         except Exception as error:
             fault = error
         with suppress(RuntimeError):  # the window is gone
