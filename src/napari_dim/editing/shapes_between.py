@@ -36,7 +36,7 @@ def between(mask: np.ndarray, labelled: Sequence[int]) -> dict[int, np.ndarray]:
         best = {number: np.zeros(mask.shape[1:]) for number in inner}
         filled |= {number: np.zeros(mask.shape[1:], mask.dtype) for number in inner}
         for class_id in classes:
-            ends = _signed(mask[before] == class_id, mask[after] == class_id)
+            ends = signed(mask[before] == class_id, mask[after] == class_id)
             for number in inner:
                 share = (number - before) / (after - before)
                 depth = (1 - share) * ends[0] + share * ends[1]
@@ -46,12 +46,25 @@ def between(mask: np.ndarray, labelled: Sequence[int]) -> dict[int, np.ndarray]:
     return filled
 
 
-def _signed(*shapes: np.ndarray) -> list[np.ndarray]:
-    """Pixels to each shape's border, positive inside; an empty shape is as far as the other
-    is deep.
+def signed(*shapes: np.ndarray, spacing: Sequence[float] = (1.0, 1.0)) -> list[np.ndarray]:
+    """How deep each pixel lies inside each shape, below 0 outside.
+
+    Parameters
+    ----------
+    shapes
+        ``(row, column)`` bool; at least one holds anything. An empty one is as far away
+        everywhere as the others are deep.
+    spacing
+        Size of a pixel along rows and columns.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        ``(row, column)``, in the unit of `spacing`.
     """
     found = [
-        ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)
+        ndimage.distance_transform_edt(shape, sampling=spacing)
+        - ndimage.distance_transform_edt(~shape, sampling=spacing)
         if shape.any()
         else None
         for shape in shapes
