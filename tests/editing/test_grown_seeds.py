@@ -55,11 +55,23 @@ def test_a_mask_is_carried_no_further_than_asked_nor_into_what_shows_nothing(mon
 
 def test_a_slice_of_strokes_becomes_whole_and_keeps_them():
     seeds = np.full((64, 64), -1, np.int32)
-    seeds[28:36, 31:33] = 3
-    seeds[8:56, 6:9] = 0
+    seeds[20:45, 31:34] = 3
+    seeds[4:60, 6:9] = seeds[4:60, 56:58] = 0
     made = made_whole(seen(10), seeds, (1.0, 1.0))
     assert dice(made == 3, ball(10)) > 0.85
     np.testing.assert_array_equal(made[seeds >= 0], seeds[seeds >= 0])
+
+
+def test_classes_of_one_body_part_where_the_image_does():
+    halves = np.where(ball(10), np.where(np.arange(64) < 38, 200, 140), 60).astype(float)
+    seeds = np.full((64, 64), -1, np.int16)
+    seeds[22:42, 22:25] = 2  # further from the edge between the two than the other
+    seeds[22:42, 42:44] = 7
+    seeds[4:60, 6:9] = seeds[4:60, 56:58] = 0
+    made = made_whole(halves, seeds, (1.0, 1.0))
+    assert set(np.unique(made)) == {0, 2, 7}
+    assert dice(made == 2, halves == 200) > 0.95
+    assert dice(made == 7, halves == 140) > 0.9
 
 
 def test_slices_beyond_are_tried_as_far_as_gaps_are_wide():

@@ -197,9 +197,12 @@ class _Schedule:
     def fill(self) -> None:
         from napari_dim.gui.commands import slice_commands as slices
 
-        self._try(
-            self.rng.choice([slices.fill_between, slices.copy_nearest, slices.confirm_filled])
-        )
+        from napari_dim.gui.jobs import growing_job as growing
+
+        grown = (growing.fill_between, growing.grow_from_seeds, growing.carry_on)
+        self._try(self.rng.choice([*grown, slices.copy_nearest, slices.confirm_filled]))
+        while self.session.growing is not None:  # it lands when it is ready
+            self.app.processEvents()
 
     def classes(self) -> None:
         """A class is added, or gets another id."""

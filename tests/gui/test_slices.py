@@ -9,6 +9,7 @@ from napari.layers import Labels
 from napari_dim.errors import InputError
 from napari_dim.gui import keys
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.jobs.growing_job import fill_between
 from napari_dim.gui.logic.mask_contents import LABELLED_ONLY, SHOWN, exported, words
 from napari_dim.gui.logic.next_step import next_step
 from napari_dim.gui.panels.next_step_line import situation_of
@@ -46,7 +47,7 @@ NOW = [M, M, M, D, M, M, D, M, M, D, M, M]
 """The states at the start."""
 
 
-def test_acts_by_button_leave_the_tool_and_the_view_alone(session, viewer, workspace):
+def test_acts_by_button_leave_the_tool_and_the_view_alone(session, viewer, workspace, qtbot):
     labels = session.labels
     labels.mode = "fill"
     viewer.layers.selection.active = labels
@@ -55,7 +56,9 @@ def test_acts_by_button_leave_the_tool_and_the_view_alone(session, viewer, works
     slices.copy_nearest(session)
     np.testing.assert_array_equal(labels.data[1], before[3])
     assert states(session)[1] == F
-    assert "Filled 4 slices" in slices.fill_between(session)
+    assert fill_between(session).endswith("…")
+    qtbot.waitUntil(lambda: session.growing is None, timeout=60_000)
+    assert "Filled 4 slices" in session.message
     assert states(session) == [M, F, M, D, F, F, D, F, F, D, M, M]
     np.testing.assert_array_equal(labels.data[[3, 6, 9]], before[[3, 6, 9]])
     assert workspace.annotate.filled.isVisibleTo(workspace.annotate)

@@ -1,8 +1,9 @@
 """Labelled slices and scribbles grow into the slices between and around them.
 
-A slice of scribbles is first made whole from its own image (`random_walks`). Whole slices then
-part the scan into slabs, which are solved from their walls and the image (`slab_walks`).
-Beyond the last wall the shape is carried on only as long as the walks are sure of it.
+A slice of scribbles is first made whole from its own image: all classes as one body by random
+walks, and each apart from the others by the way from its strokes. Whole slices then part the
+scan into slabs, which are solved from their walls and the image (`slab_walks`). Beyond the last
+wall the shape is carried on only as long as the walks are sure of it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from scipy import ndimage
 
 from napari_dim.editing.random_walks import scribbled
 from napari_dim.editing.slab_walks import Model, Plane, Report, grown
 
 SURE = 0.75
 """Product of how sure walks are of each slice on the way, below which none is taken."""
+FLAT = 0.1
+"""Cost of a way from strokes where the image is flat."""
+EDGES = 4.0
+"""Usual edges that cost as much as 1."""
 LEAST = 0.05
 """Share of the wall's voxels below which a structure has come to its end."""
 
@@ -64,14 +70,37 @@ def made_whole(image: np.ndarray, seeds: np.ndarray, spacing: Sequence[float]) -
     numpy.ndarray
         Class ids, ``(row, column)``, of the type of `seeds`; seeds stay.
     """
-    made = np.zeros_like(seeds)
     said = seeds >= 0
-    for class_id in np.unique(seeds[seeds > 0]):
-        of = seeds == class_id
-        found = scribbled(image, of, said & ~of, spacing=spacing)
-        made[found & (made == 0)] = class_id
+    classes = [int(i) for i in np.unique(seeds[seeds > 0])]
+    body = scribbled(image, seeds > 0, seeds == 0, spacing=spacing) | (seeds > 0)
+    made = np.where(body, classes[0], 0).astype(seeds.dtype)
+    if len(classes) > 1:
+        box = ndimage.find_objects(body.astype(np.uint8))[0]
+        nearest = _nearest(image[box], seeds[box], classes, spacing)
+        made[box] = np.where(body[box], nearest, 0)
     made[said] = seeds[said]
     return made
+
+
+def _nearest(
+    image: np.ndarray, seeds: np.ndarray, classes: Sequence[int], spacing: Sequence[float]
+) -> np.ndarray:
+    """Of each pixel the class whose strokes are nearest, where edges make ways long."""
+    from skimage.graph import MCP_Geometric
+
+    values = np.atleast_3d(np.asarray(image, np.float32))
+    slopes = [
+        slope / side
+        for channel in np.moveaxis(values, -1, 0)
+        for slope, side in zip(np.gradient(np.pad(channel, 1, mode="edge")), spacing, strict=True)
+    ]
+    edge = np.sqrt(sum(np.square(slope) for slope in slopes))[1:-1, 1:-1]
+    cost = FLAT + edge / max(EDGES * float(edge.mean()), 1e-9)
+    away = [
+        MCP_Geometric(cost, sampling=tuple(spacing)).find_costs(np.argwhere(seeds == one))[0]
+        for one in classes
+    ]
+    return np.array(classes, seeds.dtype)[np.argmin(away, 0)]
 
 
 def between_walls(

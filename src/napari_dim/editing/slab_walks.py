@@ -7,7 +7,7 @@ the shapes of its walls, the less sure the further away they are; how bright it 
 histograms of each class in the walls; perhaps what a model says. From each pixel random walks
 go off that cross edges unwillingly and give in to that (Grady, "Multilabel random walker image
 segmentation using prior models", 2005). Constants were chosen by ``benchmarks/seeds_3d.py``,
-see docs/decisions/0023.
+see docs/decisions/0024.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ LEAST_ROOM = 12
 """Pixels of room at least."""
 BINS = 64
 """Bins of the histograms."""
+LOOKS = 1.4
+"""How much brightness counts."""
 SPREAD = 1.5
 """Bins that a histogram is smoothed over."""
 SCALES = (0.0, 1.0, 3.0)
@@ -169,7 +171,7 @@ def _looks(
                     )
                     smooth = ndimage.gaussian_filter1d(found.astype(float), SPREAD, mode="nearest")
                     density = smooth * BINS / max(float(smooth.sum()), 1e-9)
-                    look += (np.log(density + 0.01) / count**0.5)[bins]
+                    look += (LOOKS * np.log(density + 0.01) / count**0.5)[bins]
     return looks
 
 
@@ -190,23 +192,27 @@ def _shape(
 ) -> np.ndarray:
     """Logarithm of the odds of each class by the shapes of the walls.
 
+    Of all classes as one body first: where one gives way to another between the walls, there is
+    no gap between them.
+
     Returns
     -------
     numpy.ndarray
         ``(class, slice, row, column)``.
     """
     places, ids = list(known), list(known.values())
+    much = SHAPE if len(places) == 2 else BESIDE
+    body = signed(*(plane != 0 for plane in ids), spacing=size[1:])
+    ends = [signed(*(plane == one for plane in ids), spacing=size[1:]) for one in classes]
     odds = np.zeros((len(classes), count, *ids[0].shape), np.float32)
-    for odd, class_id in zip(odds, classes, strict=True):
-        ends = signed(*(plane == class_id for plane in ids), spacing=size[1:])
-        for at in range(count):
-            away = min(abs(at - place) for place in places) * size[0]
-            depth = ends[0]
-            if len(ends) == 2:
-                after = (at - places[0]) / (places[1] - places[0])
-                depth = (1 - after) * ends[0] + after * ends[1]
-            much = SHAPE if len(ends) == 2 else BESIDE
-            odd[at] = np.clip(much * depth / max(away, size[0] / 2), -MOST_SHAPE, MOST_SHAPE)
+    for at in range(count):
+        away = [abs(at - place) * size[0] for place in places]
+        scale = much / max(min(away), size[0] / 2)
+        share = np.array([1.0]) if len(away) == 1 else np.array(away[::-1]) / sum(away)
+        there = np.clip(scale * np.tensordot(share, body, 1), -MOST_SHAPE, MOST_SHAPE)
+        each = np.stack([scale * np.tensordot(share, end, 1) for end in ends])
+        each -= each.max(0)
+        odds[:, at] = there + each - np.log(np.exp(each).sum(0))
     return odds
 
 

@@ -21,6 +21,7 @@ from napari_dim.gui.commands.class_commands import (
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.commands.outline_commands import toggle_contours
+from napari_dim.gui.jobs.growing_job import carry_on, fill_between, grow_from_seeds
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
 from napari_dim.gui.tools.ruler_tool import take_ruler
@@ -72,8 +73,10 @@ KEYS = (
     Key("K", "Confirm this slice (an empty one: background only)", slices.confirm),
     Key("Shift-K", "Partial: only what is painted in this slice counts", slices.set_partial),
     Key("U", "Take back what was said of this slice", slices.set_untouched),
-    Key("G", "Fill the slices between labelled ones", slices.fill_between),
+    Key("G", "Fill the slices between labelled ones", fill_between),
+    Key("Shift-G", "Grow from labelled slices and strokes into all around", grow_from_seeds),
     Key("J", "Copy the nearest painted slice onto this one", slices.copy_nearest),
+    Key("Shift-J", "Carry this slice's mask on into its neighbours", carry_on),
     Key(",", "Previous labelled slice", partial(slices.step_labelled, direction=-1)),
     Key(".", "Next labelled slice", partial(slices.step_labelled, direction=1)),
     Key("N", "Slice that should be labelled next", slices.next_suggested),

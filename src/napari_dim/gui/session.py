@@ -105,6 +105,8 @@ class Session(Work):
         Scanner or centre of each scan, where the user has said.
     tool
         What is in the hand, if it is a tool that napari has not; `gui.tools`.
+    growing
+        What fills slices in the background; None while nothing does.
     """
 
     case_changed = Signal()
@@ -126,6 +128,8 @@ class Session(Work):
     """The window of numbers and rulers is to be shown, or hidden again."""
     differences_wanted = Signal(int)
     """The next (1) or previous (-1) difference is to be shown, or the window of them (0)."""
+    growing_changed = Signal()
+    """Slices begin or cease to be filled in the background, or more is done."""
     clean_up_wanted = Signal()
     """The window that cleans up is to be shown, or hidden again."""
 
@@ -153,6 +157,7 @@ class Session(Work):
         self.autosave: Any = None
         self.tool: Any = None
         self._rulers: weakref.WeakKeyDictionary[Layer, RulerLayer] = weakref.WeakKeyDictionary()
+        self.growing: Any = None
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False
@@ -359,6 +364,8 @@ class Session(Work):
         if self._panels > 0:
             return False
         self.autosave.flush()
+        if self.growing is not None:
+            self.growing.end()
         self.end()
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_dim.gui.logic import growing
 from napari_dim.gui.logic import slice_actions as acts
 from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.logic.time_words import class_words
@@ -19,7 +20,8 @@ def test_one_thing_is_no_several():
     mask = ScanMask(np.zeros((3, 4, 4), np.uint8))
     mask.planes[[0, 2], 1:3, 1:3] = 1
     mask.look()
-    said = acts.fill_between(mask)
+    now = growing.ground(mask, lambda number: np.zeros((4, 4)), (1.0, 1.0, 1.0))
+    said = growing.land(mask, growing.fill(now, lambda share: None))
     assert "Filled 1 slice;" in said
     assert "1 filled slice" in acts.confirm_filled(mask)
 

@@ -64,12 +64,6 @@ def set_untouched(session: Session) -> str:
     return slice_actions.take_back(_mask(session), current(session))
 
 
-def fill_between(session: Session) -> str:
-    """Fill the slices between labelled ones with shapes in between."""
-    _require_neighbours(session)
-    return slice_actions.fill_between(_mask(session))
-
-
 def confirm_filled(session: Session) -> str:
     """All filled slices are right as they are."""
     return slice_actions.confirm_filled(_mask(session))

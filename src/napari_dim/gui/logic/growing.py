@@ -7,7 +7,7 @@ whole; its strokes are remembered, so that growing once more begins from them ag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,7 +82,7 @@ class Harvest:
 
 
 Way = Callable[[Ground, Report], Harvest]
-"""A way to grow: what is found, or an `InputError` that says why there is nothing."""
+"""A way to grow: what is found, or an `InputError` that says why nothing is."""
 
 
 class Sown:
@@ -135,11 +135,35 @@ def ground(
     return Ground(whole, strokes, states, spacing, image, _model(mask.answer))
 
 
-def fill(now: Ground, report: Report) -> Harvest:
-    """Fill the slices between whole ones that nobody stands behind."""
+def require_gap(now: Ground) -> None:
+    """Refuse to fill where there is nothing between two whole slices."""
     if len(now.whole) < 2:
         raise InputError("there are no two labelled slices", hint="Label two slices that lie apart")
-    _require_room(now, min(now.whole), max(now.whole))
+    if not np.isin(now.states[min(now.whole) : max(now.whole)], LABELLED, invert=True).any():
+        raise InputError("there is no slice without labels between labelled ones")
+
+
+def require_seeds(now: Ground) -> None:
+    """Refuse to grow where nothing is labelled."""
+    if not any((ids > 0).any() for ids in (*now.whole.values(), *now.strokes.values())):
+        raise InputError(
+            "there is nothing to grow from",
+            hint="Label a few slices, or stroke over every class and the background in them",
+        )
+
+
+def require_mask(now: Ground, here: int) -> None:
+    """Refuse to carry on a slice that nobody stands behind as a whole."""
+    ids = now.whole.get(here)
+    if ids is None or not ids.any():
+        why = "is not labelled as a whole" if ids is None else "shows nothing"
+        raise InputError(
+            f"slice {here} {why}", hint="Draw its mask, or confirm the one it has, first"
+        )
+
+
+def fill(now: Ground, report: Report) -> Harvest:
+    """Fill the slices between whole ones that nobody stands behind."""
     found = between_walls(now.image, now.whole, now.spacing, model=now.model, report=report)
     planes = _free(now, found)
     what = counted(len(planes), "slice")
@@ -148,12 +172,6 @@ def fill(now: Ground, report: Report) -> Harvest:
 
 def grow(now: Ground, report: Report) -> Harvest:
     """Fill all slices between and around whole slices and slices of strokes."""
-    shown = [n for n, ids in {**now.whole, **now.strokes}.items() if (ids > 0).any()]
-    if not shown:
-        raise InputError(
-            "there is nothing to grow from",
-            hint="Label a few slices, or stroke over every class and the background in them",
-        )
     sown = {n: ids for n, ids in now.strokes.items() if (ids > 0).any()}
     grew = {
         n: made_whole(now.image(n), ids, now.spacing[1:]).astype(_type(now, ids))
@@ -189,12 +207,7 @@ def grow(now: Ground, report: Report) -> Harvest:
 
 def carry(now: Ground, report: Report, *, here: int) -> Harvest:
     """Carry the mask of a whole slice on into its neighbours, in both directions."""
-    ids = now.whole.get(here)
-    if ids is None or not ids.any():
-        why = "is not labelled" if ids is None else "shows nothing"
-        raise InputError(
-            f"slice {here} {why}", hint="Draw its mask, or confirm the one it has, first"
-        )
+    ids = now.whole[here]
     planes: dict[int, np.ndarray] = {}
     ways = []
     for begun, step in ((0.0, -1), (0.5, 1)):
@@ -230,11 +243,6 @@ def land(mask: ScanMask, harvest: Harvest) -> str:
         raise InputError("all of these slices were labelled meanwhile")
     mask.act(harvest.title, dict.fromkeys(planes, SliceState.FILLED), planes)
     return f"{harvest.text}. Ctrl-Z takes all back"
-
-
-def _require_room(now: Ground, first: int, last: int) -> None:
-    if not any(now.states[n] not in LABELLED for n in range(first, last)):
-        raise InputError("there is no slice without labels between labelled ones")
 
 
 def _free(now: Ground, found: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:
@@ -287,14 +295,14 @@ def _model(answer: Answer) -> Model | None:
         return None
     mask, confidence, said = answer.mask, answer.confidence, answer.said
 
-    def held(number: int, classes: object) -> np.ndarray | None:
+    def held(number: int, classes: Sequence[int]) -> np.ndarray | None:
         if not said[number]:
             return None
         from skimage.transform import resize
 
         ids = mask[number]
         sure = resize(confidence[number].astype(np.float32) / 255, ids.shape, order=1)
-        every = [0, *classes]  # type: ignore[misc]
+        every = [0, *classes]
         others = (1 - sure) / max(len(every) - 1, 1)
         return np.stack([np.where(ids == one, sure, others) for one in every])
 

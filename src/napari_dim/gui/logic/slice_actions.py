@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_dim.editing.shapes_between import between
 from napari_dim.errors import InputError
 from napari_dim.gui.state.provenance import confirmed, taken_back
 from napari_dim.gui.state.scan_mask import ScanMask
-from napari_dim.states import FREE, LABELLED, UNCHANGED, WHOLE, SliceState
+from napari_dim.states import FREE, LABELLED, UNCHANGED, SliceState
 from napari_dim.words import count as counted
 
 
@@ -68,21 +67,6 @@ def take_back(mask: ScanMask, number: int) -> str:
         return f"Slice {number} is drawn, so it is labelled: {hint} to make it unlabelled"
     mask.act(f"take back slice {number}", {number: wanted})
     return f"Slice {number} is {'not labelled' if wanted is None else 'labelled as a whole'}"
-
-
-def fill_between(mask: ScanMask) -> str:
-    """Fill the slices between labelled ones that nobody stands behind with shapes in between."""
-    states = mask.states
-    labelled = [int(n) for n in np.flatnonzero(np.isin(states, WHOLE))]
-    if len(labelled) < 2:
-        raise InputError("there are no two labelled slices", hint="Label two slices that lie apart")
-    found = between(mask.planes, labelled)
-    free = {n: plane for n, plane in found.items() if states[n] not in LABELLED}
-    if not free:
-        raise InputError("there is no slice without labels between labelled ones")
-    what = counted(len(free), "slice")
-    mask.act(f"fill {what}", dict.fromkeys(free, SliceState.FILLED), free)
-    return f"Filled {what}; look at each and confirm it. Ctrl-Z takes all back"
 
 
 def copy_nearest(mask: ScanMask, number: int) -> str:

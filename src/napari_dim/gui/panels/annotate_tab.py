@@ -21,6 +21,7 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.commands.class_commands import take_background, take_brush
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.scan_shown import show_alone
+from napari_dim.gui.jobs.growing_job import carry_on, fill_between, grow_from_seeds
 from napari_dim.gui.keys import button_for, grow, range_brush, scribble, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
@@ -29,6 +30,7 @@ from napari_dim.gui.layers.napari_compat import fit_camera
 from napari_dim.gui.layers.searched_classes import class_added, complete, searched_in
 from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.logic.time_words import class_words
+from napari_dim.gui.panels.growing_bar import GrowingBar
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
@@ -114,9 +116,23 @@ class AnnotateTab(QWidget):
         self.fill = button_for(
             session,
             "Fill between",
-            slices.fill_between,
-            "Fill the slices between labelled ones with the shapes in between, the machine's "
+            fill_between,
+            "Fill the slices between labelled ones from their shapes and the image, the machine's "
             "included. Your own slices are left alone; confirm the filled ones after a look",
+        )
+        self.seeds = button_for(
+            session,
+            "Grow seeds",
+            grow_from_seeds,
+            "Fill all slices between and around labelled ones and slices of strokes of every "
+            "class, background included; confirm them after a look",
+        )
+        self.carry = button_for(
+            session,
+            "Carry on",
+            carry_on,
+            "Carry the mask of this slice on into its neighbours, as long as the image bears it "
+            "out; it says how far it went, and why no further",
         )
         self.copy = button_for(
             session,
@@ -181,6 +197,7 @@ class AnnotateTab(QWidget):
             slices.next_suggested,
             "Go to the slice whose labels should help most",
         )
+        self.growing = GrowingBar(session)
         self.state = FixedLines(3)
 
         labels = QHBoxLayout()
@@ -202,7 +219,7 @@ class AnnotateTab(QWidget):
         for place, button in enumerate(
             (
                 self.confirm, self.partial, self.untouched,
-                self.copy, self.fill, self.background,
+                self.copy, self.fill, self.background, self.carry, self.seeds,
             )
         ):  # fmt: skip
             grid.addWidget(button, place // 3, place % 3)
@@ -216,6 +233,7 @@ class AnnotateTab(QWidget):
             steps.addWidget(button)
         column.addLayout(steps)
         # What comes and goes stands below what does not, which so never moves under the mouse.
+        column.addWidget(self.growing)
         column.addWidget(self.filled)
         column.addWidget(self.searched)
         column.addStretch(1)
@@ -358,7 +376,7 @@ class AnnotateTab(QWidget):
             *self.tools.values(),
         ):  # fmt: skip
             button.setEnabled(mask is not None)
-        for button in (self.fill, self.copy):
+        for button in (self.fill, self.copy, self.carry, self.seeds):
             button.setEnabled(mask is not None and slices.neighbours(self.session))
         self.searched.setVisible(False)
         self.filled.setVisible(False)
