@@ -86,6 +86,13 @@ class Pictures:
             viewer.close()
             return
 
+        annotate.seeds.click()
+        while session.growing is not None:
+            process(0.2)
+        go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
+        self.shoot("grown", 0)
+        slices.undo(session)
+
         workspace.tabs.setCurrentIndex(1)
         train.set_budget(seconds)
         train.button.click()

@@ -196,7 +196,6 @@ class _Schedule:
 
     def fill(self) -> None:
         from napari_dim.gui.commands import slice_commands as slices
-
         from napari_dim.gui.jobs import growing_job as growing
 
         grown = (growing.fill_between, growing.grow_from_seeds, growing.carry_on)
