@@ -100,7 +100,7 @@ def _nearest(
         MCP_Geometric(cost, sampling=tuple(spacing)).find_costs(np.argwhere(seeds == one))[0]
         for one in classes
     ]
-    return np.array(classes, seeds.dtype)[np.argmin(away, 0)]
+    return np.asarray(np.array(classes, seeds.dtype)[np.argmin(away, 0)])
 
 
 def between_walls(
