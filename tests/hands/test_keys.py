@@ -76,8 +76,9 @@ def test_keys_that_go_to_labelled_slices(hand, session):
     assert seen == [3, 6, 9, 6, 3]
 
 
-def test_the_key_that_fills_between(hand, session):
+def test_the_key_that_fills_between(hand, session, qtbot):
     hand.press("G")
+    qtbot.waitUntil(lambda: session.growing is None, timeout=60_000)
     assert session.labels.data[[4, 5, 7, 8]].any((1, 2)).all()
     assert not session.labels.data[[0, 1, 2, 10, 11]].any()
     hand.press("Ctrl-Z")
