@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from qtpy.QtWidgets import QDialog
 
-BESIDE = ("numbers", "differences")
+BESIDE = ("numbers", "differences", "clean_up")
 """Pictures of the small windows beside the work."""
 IMAGES = Path(__file__).with_name("images")
 
@@ -81,17 +81,23 @@ class Pictures:
         session.show_contours(False)  # whatever the user's preferences are
         self.shoot("annotate", 0)
         self.look_closer(image, labels, int(painted[len(painted) // 2]))
-        if self.only and not set(self.only) - {"empty", "annotate", *BESIDE}:
-            session.autosave.close()
-            viewer.close()
-            return
-
         annotate.seeds.click()
         while session.growing is not None:
             process(0.2)
         go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
         self.shoot("grown", 0)
         slices.undo(session)
+        number = int(painted[len(painted) // 2])
+        go_to_slice(viewer, image, number)
+        cleaner = workspace.clean_up
+        cleaner.show()
+        cleaner.tool.setCurrentIndex(cleaner.tool.findData("replace"))
+        cleaner.what.setCurrentIndex(cleaner.what.findData(2))
+        self.shoot_beside("clean_up", cleaner)
+        if self.only and not set(self.only) - {"empty", "annotate", "grown", *BESIDE}:
+            session.autosave.close()
+            viewer.close()
+            return
 
         workspace.tabs.setCurrentIndex(1)
         train.set_budget(seconds)
