@@ -20,7 +20,6 @@ from napari_dim.gui.layers.image_layers import (
     go_to_slice,
     in_sight,
     new_labels,
-    number_like,
 )
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
@@ -28,6 +27,7 @@ from napari_dim.gui.layers.mask_outlines import show_outline
 from napari_dim.gui.layers.mask_place import fits
 from napari_dim.gui.layers.open_scans import OpenScans
 from napari_dim.gui.layers.ruler_layer import RulerLayer
+from napari_dim.gui.layers.slice_numbers import number_like
 from napari_dim.gui.layers.solid_surfaces import Solid
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.preferences import preferences
@@ -388,8 +388,7 @@ class Session(Work):
 
     def _number(self, event: Any = None) -> None:
         """Slices are counted as in the scan that is worked on."""
-        if self.image is not None:
-            number_like(self.viewer, self.image)
+        number_like(self.viewer, self.image)
 
     def _on_slices(self) -> None:
         self.slices_changed.emit()

@@ -15,10 +15,10 @@ from napari_dim.gui.layers.image_layers import (
     image_tuples,
     layer_source,
     new_labels,
-    number_like,
 )
 from napari_dim.gui.layers.mask_place import fits, place_words
 from napari_dim.gui.layers.open_scans import OpenScans
+from napari_dim.gui.layers.slice_numbers import number_like
 from napari_dim.volume import Grid, Volume
 
 SHAPE = (6, 8, 8)
@@ -74,12 +74,25 @@ def test_slices_are_counted_as_in_the_scan_that_is_worked_on():
     viewer.add_layer(image)
     other = Image(np.zeros((20, 8, 8), np.float32), scale=(1, 1, 1), translate=(-5, 0, 0))
     viewer.add_layer(other)
-    for shown in (image, other, image):
+    back = Image(np.zeros((9, 8, 8), np.float32), scale=(-2, 1, 1), translate=(30, 0, 0))
+    viewer.add_layer(back)
+    stepped = []
+    viewer.dims.events.current_step.connect(lambda event: stepped.append(event.value[0]))
+    for shown in (image, other, back, image, back):
         number_like(viewer, shown)
         assert viewer.dims.nsteps[0] == len(shown.data)
-        for number in (0, 2, len(shown.data) - 1):
+        for number in (2, 0, len(shown.data) - 1):
             go_to_slice(viewer, shown, number)
             assert viewer.dims.current_step[0] == current_slice(viewer, shown) == number
+            assert stepped[-1] == number
+            viewer.dims.set_current_step(0, 1)
+            assert current_slice(viewer, shown) == 1
+    viewer.dims.current_step = (7, 0, 0)
+    viewer.dims._increment_dims_right()
+    assert current_slice(viewer, back) == viewer.dims.current_step[0] == 8
+    assert viewer.dims.point[0] == 30 - 2 * 8
+    number_like(viewer, None)  # and napari counts as it does
+    assert viewer.dims.current_step[0] == 0
 
 
 def test_a_scan_opened_later_goes_beneath_the_masks():

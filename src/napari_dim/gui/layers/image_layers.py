@@ -256,22 +256,6 @@ def go_to_middle(viewer: Any, layer: Layer) -> None:
     go_to_slice(viewer, layer, _full_data(layer).shape[0] // 2)
 
 
-def number_like(viewer: Any, layer: Layer) -> None:
-    """Let napari's slider count the slices of this layer, whatever else is open.
-
-    napari counts from the first slice of all layers to the last, hidden ones too.
-    """
-    if layer.ndim < 3 or layer not in viewer.layers:
-        return
-    axis = viewer.dims.ndim - layer.ndim
-    low, high = (float(corner[0]) for corner in layer.extent.world)
-    wanted = (low, high, float(layer.extent.step[0]))
-    ranges = [tuple(one) for one in viewer.dims.range]
-    if not np.allclose(ranges[axis], wanted):
-        ranges[axis] = wanted
-        viewer.dims.range = tuple(ranges)
-
-
 def contrast(array: np.ndarray) -> tuple[float, float]:
     """Contrast limits: the 0.5th and 99.5th percentile, apart from each other."""
     if not isinstance(array, np.ndarray):
