@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from napari_dim.gui.layers.napari_compat import clear_in_own_context
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.autosave import Autosave
 
@@ -18,4 +19,5 @@ def session_of(viewer: Any) -> Session:
         session = Session(viewer)
         session.autosave = Autosave(session)
         _SESSIONS[viewer] = session
+        clear_in_own_context(viewer)
     return _SESSIONS[viewer]

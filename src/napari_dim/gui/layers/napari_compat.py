@@ -6,7 +6,9 @@ function does without: what was changed is then found by looking at all slices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,9 @@ def give_wheel_back(viewer: Any, callback: Callable[[Any, Any], None]) -> None:
 def deafen(layer: Layer) -> Callable[[], None]:
     """Keep a layer's own tool from hearing a press of the mouse.
 
+    Who takes another tool or a layer meanwhile finds napari's callbacks where they were: its
+    overlays remove their own as they go (`_vispy/overlays/labels_polygon.py` of 0.6.6).
+
     Parameters
     ----------
     layer
@@ -108,20 +113,21 @@ def deafen(layer: Layer) -> Callable[[], None]:
     Returns
     -------
     callable
-        Lets it hear again; a tool that was taken meanwhile is the one that hears (`_mode`,
-        0.6.6 to 0.9.2).
+        Lets it hear again; a tool that was taken meanwhile is the one that hears.
     """
-    held, mode = list(layer.mouse_drag_callbacks), layer._mode
-    layer.mouse_drag_callbacks.clear()
+    layer.mouse_drag_callbacks = _Unheard(layer.mouse_drag_callbacks)
 
     def hear() -> None:
-        now = layer._mode
-        layer.mouse_drag_callbacks[:] = held
-        if now != mode:
-            layer._mode = mode
-            layer.mode = now
+        layer.mouse_drag_callbacks = layer.mouse_drag_callbacks[:]
 
     return hear
+
+
+class _Unheard(list[Any]):
+    """Callbacks that can be added and removed, and are not found by who goes through them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
 
 
 def main_window(viewer: Any) -> QMainWindow:
@@ -134,6 +140,27 @@ def canvas_of(viewer: Any) -> QWidget:
     """The widget that napari draws on and that its keys are for (`_qt_viewer`, 0.6.6 to 0.9.2)."""
     canvas: QWidget = viewer.window._qt_viewer.canvas.native
     return canvas
+
+
+def clear_in_own_context(viewer: Any) -> None:
+    """Let what was drawn of a layer go in the canvas' own OpenGL context.
+
+    As a layer is removed napari carries out what waits for the graphics card
+    (`VispyCanvas._remove_layer`, 0.6.6) in whatever context is current, as that in which Qt
+    puts the window together. The next picture then ended the process in `glDrawArrays`.
+    Without a window there is nothing to do.
+    """
+    if getattr(viewer, "window", None) is None:
+        return
+    canvas = weakref.ref(canvas_of(viewer))
+
+    def enter(event: Any) -> None:
+        native = canvas()
+        with suppress(RuntimeError):  # the window went first
+            if native is not None:
+                native.makeCurrent()
+
+    viewer.layers.events.removing.connect(enter)
 
 
 def fit_camera(viewer: Any, layer: Layer) -> None:
