@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication, QLabel
 
@@ -271,6 +271,60 @@ def test_work_that_is_put_off_moves_nothing_of_the_scan_that_is_open(
     hand.rest(0.3)
     assert not workspace.recovery.isVisible()
     assert (top(workspace.strip), top(workspace.tabs)) == before
+
+
+def test_work_that_is_put_off_is_offered_again_with_its_scan_and_the_brush_is_in_the_hand(
+    make_napari_viewer, viewer, hand, nifti
+):
+    other = make_napari_viewer()
+    left = session_of(other)
+    image = add_layer(other, image_tuples(read_volume(nifti))[0])
+    left.show_case(image, add_layer(other, new_labels(image)))
+    left.labels.paint((3, 20, 20), 1)
+    kept = left.labels.data.copy()
+    assert left.autosave.flush()
+    left.autosave.close()
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name="Workspace", area="right")
+    bar, session = workspace.recovery, workspace.session
+    hand.click(bar.later)
+    assert not bar.isVisible()
+    hand.drop(nifti)
+    hand.rest(0.3)
+    assert bar.isVisible()
+    assert "scan" in bar.text.whole
+    hand.click(bar.later)  # said once more: it is not asked of this layer again
+    session.case_changed.emit()
+    assert not bar.isVisible()
+    viewer.layers.clear()
+    hand.drop(nifti)
+    hand.rest(0.3)
+    hand.click(bar.restore)
+    assert [layer.name for layer in viewer.layers] == ["scan", "scan (mask)"]  # not twice
+    np.testing.assert_array_equal(session.labels.data, kept)
+    assert viewer.layers.selection.active is session.labels
+    assert str(session.labels.mode) == "paint"
+    hand.drag(session.labels, (30, 10), (36, 16))
+    assert session.labels.data.sum() > kept.sum()
+    session.autosave.close()
+
+
+def test_what_is_cut_is_read_by_a_click(hand, workspace):
+    whole = "Decided of this scan: " + "a long sentence that has no room in two lines, " * 6
+    for line in (FixedLines(2, workspace.header), workspace.header.case):
+        line.setParent(workspace.header)
+        line.resize(150, 40)
+        line.show()
+        line.say(whole)
+        assert line.text() != line.toolTip().strip() == whole.strip()
+        hand.click(line)
+        shown = QApplication.activePopupWidget()
+        text = shown.findChild(QLabel)
+        assert text.text().strip() == whole.strip()
+        assert text.height() >= text.heightForWidth(text.width())
+        assert text.textInteractionFlags() & Qt.TextInteractionFlag.TextSelectableByMouse
+        shown.close()
+        hand.rest()
 
 
 def test_of_several_scans_that_come_back_the_last_is_worked_on(

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari.layers import Image, Layer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QMessageBox, QPushButton, QVBoxLayout
 
 from napari_dim.errors import InputError
+from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.open_cases import open_case
 from napari_dim.gui.widgets.fixed_lines import FixedLines
+from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project
 from napari_dim.project.local import recovery_folders
 from napari_dim.project.lock import Lock
@@ -33,11 +38,14 @@ class Leftover:
         The names of its scans.
     crashed
         Whether the window ended without closing it.
+    scans
+        The files of its scans.
     """
 
     folder: Path
     cases: tuple[str, ...]
     crashed: bool
+    scans: frozenset[Path] = frozenset()
 
     @property
     def when(self) -> str:
@@ -61,10 +69,24 @@ def leftovers() -> Iterator[Leftover]:
                 continue
             with Project.open(folder, read_only=True) as project:
                 kept = tuple(case.name for case in project.cases if project.layers(case.name))
+                scans = frozenset(filter(None, (_scan_of(project, name) for name in kept)))
         except InputError:
             continue
         if kept:
-            yield Leftover(folder, kept, holder is not None)
+            yield Leftover(folder, kept, holder is not None, scans)
+
+
+def _scan_of(project: Project, name: str) -> Path | None:
+    """The file of a scan; None where it is in none, or gone."""
+    with suppress(InputError):
+        path = project.image_path(name)
+        return None if path is None else path.resolve()
+    return None
+
+
+def _file_of(image: Layer) -> Path | None:
+    path = layer_path(image)
+    return None if path is None else path.resolve()
 
 
 def restore(session: Session, leftover: Leftover) -> str:
@@ -79,6 +101,7 @@ def restore(session: Session, leftover: Leftover) -> str:
     if project.read_only:
         raise InputError(f"{project.holder} has it", where=leftover.folder)
     said = list(project.notes)
+    _make_room(session, leftover)
     session.autosave.take_over(project)
     last = project.current  # opening a case makes it the one that is worked on
     for name in sorted(leftover.cases, key=lambda name: name == last):
@@ -89,6 +112,18 @@ def restore(session: Session, leftover: Leftover) -> str:
     if text := model_back(session, project):
         said.append(text)
     return ". ".join(said)
+
+
+def _make_room(session: Session, leftover: Leftover) -> None:
+    """Close scans that come back with their labels, where nothing was done on them meanwhile."""
+    for image in session.scans.layers(Image):
+        if _file_of(image) not in leftover.scans:
+            continue
+        mask = session.mask_of(image)
+        if mask is None or not (mask.areas.any() or mask.states.any()):
+            for layer in (image, None if mask is None else mask.layer):
+                if layer is not None and layer in session.viewer.layers:
+                    session.viewer.layers.remove(layer)
 
 
 def discard(leftover: Leftover) -> None:
@@ -115,7 +150,8 @@ class RecoveryBar(QFrame):
         self.restore.clicked.connect(self._on_restore)
         self.later = QPushButton("Later")
         self.later.setToolTip(
-            "Keep it; it is offered again at the next start. Older work that is left comes up"
+            "Keep it; it is offered again when its scan is opened, and at the next start. Older "
+            "work that is left comes up"
         )
         self.later.clicked.connect(self._on_later)
         self.drop = QPushButton("Delete…")
@@ -128,7 +164,10 @@ class RecoveryBar(QFrame):
         column.addWidget(self.text)
         column.addLayout(row)
         self._waiting = leftovers()
+        self._put_off: list[Leftover] = []
+        self._asked: weakref.WeakSet[Layer] = weakref.WeakSet()
         self.left = next(self._waiting, None)
+        while_alive(self, session.case_changed, self._on_case)
         self.refresh()
 
     def refresh(self) -> None:
@@ -151,8 +190,26 @@ class RecoveryBar(QFrame):
         self.refresh()
 
     def _on_later(self) -> None:
+        if self.left is not None:
+            self._put_off.append(self.left)
+        self._next()
+
+    def _next(self) -> None:
         self.left = next(self._waiting, None)
         self.refresh()
+
+    def _on_case(self) -> None:
+        """Work on a scan that was put off is offered again once the scan is opened."""
+        image = self.session.image
+        path = None if image is None else _file_of(image)
+        if image is None or path is None or image in self._asked or self.left is not None:
+            return
+        left = next((one for one in self._put_off if path in one.scans), None)
+        if left is not None:
+            self._asked.add(image)
+            self._put_off.remove(left)
+            self.left = left
+            self.refresh()
 
     def _on_drop(self) -> None:
         if self.left is None:
@@ -161,4 +218,4 @@ class RecoveryBar(QFrame):
         answer = QMessageBox.question(self, "Delete work", question)
         if answer == QMessageBox.StandardButton.Yes:
             discard(self.left)
-            self._on_later()
+            self._next()

@@ -46,6 +46,7 @@ def open_case(session: Session, project: Project, name: str) -> str:
     InputError
         If the scan is not where it was; nothing is opened then.
     """
+    first = session.labels is None
     images = _open_scan(session, project, name)
     image = images[0] if images else None
     said: list[str] = []
@@ -78,11 +79,13 @@ def open_case(session: Session, project: Project, name: str) -> str:
         for labels in session.scans.layers(Labels):
             if session.scans.owner_of(labels) is image:
                 lock(labels, session.autosave.refusal(image))
-    first = mask or next(iter(kept), None)
+    seen = mask or next(iter(kept), None)
     if shown is not None:
         session.viewer.layers.selection.active = shown
-    if first is not None and (shown or image) is not None:
-        number = min(first[1].note.slice, len(first[1].array) - 1)
+        if first and shown.editable:  # no tool is in the hand yet: the brush, as in a new mask
+            shown.mode = "paint"
+    if seen is not None and (shown or image) is not None:
+        number = min(seen[1].note.slice, len(seen[1].array) - 1)
         go_to_slice(session.viewer, shown if shown is not None else image, number)
     if not project.read_only:
         project.current = name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtCore import QEvent, QPoint, QSize, Qt
 from qtpy.QtGui import QMouseEvent, QResizeEvent, QShowEvent
-from qtpy.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
+from qtpy.QtWidgets import QFrame, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 SPARE = 8
 """Pixels of its width that the style may take: a line more than was reckoned with is cut in two."""
+
+WIDE = 320
+"""Pixels that a text is at least wide where all of it is shown."""
 
 
 class FixedLines(QLabel):
@@ -73,7 +76,7 @@ class FixedLines(QLabel):
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         """Show all of it."""
         if self.toolTip():
-            QToolTip.showText(event.globalPosition().toPoint(), self._whole, self)
+            show_whole(self, self._whole)
 
     def _fit(self) -> None:
         metrics, width = self.fontMetrics(), max(self.contentsRect().width() - SPARE, 60)
@@ -88,11 +91,17 @@ class FixedLines(QLabel):
             if " " not in shown.rstrip("… "):
                 break
         self.setText(shown)
-        self.setToolTip(self._whole if shown != self._whole else "")
+        self._offer(self._whole if shown != self._whole else "")
+
+    def _offer(self, whole: str) -> None:
+        """What has no room can be read by hovering over it, and by a click."""
+        self.setToolTip(whole)
+        hand = Qt.CursorShape.PointingHandCursor if whole else Qt.CursorShape.ArrowCursor
+        self.setCursor(hand)
 
 
 class ElidedLabel(QLabel):
-    """One line; where it is too long for its place its middle goes, and its tip says all."""
+    """One line; where it is too long its middle goes: its tip says all, and a click shows it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -117,6 +126,32 @@ class ElidedLabel(QLabel):
         if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._fit()
 
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        """Show all of it."""
+        if self.text() != self._whole:
+            show_whole(self, self._whole)
+
     def _fit(self) -> None:
         middle, room = Qt.TextElideMode.ElideMiddle, self.contentsRect().width()
         self.setText(self.fontMetrics().elidedText(self._whole, middle, max(room - 2, 20)))
+
+
+def show_whole(widget: QWidget, text: str) -> QFrame:
+    """Show a text below a widget until something else is clicked; it can be selected and copied."""
+    frame = QFrame(widget, Qt.WindowType.Popup)
+    frame.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    frame.setObjectName("whole")
+    frame.setStyleSheet("#whole { border: 1px solid palette(mid); }")  # it lies over the window
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setTextInteractionFlags(
+        Qt.TextInteractionFlag.TextSelectableByMouse
+        | Qt.TextInteractionFlag.TextSelectableByKeyboard
+    )
+    column = QVBoxLayout(frame)
+    column.addWidget(label)
+    frame.setFixedWidth(max(widget.width(), WIDE))
+    frame.move(widget.mapToGlobal(QPoint(0, widget.height())))
+    frame.show()
+    return frame
