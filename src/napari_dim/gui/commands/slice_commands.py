@@ -115,11 +115,22 @@ def renew_suggestions(session: Session) -> None:
         if mask.answer.said.all() or np.isfinite(mask.answer.entropy).all()
     ]
     doubts = [
-        Doubts(np.nan_to_num(mask.answer.entropy), mask.answer.disagreement, mask.labelled)
+        Doubts(
+            _there(mask, np.nan_to_num(mask.answer.entropy)),
+            _there(mask, mask.answer.disagreement),
+            mask.labelled,
+        )
         for _, mask in known
     ]
     found = suggest(doubts, SUGGESTED) if doubts else []
     session.suggestions = [Suggested(known[s.case][0], s.number, s.reason) for s in found]
+
+
+def _there(mask: MaskLayer, doubt: np.ndarray) -> np.ndarray:
+    """Doubts of slices, without those that the scan lacks."""
+    found = doubt.copy()
+    found[sorted(mask.missing)] = 0
+    return found
 
 
 def still_suggested(session: Session) -> list[Suggested]:

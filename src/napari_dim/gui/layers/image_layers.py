@@ -75,6 +75,12 @@ class Source:
         return {"part": self.header.get("part", ""), "slice_axis": axis}
 
     @property
+    def missing(self) -> tuple[int, ...]:
+        """Numbers of the slices that a series lacks, which are shown empty in their place."""
+        turned = self.grid.slice_axis != 2  # then there is something in every slice
+        return () if turned else tuple(self.header.get("missing", ()))
+
+    @property
     def flat(self) -> bool:
         """Whether the layer has no slice axis: it shows a single picture."""
         return self.kind == "picture" and self.grid.shape[0] == 1
@@ -205,6 +211,12 @@ def layer_path(layer: Layer) -> Path | None:
     """The file that a layer was read from, if it is known."""
     source = layer.metadata.get(KEY)
     return source.path if isinstance(source, Source) else None
+
+
+def missing_slices(layer: Layer | None) -> frozenset[int]:
+    """The slices that a scan lacks, as its file says; none without a scan."""
+    source = None if layer is None else layer.metadata.get(KEY)
+    return frozenset(source.missing if isinstance(source, Source) else ())
 
 
 def separate(image: Layer) -> bool:

@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.aside_layer import is_aside
+from napari_dim.gui.layers.image_layers import missing_slices
 from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_place import fits, from_file, lay_onto, move_with, why_not
@@ -82,6 +83,8 @@ class OpenScans:
             if other is not image and pair() is labels:
                 del self._pairs[other]
         self._pairs[image] = weakref.ref(labels)
+        if labels in self._masks:
+            self._masks[labels].lack(missing_slices(image))
         if image not in self._followed:
             self._followed.add(image)
             for name in ("scale", "translate", "rotate", "shear", "affine", "units"):
@@ -147,6 +150,8 @@ class OpenScans:
         """The mask in a labels layer; from now on its strokes are acts that can be undone."""
         if labels not in self._masks:
             mask = MaskLayer(labels)
+            owner = self.owner_of(labels)
+            mask.lack(() if owner is None else missing_slices(owner))
             mask.changed.connect(self._on_changed)
             mask.moved.connect(self._on_moved)
             mask.renamed.connect(self._on_renamed)

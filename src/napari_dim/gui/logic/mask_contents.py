@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +60,21 @@ def contents(mask: ScanMask | None, include: str) -> Contents:
         rest = ["the others are left empty"]
     else:
         rest = []
-    return Contents(states, f"{'; '.join([words(states), *rest])}.")
+    return Contents(states, f"{'; '.join([words(states, mask.missing), *rest])}.")
 
 
-def words(states: np.ndarray) -> str:
-    """How many slices come from whom, for people: by hand, accepted, the machine's, nobody's."""
+def words(states: np.ndarray, missing: Collection[int] = ()) -> str:
+    """How many slices come from whom, for people: by hand, accepted, the machine's, nobody's.
+
+    Parameters
+    ----------
+    states
+        One `SliceState` a slice, ``(slice,)``.
+    missing
+        Numbers of the slices that the scan lacks.
+    """
+    there = np.delete(states, sorted(missing))
+    states, lacked = there, len(states) - len(there)
     many = Counter(int(state) for state in states)
     hands = sum(many[state] for state in BY_HAND)
     parts = [f"{hands} of {counted(len(states), 'slice')} labelled by a person"]
@@ -73,6 +84,7 @@ def words(states: np.ndarray) -> str:
         (many[SliceState.MACHINE], "the machine's, unseen"),
         (many[SliceState.FILLED], "filled in, not confirmed"),
         (many[SliceState.UNTOUCHED], "without a mask"),
+        (lacked, "missing from the series"),
     ):
         if count:
             parts.append(f"{count} {what}")

@@ -22,6 +22,7 @@ def confirm(mask: ScanMask, number: int) -> str:
 
     Of a slice of the machine's this says that a person checked it: it counts in the score.
     """
+    _refuse_missing(mask, number)
     state = SliceState(int(mask.states[number]))
     wanted = confirmed(
         state,
@@ -41,6 +42,7 @@ def confirm(mask: ScanMask, number: int) -> str:
 
 def set_partial(mask: ScanMask, number: int) -> str:
     """Only the pixels of a slice that are not 0 count."""
+    _refuse_missing(mask, number)
     # The machine's pixels become labels then, and are still no person's work.
     machines = mask.states[number] in (SliceState.MACHINE, *UNCHANGED)
     state = SliceState.ACCEPTED_PART if machines else SliceState.PARTIAL
@@ -85,7 +87,9 @@ def copy_nearest(mask: ScanMask, number: int) -> str:
 
 def confirm_filled(mask: ScanMask) -> str:
     """All slices that were filled or copied are right as they are."""
-    filled = [int(n) for n in np.flatnonzero(mask.states == SliceState.FILLED)]
+    filled = [
+        int(n) for n in np.flatnonzero(mask.states == SliceState.FILLED) if n not in mask.missing
+    ]
     if not filled:
         raise InputError("no slice is filled in", hint="Press Fill between first")
     what = counted(len(filled), "filled slice")
@@ -94,10 +98,10 @@ def confirm_filled(mask: ScanMask) -> str:
 
 
 def machines(mask: ScanMask, numbers: Sequence[int] | None = None) -> list[int]:
-    """Which slices are the machine's and seen by nobody; of some, or of all."""
+    """Which slices are the machine's and seen by nobody; of some, or of all that are there."""
     states = mask.states
     wanted = range(len(states)) if numbers is None else numbers
-    return [int(n) for n in wanted if states[n] == SliceState.MACHINE]
+    return [int(n) for n in wanted if states[n] == SliceState.MACHINE and n not in mask.missing]
 
 
 def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
@@ -110,6 +114,8 @@ def accept(mask: ScanMask, numbers: Sequence[int] | None = None) -> str:
     """
     if not mask.answer.said.any():
         raise InputError("there is no prediction of this scan yet", hint="Train first")
+    if numbers is not None and len(numbers) == 1:
+        _refuse_missing(mask, numbers[0])
     found = machines(mask, numbers)
     if not found:
         every = numbers is None
@@ -226,3 +232,12 @@ def take_newest(mask: ScanMask, number: int) -> str:
         raise InputError(f"slice {number} shows the machine's newest already")
     mask.act(f"take the machine's newest in slice {number}", {number: None})
     return f"Slice {number} shows the machine's newest; Ctrl-Z brings yours back"
+
+
+def _refuse_missing(mask: ScanMask, number: int) -> None:
+    """Nobody can say what a slice shows that the scan lacks."""
+    if number in mask.missing:
+        raise InputError(
+            f"the series lacks slice {number}",
+            hint="What is drawn there is exported, and training does not learn from it",
+        )

@@ -38,7 +38,7 @@ from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
 from napari_dim.gui.tools.scribble_tool import ScribbleTool
 from napari_dim.gui.widgets.class_table import ClassTable
 from napari_dim.gui.widgets.fixed_lines import FixedLines
-from napari_dim.gui.widgets.slice_strip import WORDS
+from napari_dim.gui.widgets.slice_strip import MISSING, WORDS
 from napari_dim.gui.widgets.small_widgets import LayerPicker, captioned, while_alive
 from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
@@ -393,7 +393,7 @@ class AnnotateTab(QWidget):
             return
         self.classes.follow()
         self.classes.notice(mask.planes[number])
-        self.filled.setVisible(bool((states == SliceState.FILLED).any()))
-        self.state.say(
-            f"Slice {number}: {WORDS[SliceState(int(states[number]))]}. {words(states)}."
-        )
+        filled = {n for n, state in enumerate(states) if state == SliceState.FILLED}
+        self.filled.setVisible(bool(filled - mask.missing))
+        known = MISSING if number in mask.missing else WORDS[SliceState(int(states[number]))]
+        self.state.say(f"Slice {number}: {known}. {words(states, mask.missing)}.")

@@ -215,7 +215,7 @@ class ReviewTab(QWidget):
             )
         else:
             self.asks.setText("There is nothing to suggest: train first.")
-        self.counts.setText(f"{words(mask.states)}.")
+        self.counts.setText(f"{words(mask.states, mask.missing)}.")
         self.surer.setEnabled(answer.confidence is not None)
         self.doubt.setEnabled(answer.confidence is not None)
         shows = doubt_of(session) is not None

@@ -24,7 +24,7 @@ from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
 from napari_dim.gui.jobs.early_import import import_soon
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import layer_source, missing_slices
 from napari_dim.gui.layers.napari_compat import canvas_of, main_window
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.clean_up_window import CleanUpWindow
@@ -39,7 +39,7 @@ from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
 from napari_dim.gui.widgets.key_passing import KeyPassing
-from napari_dim.gui.widgets.slice_strip import Slices, SliceStrip
+from napari_dim.gui.widgets.slice_strip import MISSING, Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
 from napari_dim.states import LABELLED
 
@@ -179,7 +179,12 @@ class Workspace(QWidget):
         self._soon.start()
 
     def _on_point(self, event: Any = None) -> None:
-        self.strip.show_current(slices.current(self.session))
+        session, number = self.session, slices.current(self.session)
+        self.strip.show_current(number)
+        if number in self.strip.slices.missing:
+            session.say(f"Slice {number} is {MISSING}")
+        elif session.message.endswith(MISSING):
+            session.say("")
 
     def _show_slices(self) -> None:
         shown = strip_of(self.session)
@@ -193,11 +198,16 @@ def strip_of(session: Any) -> Slices:
     mask = session.mask
     if mask is None:
         count = slice_count(session.image)
-        return Slices(np.zeros(count, np.uint8), np.zeros(count), np.full(count, np.nan))
+        return Slices(
+            np.zeros(count, np.uint8), np.zeros(count), np.full(count, np.nan),
+            missing=missing_slices(session.image),
+        )  # fmt: skip
     suggested = {
         s.number: s.reason for s in session.suggested_here if mask.states[s.number] not in LABELLED
     }
-    return Slices(mask.states, mask.areas.astype(float), mask.answer.entropy, suggested)
+    return Slices(
+        mask.states, mask.areas.astype(float), mask.answer.entropy, suggested, mask.missing
+    )
 
 
 def slice_count(image: Any) -> int:

@@ -96,6 +96,7 @@ class ScanMask:
     def __init__(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
         self.answer = Answer(planes.shape)  # type: ignore[arg-type]
         self._turn = 0
+        self._missing: frozenset[int] = frozenset()
         self.start(planes, states)
 
     def start(self, planes: np.ndarray, states: np.ndarray | None = None) -> None:
@@ -123,6 +124,7 @@ class ScanMask:
         if planes.shape != self.answer.mask.shape:
             self.answer = Answer(planes.shape)  # type: ignore[arg-type]
         self._remember_machine()
+        self.lack(self._missing)
         self.changed.emit()
 
     def rebind(self, planes: np.ndarray) -> None:
@@ -169,6 +171,17 @@ class ScanMask:
     def leave(self, numbers: Iterable[int]) -> None:
         """Say that a person emptied these slices, as `left` gave them."""
         self._left |= {n for n in numbers if 0 <= n < len(self._states) and not self._areas[n]}
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Slices that the scan lacks: what is drawn there is kept, and is nobody's label."""
+        return self._missing
+
+    def lack(self, numbers: Iterable[int]) -> None:
+        """Say which slices the scan lacks, as a series of which files are missing does."""
+        self._missing = frozenset(n for n in numbers if 0 <= n < len(self._states))
+        for number in self._missing:
+            self._states[number] = self._known(number, SliceState(int(self._states[number])))
 
     @property
     def scores(self) -> list[Score]:
@@ -447,9 +460,15 @@ class ScanMask:
         if was.state == SliceState.MACHINE and state not in FREE and number not in self._base:
             said = PackedPlane.of(self.answer.mask[number])
             self._base[number] = said, int(np.isin(self._states, LABELLED).sum())
-        self._states[number] = state
+        self._states[number] = self._known(number, state)
         self._left.discard(number)
         self._checked.discard(number)
+
+    def _known(self, number: int, state: SliceState) -> SliceState:
+        """What a slice becomes: of one that the scan lacks nobody can say what it shows."""
+        if number not in self._missing or state not in LABELLED:
+            return state
+        return SliceState.FILLED if self._areas[number] else SliceState.UNTOUCHED
 
     def _free(self, number: int) -> None:
         """A slice is nobody's, and shows what the machine says of it."""

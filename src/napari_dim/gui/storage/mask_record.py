@@ -115,6 +115,8 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
             "filled_not_confirmed": int((states == SliceState.FILLED).sum()),
             "without_a_mask": int((states == SliceState.UNTOUCHED).sum()),
         }
+    if source.missing:
+        record["missing"] = list(source.missing)
     if model is not None:
         record["model"] = {
             "seed": model.settings.seed,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import (
+    QBrush,
     QColor,
     QFont,
     QFontInfo,
@@ -57,6 +58,9 @@ WORDS = {
     SliceState.FILLED: "filled in, not confirmed yet",
     SliceState.ACCEPTED_PART: "the machine's, accepted in part: only what is shown counts",
 }
+MISSING = "missing from the series: what is drawn here is exported, and not learnt from"
+"""What is said of a slice that the scan lacks, and its letter."""
+LACKED = "×"
 DOUBT = "#D55E00"
 STAR = "#F0E442"
 STAR_EDGE = "#7A6A00"
@@ -81,12 +85,15 @@ class Slices:
         How unsure the model is of each slice, in [0, 1]; NaN where it has not said.
     suggested
         Slice number -> why it should be labelled next.
+    missing
+        Slices that the scan lacks.
     """
 
     states: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
     areas: np.ndarray = field(default_factory=lambda: np.zeros(0))
     doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
     suggested: dict[int, str] = field(default_factory=dict)
+    missing: frozenset[int] = frozenset()
 
 
 class SliceStrip(QWidget):
@@ -126,7 +133,8 @@ class SliceStrip(QWidget):
     def text_of(self, number: int) -> str:
         """What is known of a slice, in words."""
         slices = self._slices
-        lines = [f"slice {number}: {WORDS[SliceState(int(slices.states[number]))]}"]
+        state = SliceState(int(slices.states[number]))
+        lines = [f"slice {number}: {MISSING if number in slices.missing else WORDS[state]}"]
         if slices.areas[number]:
             lines.append(f"{int(slices.areas[number]):,} pixels")
         if number < len(slices.doubt) and np.isfinite(slices.doubt[number]):
@@ -158,6 +166,7 @@ class SliceStrip(QWidget):
         text = self.palette().color(QPalette.ColorRole.WindowText)
         faint = QColor(text)
         faint.setAlphaF(FAINT)
+        hatched = QBrush(text, Qt.BrushStyle.BDiagPattern)
         step = max(1, int(np.ceil(1 / width)))
         for first in range(0, count, step):
             group = np.arange(first, min(first + step, count))
@@ -170,11 +179,15 @@ class SliceStrip(QWidget):
             if state != SliceState.UNTOUCHED:
                 bar = QRectF(left, bottom - height, wide, height)
                 painter.fillRect(bar, QColor(COLOURS[state]))
+            lacked = slices.missing.issuperset(group.tolist())
+            if lacked:
+                painter.fillRect(QRectF(left, top, wide, bottom - top), hatched)
             if small is not None:
                 painter.setFont(small)
                 painter.setPen(text)
                 place = QRectF(left, bottom, wide, line)
-                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, LETTERS[state])
+                letter = LACKED if lacked else LETTERS[state]
+                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, letter)
         self._draw_numbers(painter, width, text)
         self._draw_doubt(painter, width, top, bottom)
         painter.setPen(QPen(QColor(STAR_EDGE), 0.8))  # seen on a light window, too

@@ -283,6 +283,7 @@ def _volume(
         "frame_of_reference": first.reference,
         "sop_class": first.sop_class,
         "instances": tuple(instances),
+        "missing": tuple(sorted(set(range(place.count)) - set(place.index))),
     }
     if first.tile is not None:
         header[NO_SOURCES] = UNFOLDED
