@@ -25,6 +25,8 @@ META = (
 WHERE = b"Offset = 7 8 9\nTransformMatrix = 1 0 0 0 1 0 0 0 1\n"
 LOCAL = b"ElementDataFile = LOCAL\n"
 VOXELS = DATA.astype("<i2").tobytes(order="F")
+PACKED = zlib.compress(VOXELS)
+HURT = PACKED[:30] + b"\0" * 12 + PACKED[42:]
 
 
 def meta(path, *, head=META, where=WHERE, voxels=VOXELS, more=b""):
@@ -70,6 +72,12 @@ def test_a_metaimage_without_any_place_is_taken_by_its_shape(tmp_path):
         ("a.mha", META.replace(b"MET_SHORT", b"MET_HANS") + LOCAL + VOXELS, "its ElementType|Elem"),
         ("a.mha", META + VOXELS[:0], "not say its ElementDataFile"),
         ("a.mha", META + LOCAL + VOXELS[:-20], "220 of 240 bytes are there. Copy the file again"),
+        ("a.mha", META + b"CompressedData = True\n" + LOCAL + zlib.compress(VOXELS)[:-9],
+         "compressed voxels are damaged or cut off"),
+        ("a.mha", META + b"CompressedData = True\nCompressedDataSize = %d\n" % len(HURT) + LOCAL
+         + HURT, "compressed voxels are damaged or cut off"),
+        ("a.mha", META + b"CompressedData = True\n" + LOCAL + zlib.compress(VOXELS[:-20]),
+         "damaged or cut off"),
         ("a.mha", b"", "the file is empty"),
         ("a.mha", b"\x00\x01" * 40, "this is not a MetaImage file"),
         ("a.nrrd", b"NRRD0004\ntype: short\ndimension: 3\nencoding: raw\nendian: little\n\n"
@@ -113,6 +121,7 @@ def test_a_large_file_is_looked_at_not_read(tmp_path, way, monkeypatch):
         nrrd.write(str(path), data, place)
     whole = glance(path)
     assert whole.where == ""
+    np.testing.assert_array_equal(np.sort(whole.sample, axis=None), data.ravel())
     monkeypatch.setattr(itk_glance, "LARGE", 1000)
     monkeypatch.setattr(itk_glance, "FIRST", 3200)
     monkeypatch.setattr(rooms, "_RUN", 200)

@@ -14,6 +14,7 @@ import math
 import re
 import shutil
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ import SimpleITK as sitk  # noqa: N813
 def main(name: str, out: str, index: str, limit: str) -> dict[str, Any]:
     """Read `name` and say what it is; `{"refused": ...}` where it is not read."""
     reader = sitk.ImageFileReader()
-    reader.SetFileName(_with_times_listed(name, out))
+    reader.SetFileName(_unpacked(_with_times_listed(name, out), out, int(limit)))
     reader.ReadImageInformation()
     size = [int(n) for n in reader.GetSize()]
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
@@ -93,6 +94,49 @@ def _with_times_listed(name: str, out: str) -> str:
     shutil.copyfile(name, copy)
     with copy.open("r+b") as file:
         file.write(head.replace(line[0], listed, 1))
+    return str(copy)
+
+
+def _unpacked(name: str, out: str, limit: int) -> str:
+    """A MetaImage of compressed voxels as one of plain ones; any other file as it is.
+
+    SimpleITK fills an image with what it happens to find, without a word, where its header does
+    not say how long the compressed voxels are, or where they are damaged or cut off.
+
+    Raises
+    ------
+    ValueError, zlib.error
+        If they are, or there are more than `limit` bytes.
+    """
+    if not out or not name.lower().endswith((".mha", ".mhd")):
+        return name
+    with Path(name).open("rb") as file:
+        head = file.read(65536)
+    last = re.search(rb"^ElementDataFile[ \t]*=[ \t]*(.*?)[ \t]*\r?\n", head, re.M)
+    packed = re.search(rb"^CompressedData[ \t]*=[ \t]*(true|1)[ \t]*\r?$", head, re.M | re.I)
+    if last is None or packed is None or packed.start() > last.start():
+        return name
+    held = last[1].decode("utf8", "surrogateescape")
+    local = held.upper() == "LOCAL"
+    if held.upper() == "LIST" or "%" in held or b"HeaderSize" in head[: last.start()]:
+        return name
+    copy, count = Path(out).with_name("unpacked.mha"), 0
+    unpack = zlib.decompressobj(47)  # by zlib or gzip, whichever it is
+    source = Path(name) if local else Path(name).parent / held.replace("\\", "/")
+    with source.open("rb") as file, copy.open("wb") as plain:
+        fields = re.sub(rb"^CompressedData(Size)?[ \t]*=.*\n", b"", head[: last.start()],
+                        flags=re.M)  # fmt: skip
+        plain.write(fields + b"ElementDataFile = LOCAL\n")
+        file.seek(last.end() if local else 0)
+        while not unpack.eof:
+            part = unpack.unconsumed_tail or file.read(2**20)
+            if not part:
+                raise ValueError("the compressed voxels are cut off")
+            found = unpack.decompress(part, 2**24)
+            count += len(found)
+            if count > limit:
+                raise ValueError("there are more voxels than can be read")
+            plain.write(found)
     return str(copy)
 
 
