@@ -35,16 +35,27 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--image", type=Path, help="a scan; by default a phantom is made")
+    parser.add_argument("--shape", type=int, nargs=3, default=(90, 256, 256), help="of the phantom")
+    parser.add_argument("--views", action="store_true", help="with the linked views beside it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     args = parser.parse_args()
     rows = []
     for round_ in range(args.repeat):
         for mode in args.modes:
-            rows.append({"run": round_ + 1, **Stall(args.image).measure(mode, args.seconds)})
+            rows.append({"run": round_ + 1, **made(args).measure(mode, args.seconds)})
             print(json.dumps(rows[-1]), flush=True)
     print(f"\n{table(rows)}\n")
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def made(args: argparse.Namespace) -> Stall:
+    """A window as it is asked for."""
+    window = Stall(args.image, tuple(args.shape))
+    if args.views:
+        window.workspace.header.views.click()
+        window.process(3)
+    return window
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -67,7 +78,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 class Stall:
     """One window."""
 
-    def __init__(self, image: Path | None) -> None:
+    def __init__(self, image: Path | None, shape: tuple[int, int, int] = (90, 256, 256)) -> None:
         import napari
 
         self.viewer = napari.Viewer(title="napari-dim")
@@ -75,7 +86,7 @@ class Stall:
         _, self.workspace = self.viewer.window.add_plugin_dock_widget("napari-dim", "Workspace")
         self.session = self.workspace.session
         if image is None:
-            self.layer = self.viewer.add_image(scan(), name="scan", scale=(3.0, 1.0, 1.0))
+            self.layer = self.viewer.add_image(scan(shape), name="scan", scale=(3.0, 1.0, 1.0))
         else:
             self.layer = self.viewer.open(image, plugin="napari-dim")[0]
         self.workspace.annotate.new.click()
@@ -199,12 +210,12 @@ def send(canvas: Any, kind: str, place: np.ndarray) -> None:
     QApplication.sendEvent(canvas, event)
 
 
-def scan() -> np.ndarray:
-    """A bright ball in noise, 90 x 256 x 256."""
-    z, y, x = np.ogrid[:90, :256, :256]
-    ball = ((z - 45) / 40) ** 2 + ((y - 128) / 60) ** 2 + ((x - 128) / 60) ** 2 < 1
-    noise = np.random.default_rng(0).normal(0, 20, ball.shape)
-    return (100 + 200 * ball + noise).astype(np.int16)
+def scan(shape: tuple[int, int, int] = (90, 256, 256)) -> np.ndarray:
+    """A bright ball in noise."""
+    z, y, x = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in shape)]
+    ball = (z / 0.89) ** 2 + (y / 0.47) ** 2 + (x / 0.47) ** 2 < 1
+    noise = np.random.default_rng(0).standard_normal(ball.shape, np.float32)
+    return (100 + 200 * ball + 20 * noise).astype(np.int16)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,11 @@ class Pictures:
         viewer.reset_view()
         session.show_contours(False)  # whatever the user's preferences are
         self.shoot("annotate", 0)
+        workspace.header.views.click()
+        process(0.5)
+        self.shoot("views", 0)
+        workspace.header.views.click()
+        process(0.5)
         self.look_closer(image, labels, int(painted[len(painted) // 2]))
         annotate.seeds.click()
         while session.growing is not None:
@@ -94,7 +99,7 @@ class Pictures:
         cleaner.tool.setCurrentIndex(cleaner.tool.findData("replace"))
         cleaner.what.setCurrentIndex(cleaner.what.findData(2))
         self.shoot_beside("clean_up", cleaner)
-        if self.only and not set(self.only) - {"empty", "annotate", "grown", *BESIDE}:
+        if self.only and not set(self.only) - {"empty", "annotate", "views", "grown", *BESIDE}:
             session.autosave.close()
             viewer.close()
             return

@@ -69,6 +69,14 @@ previous_difference = partial(step_difference, direction=-1)
 show_differences = partial(step_difference, direction=0)
 
 
+def show_views(session: Session) -> str:
+    """Show the linked views beside the scan, or hide them again."""
+    session.views_wanted.emit()
+    if session.crosshair is None:
+        return "Linked views are off"
+    return "Linked views: paint in any of them; the middle button moves the crosshair"
+
+
 KEYS = (
     Key("K", "Confirm this slice (an empty one: background only)", slices.confirm),
     Key("Shift-K", "Partial: only what is painted in this slice counts", slices.set_partial),
@@ -95,6 +103,7 @@ KEYS = (
     Key("Alt-,", "Previous difference", previous_difference),
     Key("Alt-.", "Next difference", next_difference),
     Key("Shift-O", "Contours only: yours as lines, too, or as areas again", toggle_contours),
+    Key("Shift-V", "Linked views: planes through all slices, with a crosshair", show_views),
     Key("H", "Show all keys and what the mouse does", show_help),
 )
 

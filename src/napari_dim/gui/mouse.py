@@ -33,13 +33,14 @@ GESTURES = (
     ("Shift-drag", "Smart scribble: a box around the structure"),
     ("Ctrl-drag", "Window and level: right is wider, up is brighter"),
     ("Space-drag", "Move the scan, whatever tool is in the hand"),
+    ("middle button, Ctrl-Shift-click", "Linked views: move the crosshair"),
 )
 """What the mouse does, for whom it is written down."""
 ZOOM = 1.23
 """Times nearer by one notch of the wheel, as napari's own."""
 BRUSH = 1.15
 """Times larger by one notch."""
-LEFT, RIGHT = 1, 2
+LEFT, RIGHT, MIDDLE = 1, 2, 3
 """The buttons as napari numbers them."""
 
 
@@ -109,7 +110,8 @@ class Mouse:
             _zoom(viewer, event, ZOOM**turned)
             event.handled = True
         elif held == {"Shift"}:
-            self._size_brush(turned)
+            if self._session.labels is not None:
+                size_brush(self._session.labels, turned)
             event.handled = True
 
     def _scroll(self, viewer: Any, turned: float) -> bool:
@@ -127,14 +129,6 @@ class Mouse:
             dims.set_current_step(axis, int(np.clip(dims.current_step[axis] + steps, 0, last)))
         return True
 
-    def _size_brush(self, turned: float) -> None:
-        layer = self._session.labels
-        if layer is None or not turned:
-            return
-        size = int(layer.brush_size)
-        wanted = round(size * BRUSH**turned)
-        layer.brush_size = max(1, wanted if wanted != size else size + (1 if turned > 0 else -1))
-
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         held = {str(getattr(key, "name", key)) for key in event.modifiers}
         if viewer.dims.ndisplay != 2:
@@ -143,6 +137,11 @@ class Mouse:
         drawn = event.button in (LEFT, RIGHT) and held <= {"Shift"}
         if tool is not None and tool.ready() and drawn:
             yield from self._use(tool, event)
+        elif self._session.crosshair is not None and (
+            (event.button == MIDDLE and not held)
+            or (event.button == LEFT and held == {"Control", "Shift"})
+        ):
+            yield from self._aim(viewer, event)
         elif event.button == LEFT and held == {"Control"}:
             yield from self._window(viewer, event)
         elif event.button == RIGHT and not held and preferences().mouse:
@@ -184,6 +183,21 @@ class Mouse:
             if hear is not None:
                 hear()
 
+    def _aim(self, viewer: Any, event: Any) -> Iterator[None]:
+        """The crosshair of the linked views follows the mouse while the button is down."""
+        layer, image = viewer.layers.selection.active, self._session.image
+        hear = None if layer is None else deafen(layer)
+        try:
+            while event.type in ("mouse_press", "mouse_move"):
+                event.handled = True
+                crosshair = self._session.crosshair
+                if crosshair is not None and image is not None and image.ndim == 3:
+                    crosshair.go(*image.world_to_data(event.position)[-3:])
+                yield
+        finally:
+            if hear is not None:
+                hear()
+
     def _erase(self, viewer: Any, event: Any) -> Iterator[None]:
         """The brush erases for as long as the right button is down."""
         layer = viewer.layers.selection.active
@@ -213,6 +227,14 @@ class Mouse:
         if layer is not None and layer.brush_size != self._told:  # it comes for the ring, too
             self._told = layer.brush_size
             self._session.say(brush_words(layer))
+
+
+def size_brush(layer: Labels, turned: float) -> None:
+    """Make the brush larger or smaller by so many notches of the wheel."""
+    if turned:
+        size = int(layer.brush_size)
+        wanted = round(size * BRUSH**turned)
+        layer.brush_size = max(1, wanted if wanted != size else size + (1 if turned > 0 else -1))
 
 
 def brush_words(layer: Labels) -> str:

@@ -14,7 +14,7 @@ class Preferences:
     `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
     by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours;
     `mouse` whether the wheel goes through the slices and the right button erases; `contours`
-    whether masks are shown as contours only.
+    whether masks are shown as contours only; `views` whether the linked views are shown.
     """
 
     budget: float = 180.0
@@ -27,6 +27,7 @@ class Preferences:
     opens: bool = True
     mouse: bool = True
     contours: bool = False
+    views: bool = False
 
     @property
     def runs(self) -> Path:
@@ -55,6 +56,7 @@ def preferences() -> Preferences:
         bool(settings.files.opens),
         bool(settings.window.mouse),
         bool(settings.window.contours),
+        bool(settings.window.views),
     )
 
 
@@ -70,6 +72,13 @@ def remember_contours(wanted: bool) -> None:
     settings = _settings()
     if settings is not None:
         settings.window.contours = wanted
+
+
+def remember_views(shown: bool) -> None:
+    """Remember whether the linked views are shown; napari saves it."""
+    settings = _settings()
+    if settings is not None and bool(settings.window.views) != shown:
+        settings.window.views = shown
 
 
 def _settings() -> Any:

@@ -32,6 +32,7 @@ from napari_dim.gui.layers.solid_surfaces import Solid
 from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.state.answer import Answer
+from napari_dim.gui.state.crosshair import Crosshair
 from napari_dim.gui.state.rulers import Rulers
 from napari_dim.gui.work import Work
 
@@ -103,6 +104,8 @@ class Session(Work):
         Corners of the scan that the camera was fitted to last.
     sites
         Scanner or centre of each scan, where the user has said.
+    crosshair
+        Where the linked views look; None while there are none.
     tool
         What is in the hand, if it is a tool that napari has not; `gui.tools`.
     growing
@@ -119,7 +122,7 @@ class Session(Work):
     help_wanted = Signal()
     """The list of keys and of what the mouse does is to be shown, or hidden again."""
     drawing_changed = Signal()
-    """Masks are shown as contours only, or as areas again."""
+    """Masks, or the machine's slices, are shown as contours, or as areas again."""
     tool_changed = Signal()
     """Another tool of ours is in the hand, or none any more."""
     measured = Signal()
@@ -132,6 +135,11 @@ class Session(Work):
     """Slices begin or cease to be filled in the background, or more is done."""
     clean_up_wanted = Signal()
     """The window that cleans up is to be shown, or hidden again."""
+
+    views_wanted = Signal()
+    """The linked views are to be shown, or hidden again."""
+    views_changed = Signal()
+    """They are shown, or hidden."""
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -158,6 +166,7 @@ class Session(Work):
         self.tool: Any = None
         self._rulers: weakref.WeakKeyDictionary[Layer, RulerLayer] = weakref.WeakKeyDictionary()
         self.growing: Any = None
+        self.crosshair: Crosshair | None = None
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False
@@ -373,6 +382,7 @@ class Session(Work):
         """Show the machine's slices as outlines, or as areas like a person's."""
         self.outlined = wanted
         self._outline()
+        self.drawing_changed.emit()
 
     def show_contours(self, wanted: bool) -> None:
         """Show all slices as contours only, a person's too, or leave that to `outlined`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ class MaskLayer(ScanMask):
         self._data = layer.data
         self._waiting: set[int] = set()
         self._noticed: set[int] = set()
-        self._through = False
+        self._through = self._across = False
         super().__init__(labels_array(layer), layer.metadata.get(STATES))
         self.leave(layer.metadata.get(LEFT, ()))
         self.remember(Score(*one) for one in layer.metadata.get(SCORES, ()))
@@ -158,6 +159,18 @@ class MaskLayer(ScanMask):
         self._noticed |= set(numbers)
         self._catch_up()
 
+    @contextmanager
+    def across(self) -> Iterator[None]:
+        """A stroke that ends meanwhile goes across the slices, however few it meets.
+
+        What it paints in a slice that nobody stood behind says nothing of the rest of it.
+        """
+        self._across = True
+        try:
+            yield
+        finally:
+            self._across = False
+
     def make_room(self, dtype: np.dtype[Any]) -> None:
         """Let the array hold larger ids."""
         wanted = np.promote_types(self._data.dtype, dtype)
@@ -209,7 +222,8 @@ class MaskLayer(ScanMask):
         self._catch_up()
         layer = self.layer
         self._waiting = painted_slices(event.value, len(self.planes), layer.ndim)
-        self._through = len(self._waiting) > 1 and str(layer.mode) in _BRUSHES
+        many = len(self._waiting) > 1 and str(layer.mode) in _BRUSHES
+        self._through = self._across or many
         QTimer.singleShot(0, self._soon)
 
     def _soon(self) -> None:

@@ -5,6 +5,7 @@ Contours only, a person's line is twice as wide as the machine's: they are told 
 
 from __future__ import annotations
 
+import numpy as np
 from napari.layers import Labels
 
 from napari_dim.gui.layers.mask_layer import MaskLayer
@@ -34,6 +35,20 @@ def contour_of(state: SliceState, side: int, *, machines: bool, all_: bool) -> i
     if state in OUTLINED:
         return line if machines or all_ else 0
     return 2 * line if all_ else 0
+
+
+def lines_of(mask: MaskLayer, *, machines: bool, all_: bool) -> np.ndarray:
+    """How wide the lines of each slice are, ``(slice,)``, in lines of the machine's; 0 for areas.
+
+    Parameters
+    ----------
+    mask
+        The mask.
+    machines, all_
+        As in `contour_of`.
+    """
+    widths = {state: contour_of(state, FINE, machines=machines, all_=all_) for state in SliceState}
+    return np.array([widths[SliceState(int(state))] for state in mask.states], int)
 
 
 def show_outline(mask: MaskLayer, number: int, *, machines: bool, all_: bool) -> None:

@@ -163,6 +163,32 @@ def clear_in_own_context(viewer: Any) -> None:
     viewer.layers.events.removing.connect(enter)
 
 
+def seen_on_canvas(viewer: Any, world: np.ndarray) -> np.ndarray:
+    """Where on the canvas a place in the world is seen in 2D, ``(down, right)`` in its pixels.
+
+    The camera can look with an axis turned round (`orientation2d`, 0.6 to 0.9.2).
+    """
+    shown = list(viewer.dims.displayed)
+    away = np.asarray(world, float)[shown] - np.asarray(viewer.camera.center, float)[-2:]
+    canvas = canvas_of(viewer)
+    half = np.array([canvas.height(), canvas.width()]) / 2
+    return np.asarray(away * viewer.camera.zoom * canvas_directions(viewer) + half)
+
+
+def canvas_directions(viewer: Any) -> np.ndarray:
+    """1 where the world's axes grow downwards and to the right on the canvas, else -1."""
+    down, right = getattr(viewer.camera, "orientation2d", ("down", "right"))
+    return np.array([1 if str(down) == "down" else -1, 1 if str(right) == "right" else -1])
+
+
+def whole_zoom(viewer: Any, layer: Layer) -> float:
+    """The zoom at which all of a layer's slice is just seen."""
+    low, high = (np.asarray(corner)[-2:] for corner in layer.extent.world)
+    canvas = canvas_of(viewer)
+    room = np.array([canvas.height(), canvas.width()]) / np.maximum(high - low, 1e-9)
+    return 0.95 * float(room.min())
+
+
 def fit_camera(viewer: Any, layer: Layer) -> None:
     """Show all of a layer's slice, in the middle; napari's own reset fits all layers, hidden ones.
 
@@ -171,9 +197,7 @@ def fit_camera(viewer: Any, layer: Layer) -> None:
     if viewer.dims.ndisplay != 2:
         return
     low, high = (np.asarray(corner)[-2:] for corner in layer.extent.world)
-    canvas = canvas_of(viewer)
-    room = np.array([canvas.height(), canvas.width()]) / np.maximum(high - low, 1e-9)
     middle = np.array(viewer.camera.center, float)
     middle[-2:] = (low + high) / 2
     viewer.camera.center = tuple(middle)
-    viewer.camera.zoom = 0.95 * float(room.min())
+    viewer.camera.zoom = whole_zoom(viewer, layer)

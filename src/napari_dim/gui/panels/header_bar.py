@@ -10,7 +10,7 @@ from qtpy.QtGui import QFont, QFontMetrics, QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dim.gui.commands import solid_commands as solid
-from napari_dim.gui.keys import do, key_of, show_help
+from napari_dim.gui.keys import do, key_of, show_help, show_views
 from napari_dim.gui.layers.image_layers import KEY, Source, current_slice
 from napari_dim.gui.layers.mask_place import decided_of
 from napari_dim.gui.panels.look_button import LookButton
@@ -61,6 +61,15 @@ class Header(QWidget):
         )
         self.solid.clicked.connect(self._on_solid)
         self.look = LookButton(session)
+        self.views = QPushButton("⊞")
+        self.views.setAccessibleName("linked views")
+        self.views.setCheckable(True)
+        self.views.setFixedWidth(28)
+        self.views.setToolTip(
+            "Linked views: the planes through all slices beside the scan, with a crosshair; paint "
+            f"in any of them{key_of(show_views)}"
+        )
+        self.views.clicked.connect(self._on_views)
         self.help = QPushButton("?")
         self.help.setToolTip(f"All keys, and what the mouse does{key_of(show_help)}")
         self.help.setFixedWidth(28)
@@ -71,6 +80,7 @@ class Header(QWidget):
         row.addWidget(self.case, 1)
         row.addWidget(self.notes)
         row.addWidget(self.look)
+        row.addWidget(self.views)
         row.addWidget(self.solid)
         row.addWidget(self.help)
         below = QHBoxLayout()
@@ -92,6 +102,7 @@ class Header(QWidget):
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.viewer.dims.events.ndisplay, self._on_ndisplay)
         while_alive(self, session.viewer.dims.events.point, self._on_slice)
+        while_alive(self, session.views_changed, self._show_views)
         while_alive(self, session.layers_changed, self.refresh)
         while_alive(self, session.changed, self.refresh)
         while_alive(self, session.autosave.changed, self._say_saved)
@@ -151,6 +162,13 @@ class Header(QWidget):
     def _on_solid(self) -> None:
         do(self.session, solid.toggle)
         self._show_solid()
+
+    def _on_views(self) -> None:
+        do(self.session, show_views)
+        self._show_views()
+
+    def _show_views(self) -> None:
+        self.views.setChecked(self.session.crosshair is not None)
 
     def _on_case(self) -> None:
         """Another scan: the surface of the last one is not left behind."""

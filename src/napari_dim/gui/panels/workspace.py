@@ -26,6 +26,7 @@ from napari_dim.gui.hooks.file_opening import open_paths, tell_reader
 from napari_dim.gui.jobs.early_import import import_soon
 from napari_dim.gui.layers.image_layers import layer_source, missing_slices
 from napari_dim.gui.layers.napari_compat import canvas_of, main_window
+from napari_dim.gui.panels import views_dock
 from napari_dim.gui.panels.annotate_tab import AnnotateTab
 from napari_dim.gui.panels.clean_up_window import CleanUpWindow
 from napari_dim.gui.panels.close_question import CloseQuestion
@@ -103,6 +104,7 @@ class Workspace(QWidget):
         viewer = session.viewer
         keys.bind(viewer, session)
         mouse.bind(session)
+        views_dock.bind(session, self)
         question = self.question
         self.destroyed.connect(lambda *_: _closed(session, question))
         while_alive(self, session.help_wanted, self._show_help)
@@ -224,3 +226,4 @@ def _closed(session: Any, question: CloseQuestion) -> None:
         with suppress(RuntimeError):  # The viewer went first.
             keys.unbind(session.viewer)
             mouse.unbind(session)
+            views_dock.unbind(session)

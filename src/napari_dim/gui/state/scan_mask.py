@@ -21,6 +21,7 @@ from napari_dim.gui.state.packed_plane import PackedPlane
 from napari_dim.gui.state.provenance import edited
 from napari_dim.states import FREE, LABELLED, OPEN, SliceState, known_states
 
+_LABELLED = np.isin(np.arange(256), LABELLED)  # looked up for each slice of a stroke through many
 MOST = 500
 """Acts that can be undone."""
 
@@ -459,7 +460,7 @@ class ScanMask:
         """Give a slice a state, and remember what the machine had said when it loses it."""
         if was.state == SliceState.MACHINE and state not in FREE and number not in self._base:
             said = PackedPlane.of(self.answer.mask[number])
-            self._base[number] = said, int(np.isin(self._states, LABELLED).sum())
+            self._base[number] = said, int(_LABELLED[self._states].sum())
         self._states[number] = self._known(number, state)
         self._left.discard(number)
         self._checked.discard(number)
