@@ -64,6 +64,7 @@ class Workspace(QWidget):
         self.guide = Guide(session)
         self.guide.wanted.connect(self._open_tab)
         self.strip = SliceStrip()
+        self._lacked: int | None = None
         self.strip.clicked.connect(lambda number: slices.go_to(session, number))
         self.train = TrainTab(session)
         self.review = ReviewTab(session)
@@ -183,10 +184,12 @@ class Workspace(QWidget):
     def _on_point(self, event: Any = None) -> None:
         session, number = self.session, slices.current(self.session)
         self.strip.show_current(number)
-        if number in self.strip.slices.missing:
-            session.say(f"Slice {number} is {MISSING}")
-        elif session.message.endswith(MISSING):
+        lacked = number if number in self.strip.slices.missing else None
+        if lacked is None and session.message.endswith(MISSING):
             session.say("")
+        elif lacked not in (None, self._lacked):  # said as one comes there, not after each act
+            session.say(f"Slice {number} is {MISSING}")
+        self._lacked = lacked
 
     def _show_slices(self) -> None:
         shown = strip_of(self.session)
