@@ -10,6 +10,7 @@ import torch
 from napari_dim.config import Settings
 from napari_dim.method.losses import LossForm
 from napari_dim.method.targets import Targets
+from napari_dim.nets.ranks import Ranks
 from napari_dim.systems import SYSTEMS
 from napari_dim.systems.system import Course, Plan
 
@@ -46,8 +47,9 @@ def views(labelled=2, unlabelled=2, classes=3, rows=48, columns=48, seed=1):
 
 
 def begun(name, *, seed=0, classes=3, regions=(), width=4, lr=0.03, sharpness=0.0, form=None,
-          network="published-unet", optimiser=None, **options):  # fmt: skip
-    """A system over the backbone, with SGD as in the tables."""
+          network="published-unet", optimiser=None, ranks=None, plain=False,
+          **options):  # fmt: skip
+    """A system over the backbone, with SGD as in the tables; `plain` takes it for Adam, too."""
     settings = Settings.make(system=name, **options)
     kind = SYSTEMS[name]
     targets = Targets(classes) if kind.exclusive else Targets(classes, regions)
@@ -59,12 +61,15 @@ def begun(name, *, seed=0, classes=3, regions=(), width=4, lr=0.03, sharpness=0.
         return based(made, lr)
 
     def adam(parameters, lr, betas=(0.9, 0.999), weight_decay=0.0):
+        if plain:
+            return sgd(parameters)
         return based(torch.optim.Adam(parameters, lr=lr, betas=betas), lr)
 
     system.begin(
         Course(
             torch.device("cpu"), torch.Generator().manual_seed(seed), nullcontext,
             optimiser or sgd, adam, form=form or LossForm(), sharpness=sharpness,
+            ranks=ranks or Ranks(),
         )
     )  # fmt: skip
     system.networks.train()

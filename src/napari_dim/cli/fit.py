@@ -16,6 +16,7 @@ from napari_dim.words import UNTIL_STOPPED
 
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
+    from napari_dim.engine.training.launched import Launch
 
 
 def fit(
@@ -58,12 +59,11 @@ def fit(
 
     Ctrl-C stops after the current step and keeps what was learnt; with `--budget
     until-stopped` that is how it ends. With `--resume RUN` it goes on to the result that it
-    would have had.
+    would have had. `torchrun --nproc-per-node N -m napari_dim fit ...` shares each step among
+    N processes, on a graphics card each where there are some.
     """
-    from napari_dim.cli.training import train_cohort
-    from napari_dim.engine.training.run_folder import check_run_folder
+    from napari_dim.cli.one_voice import one_voice
 
-    length = length_options(budget, steps)
     options = {
         "system": system,
         "preset": preset,
@@ -71,27 +71,58 @@ def fit(
         "device": device,
         "seed": seed,
     }
-    if resume is not None:
-        others: dict[str, Any] = {
-            "out": out,
-            "from": start,
-            "config": config,
-            "overwrite": overwrite or None,
-        }
-        others |= options
-        checkpoint = checkpoint_of(resume, others)
-        settings = checkpoint.model.settings.changed(**length)
-        train_cohort(cohort, resume, settings, resume=checkpoint, as_json=json)
-        return
-    if out is None:
-        raise InputError("--out is missing", hint="Name the folder that the run goes to")
-    settings = fit_settings(config, length, start, **options)
+    with one_voice() as launch:
+        length = length_options(budget, steps)
+        if resume is not None:
+            others = {"out": out, "from": start, "config": config, "overwrite": overwrite or None}
+            _resume(cohort, resume, length, others | options, launch, as_json=json)
+            return
+        if out is None:
+            raise InputError("--out is missing", hint="Name the folder that the run goes to")
+        settings = fit_settings(config, length, start, **options)
+        _begin(cohort, out, settings, start, launch, as_json=json, overwrite=overwrite)
+
+
+def _resume(
+    cohort: Path,
+    run: Path,
+    length: dict[str, Any],
+    others: dict[str, Any],
+    launch: Launch | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Go on with a run that stopped."""
+    from napari_dim.cli.training import train_cohort
+
+    checkpoint = checkpoint_of(run, others)
+    settings = checkpoint.model.settings.changed(**length)
+    train_cohort(cohort, run, settings, resume=checkpoint, as_json=as_json, launch=launch)
+
+
+def _begin(
+    cohort: Path,
+    out: Path,
+    settings: Settings,
+    start: Path | None,
+    launch: Launch | None,
+    *,
+    as_json: bool,
+    overwrite: bool,
+) -> None:
+    """Begin a run in a folder that may be written to."""
+    from napari_dim.cli.training import train_cohort
+    from napari_dim.engine.training.run_folder import check_run_folder
+
     if start is not None and start.resolve() == out.resolve():
         raise InputError("the run to go on from would be overwritten", where=f"--out {out}",
                          hint="Give a new folder")  # fmt: skip
-    check_run_folder(out, overwrite=overwrite)
-    check_folder(out)
-    train_cohort(cohort, out, settings, start=start, as_json=json, overwrite=overwrite)
+    if launch is None or launch.ranks.first:
+        check_run_folder(out, overwrite=overwrite)
+        check_folder(out)
+    train_cohort(
+        cohort, out, settings, start=start, as_json=as_json, overwrite=overwrite, launch=launch
+    )
 
 
 def checkpoint_of(run: Path, others: dict[str, Any]) -> Checkpoint:

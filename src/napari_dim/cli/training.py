@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_dim.cli.console import Failure, messages
 from napari_dim.config import Settings
@@ -14,6 +16,8 @@ from napari_dim.errors import TrainingError
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
     from napari_dim.engine.training.events import Finished
+    from napari_dim.engine.training.job import Job
+    from napari_dim.engine.training.launched import Launch
 
 
 def train_cohort(
@@ -25,6 +29,7 @@ def train_cohort(
     resume: Checkpoint | None = None,
     as_json: bool = False,
     overwrite: bool = False,
+    launch: Launch | None = None,
 ) -> Finished:
     """Train on a cohort's training cases, showing progress; Ctrl-C stops and keeps the run.
 
@@ -44,6 +49,8 @@ def train_cohort(
         Write events as JSON lines to standard output instead of progress for people.
     overwrite
         Take away the run that is in the folder, once the new one can start.
+    launch
+        This process among others that train with it; the first one writes and shows.
 
     Raises
     ------
@@ -55,25 +62,35 @@ def train_cohort(
     """
     from napari_dim.cli.watch import JsonWatcher, person_watcher
     from napari_dim.data.cohort import read_cohort
+    from napari_dim.engine.training.checkpoint import has_checkpoint
+    from napari_dim.engine.training.launched import Launch
     from napari_dim.engine.training.run_log import finished_line
     from napari_dim.engine.training.training_run import cohort_job, run_training, too_few
 
+    launch = launch or Launch()
+    first = launch.ranks.first
     console = messages()
-    with held(run):
+    console.quiet = not first
+    with held(run) if first else nullcontext():
+        launch.join(settings.device)
         with console.status(f"Reading {path.name}"):
             job = cohort_job(
-                read_cohort(path), settings,
-                run=run, start=start, resume=resume, overwrite=overwrite,
+                read_cohort(path), settings, run=run if first else None, start=start,
+                resume=resume, overwrite=overwrite, ranks=launch.ranks,
             )  # fmt: skip
+        launch.check_same(_alike(job))
         watcher = JsonWatcher() if as_json else person_watcher(console)
-        command = ["napari-dim", "fit", str(path), "--resume", str(run)]
+        command = [*_command(launch), "fit", str(path), "--resume", str(run)]
         go_on = f"go on with `{shlex.join(command)}`"
         try:
-            last = run_training(job, (watcher,))
+            last = run_training(job, (watcher,) if first else ())
         except TrainingError as error:
             log = "" if error.log is None else f" The log is {error.log}"
-            more = "" if error.run is None else f" To {go_on}."
+            kept = error.run is not None or (launch.ranks.several and has_checkpoint(run))
+            more = f" To {go_on}." if kept else ""
             raise Failure(f"{error}{log}{more}", details=error.details) from error
+    if not first:
+        return last
     for note in last.notes:
         console.print(note)
     if last.run is None:
@@ -86,3 +103,21 @@ def train_cohort(
             f"Note      {few}: give more time by --budget, or a smaller network or size by --config"
         )
     return last
+
+
+def _command(launch: Launch) -> list[str]:
+    """How the program was started."""
+    if not launch.ranks.several:
+        return ["napari-dim"]
+    here = os.environ.get("LOCAL_WORLD_SIZE", str(launch.ranks.count))
+    return ["torchrun", "--nproc-per-node", here, "-m", "napari_dim"]
+
+
+def _alike(job: Job) -> dict[str, Any]:
+    """What the processes of one training must have in common."""
+    inputs = {name: job.provenance.get(name) for name in ("cohort", "inputs", "start")}
+    return {
+        "settings": job.settings.model_dump_json(),
+        "cohort or other files of it": inputs,
+        "checkpoint": None if job.resume is None else job.resume.step,
+    }

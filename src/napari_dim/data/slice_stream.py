@@ -36,6 +36,9 @@ class Stream:
         Slices on each side that the network also sees.
     seed
         Of the order in which slices come.
+    waits
+        Whether the next store is waited for, so that what is drawn doesn't hang on how fast
+        it is read; else slices are drawn again meanwhile.
     """
 
     def __init__(
@@ -47,11 +50,13 @@ class Stream:
         limit: int,
         neighbours: int,
         seed: int,
+        waits: bool = False,
     ) -> None:
         self._cases = cases
         self._grid = grid
         self._device = device
         self._neighbours = neighbours
+        self._waits = waits
         self._rng = np.random.default_rng(seed)
         self._runs = [
             (place, case.guessed[start : start + RUN])
@@ -81,9 +86,11 @@ class Stream:
             self._thread.start()
         with self._change:
             if self._drawn >= len(self._store.unlabelled):
+                if self._waits:
+                    self._change.wait_for(lambda: self._next is not None or self._error is not None)
                 if self._next is not None:
                     self._store, self._next, self._drawn = self._next, None, 0
-                    self._change.notify()
+                    self._change.notify_all()
                 elif self._error is not None:
                     raise self._error
             self._drawn += count
@@ -93,7 +100,7 @@ class Stream:
         """End the background thread."""
         with self._change:
             self._closed = True
-            self._change.notify()
+            self._change.notify_all()
         if self._thread is not None:
             self._thread.join()
 
@@ -106,10 +113,13 @@ class Stream:
             try:
                 store = self._read()
             except Exception as error:
-                self._error = error
+                with self._change:
+                    self._error = error
+                    self._change.notify_all()
                 return
             with self._change:
                 self._next = store
+                self._change.notify_all()
 
     def _read(self) -> SliceStore:
         """As many runs as fit; every run comes once before any comes again."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_dim.nets.ranks import Ranks
+
 
 class SeededDropout(nn.Module):
     """As `nn.Dropout`, drawing from `generator` where there is one.
@@ -19,20 +21,26 @@ class SeededDropout(nn.Module):
         super().__init__()
         self.share = share
         self.generator: torch.Generator | None = None
+        self.ranks = Ranks()
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop values in training; the others grow so that the mean stays."""
         if not self.training or self.share <= 0:
             return x
-        draw = torch.rand(x.shape, generator=self.generator, device=x.device)
+        # All processes draw for the whole batch, as one would.
+        shape = (self.ranks.parts * x.shape[0], *x.shape[1:])
+        draw = self.ranks.own(torch.rand(shape, generator=self.generator, device=x.device))
         return x * ((draw >= self.share).to(x.dtype) / (1 - self.share))
 
 
-def seed_dropout(network: nn.Module, generator: torch.Generator | None) -> None:
+def seed_dropout(
+    network: nn.Module, generator: torch.Generator | None, ranks: Ranks | None = None
+) -> None:
     """Let all dropout of a network draw from a generator; None takes it away again."""
     for layer in network.modules():
         if isinstance(layer, SeededDropout):
             layer.generator = generator
+            layer.ranks = ranks or Ranks()
 
 
 def replace_dropout(network: nn.Module) -> nn.Module:

@@ -94,6 +94,7 @@ class CauSSL(CPS):
         for _ in range(self.options.inner_steps):
             search.zero_grad(set_to_none=True)
             (-self._dependence(kernels, kernels)).backward()  # type: ignore[no-untyped-call]
+            self.course.ranks.average(self.networks["maps"].parameters())
             search.step()
         search.zero_grad(set_to_none=True)
 

@@ -126,8 +126,7 @@ class CoraNet(MeanTeacher):
             self._renewed.fill_(turn)
 
     def _heads(self, network: str, x: Tensor) -> dict[str, Tensor]:
-        with self.course.autocast():
-            said: dict[str, Tensor] = self.networks[network].all(x)  # type: ignore[operator]
+        said: dict[str, Tensor] = self.passed(self.networks[network].all, x)  # type: ignore[arg-type]
         return said
 
     @torch.no_grad()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,8 +89,15 @@ class SIFA(System):
         for name, pool in self._pools.items():
             pool.load(name, state)
 
-    def _net(self, name: str) -> Any:
-        return self.networks[name]
+    def _net(self, name: str) -> Callable[..., Any]:
+        """A network as it is called on a batch."""
+        return partial(self.passed, self.networks[name])
+
+    def _seen(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the student sees in slices, and its two masks' logits."""
+        student: Any = self.networks["student"]
+        found: tuple[Tensor, Tensor, Tensor] = self.passed(student.all, x)
+        return found
 
     def take(self, batch: Batch, stage: Stage, pace: Pace) -> dict[str, Tensor]:  # noqa: D102
         assert batch.unlabelled is not None
@@ -115,6 +123,7 @@ class SIFA(System):
         gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+        self.course.ranks.average(parameters)
         for name in names:
             self.optimisers[name].step()
             self.optimisers[name].zero_grad(set_to_none=True)
@@ -122,8 +131,8 @@ class SIFA(System):
     def _looks(self, source: Tensor, target: Tensor) -> dict[str, Tensor]:
         """All translated images and the masks' logits of a pass."""
         there = self._net("translator")(source)
-        seen, masks, lower = self._net("student").all(target)
-        seen_there, masks_there, lower_there = self._net("student").all(there)
+        seen, masks, lower = self._seen(target)
+        seen_there, masks_there, lower_there = self._seen(there)
         back = self._net("decoder")(seen, target)
         return {
             "there": there,
@@ -171,7 +180,7 @@ class SIFA(System):
         masks = 0.1 * fools(self._net("critic_masks")(looks["masks"]))
         masks = masks + 0.01 * fools(self._net("critic_lower_masks")(looks["lower"]))
         masks = masks + 0.1 * fools(self._net("critic_labelled")(looks["back"])[:, 1:])
-        size = sum(p.square().sum() for p in self._net("student").parameters())
+        size = sum(p.square().sum() for p in self.networks["student"].parameters())
         total = task + 0.1 * (cycle + back) + masks + 0.5e-4 * size
         return {"task": task, "masks": masks, "total": total}
 

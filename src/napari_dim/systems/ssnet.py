@@ -115,8 +115,7 @@ class SSNet(SingleLoss):
         return {"progress": progress, "weight": self.options.weight * squared_ramp(progress)}
 
     def _both(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        with self.course.autocast():
-            found, logits = self.networks["student"].both(x)  # type: ignore[operator]
+        found, logits = self.passed(self.networks["student"].both, x)  # type: ignore[arg-type]
         return found, logits
 
     def guide(self, batch: Batch, stage: Stage, pace: Pace) -> dict[str, Any]:

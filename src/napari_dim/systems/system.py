@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -17,6 +17,8 @@ from napari_dim import nets
 from napari_dim.method.losses import OURS, LossForm, segmentation_loss
 from napari_dim.method.sharpness import perturbed
 from napari_dim.method.targets import Targets
+from napari_dim.nets.batch_norm import share_batch_norm
+from napari_dim.nets.ranks import Ranks
 
 Pace = Mapping[str, "float | Tensor"]
 """The numbers that change from step to step: plain ones, or scalars on the device."""
@@ -114,6 +116,9 @@ class Course:
         t/T on it is taken.
     experienced
         Whether the networks were trained before: a teacher needs no warm-up then.
+    ranks
+        The processes that share the work: all draw and judge the same batch, networks pass a
+        part of it in each (`nets.ranks`).
     """
 
     device: torch.device
@@ -127,6 +132,7 @@ class Course:
     sharpness_every: int = 1
     sharpness_from: float = 0.0
     experienced: bool = False
+    ranks: Ranks = field(default_factory=Ranks)
 
     def climbs(self, progress: float, step: int) -> bool:
         """Whether the step of this number takes a sharpness-aware second pass."""
@@ -208,7 +214,8 @@ class System(ABC):
         self.targets = copy.copy(self.plan.targets).to(course.device)
         channels_last = torch.channels_last
         self.networks.to(course.device, memory_format=channels_last)  # type: ignore[call-overload]
-        nets.seed_dropout(self.networks, course.generator)
+        nets.seed_dropout(self.networks, course.generator, course.ranks)
+        share_batch_norm(self.networks, course.ranks)
         self.optimisers = self.make_optimisers()
 
     def make_optimisers(self) -> dict[str, Optimizer]:
@@ -260,10 +267,17 @@ class System(ABC):
         self.prepare(stage, progress, step)
         return self.take(batch, stage, self.pace(progress, step))
 
+    def passed(self, call: Callable[..., Any], *given: Any) -> Any:
+        """What a network makes of a batch, in the settings' precision, each process of its part.
+
+        All that takes long is to go through here; `nets.ranks.Ranks.passed` says more.
+        """
+        with self.course.autocast():
+            return self.course.ranks.passed(call, *given)
+
     def forward(self, network: str, *views: Tensor) -> tuple[Tensor, ...]:
         """The float32 logits of some views, passed as one batch: they share its statistics."""
-        with self.course.autocast():
-            logits: Tensor = self.networks[network](torch.cat(views))
+        logits: Tensor = self.passed(self.networks[network], torch.cat(views))
         return logits.float().split_with_sizes([len(view) for view in views])
 
     def loss(self, logits: Tensor, target: Tensor, weight: Tensor, **how: Any) -> Tensor:
@@ -330,6 +344,7 @@ class SingleLoss(System):
                 optimiser.zero_grad(set_to_none=True)
             parts = self.losses(batch, guide, stage, pace)
             parts["total"].backward()  # type: ignore[no-untyped-call]
+            self.course.ranks.average(self.networks.parameters())
             return {name: part.detach() for name, part in parts.items()}
 
         parts = backward()

@@ -123,8 +123,7 @@ class UDAVAE(SingleLoss):
         sums = {name: label.new_zeros(()) for name in self.terms}
         latents: list[dict[str, Latent]] = []
         for domain, x in zip(DOMAINS, views, strict=True):
-            with self.course.autocast():
-                found, logits, fused = student.all(x, guide[domain])
+            found, logits, fused = self.passed(student.all, x, guide[domain])
             latents.append(found)
             if domain == "labelled":
                 sums["task"] = self._task(logits, fused, label, weight)
@@ -179,8 +178,8 @@ class UDAVAE(SingleLoss):
             shown = logits[level].softmax(1)
             if domain == "labelled":
                 shown = label[..., ::step, ::step]
-            with self.course.autocast():
-                again = decoders[f"{domain}_{level}"](torch.cat([latents[level].draw, shown], 1))
+            seen = torch.cat([latents[level].draw, shown], 1)
+            again = self.passed(decoders[f"{domain}_{level}"], seen)
             true = image
             if step > 1:
                 size = (x.shape[-2] // step, x.shape[-1] // step)

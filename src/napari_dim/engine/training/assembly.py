@@ -17,6 +17,7 @@ from napari_dim.data.slice_stream import Stream
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.precision import autocast_for
 from napari_dim.method.losses import LossForm
+from napari_dim.nets.ranks import Ranks
 from napari_dim.systems.system import Course, System
 
 BATCH = (4, 2)
@@ -40,11 +41,13 @@ def begin(
     *,
     experienced: bool = False,
     moved: bool = True,
+    ranks: Ranks | None = None,
 ) -> System:
     """The model's system, ready to train on a device.
 
     `experienced` tells that the weights come from an earlier training. With `moved` off the
-    networks stay where they are: to look at what the optimisers will keep.
+    networks stay where they are: to look at what the optimisers will keep. `ranks` are the
+    processes that share the steps.
     """
     settings = model.settings
 
@@ -80,6 +83,7 @@ def begin(
         settings.sharpness_every,
         settings.sharpness_from,
         experienced,
+        ranks or Ranks(),
     )
     model.system.begin(course)
     return model.system

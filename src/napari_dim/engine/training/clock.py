@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 LONGEST_ROUND = 8
 """A training without an end goes in rounds, each twice the last, up to so many first ones."""
@@ -31,6 +32,8 @@ class Clock:
         Seconds that an earlier process has already trained.
     before
         Seconds of the budget that had gone before the first step.
+    now
+        What time it is, in seconds; where several processes train, all go by the first's.
     """
 
     def __init__(
@@ -42,12 +45,14 @@ class Clock:
         again: float | None = None,
         spent: float = 0.0,
         before: float = 0.0,
+        now: Callable[[], float] = lambda: time.monotonic(),
     ) -> None:
         self._budget = budget
         self._steps = steps
         self._skipped = skipped
         self._again = again
-        self._start = time.monotonic() - spent
+        self._now = now
+        self._start = now() - spent
         self._held = 0.0
         self._before, self._after = before, 0.0
 
@@ -62,7 +67,7 @@ class Clock:
     @property
     def elapsed(self) -> float:
         """Seconds of training so far."""
-        return time.monotonic() - self._start - self._held
+        return self._now() - self._start - self._held
 
     def progress(self, step: int) -> float:
         """The share t / T before the given step, in [0, 1]; of the round, if there are rounds."""

@@ -11,6 +11,7 @@ from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 
 _DEVICE_LOST = ("cuda error", "cudnn", "cublas", "device-side assert", "hip error", "mps device")
+_OTHERS_LOST = ("gloo", "nccl", "connection closed by peer", "connection reset", "broken pipe")
 _KEPT = "what was learnt until the last checkpoint is kept, and so are all labels"
 
 
@@ -30,6 +31,12 @@ def failure_of(error: Exception, doing: str = "Training") -> Failed:
         return Failed(
             f"{doing} stopped: the device can't do what the network needs ({text})",
             f"Choose the device cpu; {_KEPT}",
+            details,
+        )
+    if isinstance(error, RuntimeError) and _mentions(str(error), _OTHERS_LOST):
+        return Failed(
+            f"{doing} stopped: another of its processes ended",
+            f"See what ended it (was its memory full?); {_KEPT}",
             details,
         )
     accelerator = getattr(torch, "AcceleratorError", ())

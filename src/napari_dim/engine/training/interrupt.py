@@ -11,8 +11,10 @@ from types import FrameType
 
 
 @contextmanager
-def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
+def stop_on_interrupt(stop: Callable[[], None], *, say: bool = True) -> Iterator[None]:
     """Ctrl-C (or SIGTERM) calls `stop`; a second one interrupts at once, as usual.
+
+    What it does is told where it is to `say` so.
 
     In another thread than the main one, which signals never reach, nothing is changed.
     """
@@ -29,7 +31,8 @@ def stop_on_interrupt(stop: Callable[[], None]) -> Iterator[None]:
         restore()
         stop()
         # Not print(): the signal may have come in the middle of one.
-        os.write(2, b"\nStopping after this step; Ctrl-C again quits at once.\n")
+        if say:
+            os.write(2, b"\nStopping after this step; Ctrl-C again quits at once.\n")
 
     for number in usual:
         signal.signal(number, on_signal)

@@ -13,6 +13,7 @@ import numpy as np
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.errors import InputError
+from napari_dim.nets.ranks import Ranks
 from napari_dim.states import OPEN
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Job:
         What to tell the user at the start.
     overwrite
         Take the files of an earlier run away from the folder, once this one can start.
+    ranks
+        The processes that share the steps; all but the first have no `run`.
     """
 
     cases: Sequence[Case]
@@ -71,6 +74,7 @@ class Job:
     begun: float | None = None
     notes: tuple[str, ...] = ()
     overwrite: bool = False
+    ranks: Ranks = field(default_factory=Ranks)
 
 
 def class_ids(cases: Sequence[Case]) -> tuple[int, ...]:

@@ -103,6 +103,8 @@ class _Loop:
     def __init__(self, job: Job, control: Control, trainer: Trainer) -> None:
         settings = job.settings
         self._job, self._control, self._trainer = job, control, trainer
+        self._ranks = job.ranks
+        self._now, self._stopped = 0.0, False  # as all processes were told before this step
         self._reason = ""  # how it ended, once it has
         self._made = job.run is not None and not job.run.exists()
         self._empty = False  # whether it was stopped before a step
@@ -114,6 +116,7 @@ class _Loop:
             if job.resume is None:
                 forget_checkpoints(job.run)
         self._log = LossLog(job.run, tuple(trainer.system.terms), after=trainer.step)
+        self._agree()
         self._clock = Clock(
             settings.budget,
             settings.steps,
@@ -121,6 +124,7 @@ class _Loop:
             again=settings.resume_at if settings.until_stopped else None,
             spent=0.0 if job.resume is None else job.resume.seconds,
             before=0.0 if job.begun is None else max(0.0, time.monotonic() - job.begun),
+            now=lambda: self._now if self._ranks.several else time.monotonic(),
         )
         now = self._clock.elapsed
         self._reported = -math.inf
@@ -132,9 +136,9 @@ class _Loop:
 
     def events(self) -> Iterator[Event]:
         """Train to the end; `end` is set then."""
-        trainer, control, clock = self._trainer, self._control, self._clock
+        trainer, clock = self._trainer, self._clock
         trainer.networks(True)
-        while not (control.stopped or clock.over(trainer.step)):
+        while not (self._agree() or clock.over(trainer.step)):
             progress = clock.progress(trainer.step)
             shortage = ""
             try:
@@ -160,6 +164,15 @@ class _Loop:
             yield from self._between(now)
         yield from self._finish()
 
+    def _agree(self) -> bool:
+        """Whether it is to stop; all processes are told the same, and the same time."""
+        self._stopped = self._control.stopped
+        if self._ranks.several:
+            told = self._ranks.told(time.monotonic(), float(self._stopped))
+            self._now = told[0][0]
+            self._stopped = any(stop for _, stop in told)
+        return self._stopped
+
     def _between(self, now: float) -> Iterator[Event]:
         """What is due between two steps."""
         trainer, control, job = self._trainer, self._control, self._job
@@ -167,14 +180,16 @@ class _Loop:
         preview = trainer.previews is not None and (
             request is not None or now - self._previewed >= job.preview_every
         )
-        save = job.run is not None and now - self._saved >= CHECKPOINT_EVERY
-        if preview or save or now - self._good >= GOOD_EVERY:
+        due = now - self._saved >= CHECKPOINT_EVERY
+        if preview or due or now - self._good >= GOOD_EVERY:
             if not trainer.sound():
                 yield self._go_back()
                 return
             trainer.keep()
             self._good = now
-        if save:
+        if due:
+            self._saved = now
+        if due and job.run is not None:
             yield from self._save()
         if given := control.take_cases():
             with suppress(StoppedError):
@@ -220,7 +235,6 @@ class _Loop:
         """Write a checkpoint; that it can't be written ends no training."""
         run, trainer = self._job.run, self._trainer
         assert run is not None
-        self._saved = self._clock.elapsed
         try:
             self._write()
         except InputError as error:
@@ -249,7 +263,7 @@ class _Loop:
             return  # Fresh weights are no result.
         if not trainer.sound():
             yield self._go_back()
-        stopped = control.stopped
+        stopped = self._stopped
         self._reason = "stopped" if stopped else "budget" if job.settings.steps is None else "steps"
         if job.run is not None:  # before the rest, which takes time
             yield from self._save()
@@ -258,8 +272,9 @@ class _Loop:
         notes: tuple[str, ...] = ()
         try:
             control.check_cancel()
-            trainer.settle()
-            settled = True
+            if self._ranks.first:
+                trainer.settle()
+                settled = True
             if trainer.previews is not None and trainer.previews.large:
                 yield from trainer.previews.events(trainer.step, None)
             elif trainer.previews is not None:

@@ -87,6 +87,8 @@ class Trainer:
         use_threads(settings.threads)
         # Other threads give other roundings: a number of steps is to be made the same again.
         free = device.type == "cpu" and not settings.threads and settings.steps is None
+        self._ranks = ranks = job.ranks
+        free = free and not ranks.several  # they'd wait for the slowest anyway
         self._thread_count = ThreadCount(usable_threads()) if free else None
         control.check_stop()
         self.step, self.rate = 0, 1.0
@@ -104,14 +106,17 @@ class Trainer:
         self._grid = grid = self.model.grid
         self._semi = self._learns_unlabelled(cases)
         limit = int(settings.slice_memory * 2**20) or memory_for_slices(device)
+        if ranks.several:  # all are to draw the same slices; on one machine they share its memory
+            limit = int(min(told for (told,) in ranks.told(limit))) // ranks.count
         self._fits = sum(slice_bytes(case, grid) * len(case.states) for case in cases) <= limit
         self._indices = {class_id: place + 1 for place, class_id in enumerate(classes)}
         store = self._stored()
         self._stream = None
         if self._semi and not self._fits:
             self._stream = Stream(
-                cases, grid, device, limit=limit, neighbours=self.model.context, seed=settings.seed
-            )
+                cases, grid, device, limit=limit, neighbours=self.model.context,
+                seed=settings.seed, waits=ranks.several,
+            )  # fmt: skip
             self.notes += (
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
@@ -121,12 +126,17 @@ class Trainer:
             self.notes += _wide(cases, grid)
         experienced = self.skipped > 0 if job.resume is None else job.resume.experienced
         self._generator = torch.Generator(device).manual_seed(settings.seed)
-        self.system = begin(self.model, device, self._generator, experienced=experienced)
+        self.system = begin(
+            self.model, device, self._generator, experienced=experienced, ranks=ranks
+        )
         self._sampler = sampler_of(self.model, store, self._generator, self._stream, wide=wide)
-        self._stepper = Stepper(self.system, self._sampler, device)
+        self._deal()
+        recorded = False if ranks.several else None
+        self._stepper = Stepper(self.system, self._sampler, device, recorded=recorded)
         self._allow()
         if job.resume is not None:
             self._restore(job.resume)
+        ranks.same(self._weights())
         predictor = Predictor(self.model, device)
         self._predictor = predictor
         self.previews = None if job.preview_case is None else Previews(job, predictor, control)
@@ -228,8 +238,8 @@ class Trainer:
             What was done, for the user.
         """
         sampler = self._sampler
-        if max(sampler.labelled, sampler.unlabelled) == 1:
-            return ""
+        if max(sampler.labelled, sampler.unlabelled) == 1 or self._ranks.several:
+            return ""  # the other processes are in the middle of a step
         sampler.labelled = max(1, sampler.labelled // 2)
         sampler.unlabelled = max(1, sampler.unlabelled // 2)
         self._stepper.forget()
@@ -356,6 +366,26 @@ class Trainer:
                 hint="Add a scan without labels, or choose another system",
             )
         return some and "unlabelled" in system.needs
+
+    def _deal(self) -> None:
+        """Refuse a batch of which the processes can't have equal parts.
+
+        Raises
+        ------
+        InputError
+            Naming the settings that give one.
+        """
+        count, sampler = self._ranks.count, self._sampler
+        kinds = {"labelled_batch": sampler.labelled}
+        if self._semi:
+            kinds["unlabelled_batch"] = sampler.unlabelled
+        uneven = [name for name, slices in kinds.items() if slices % count]
+        if uneven:
+            raise InputError(
+                f"{kinds[uneven[0]]} {uneven[0].partition('_')[0]} slices a step can't be dealt "
+                f"to {count} processes in equal parts",
+                hint=f"Set {' and '.join(uneven)} to a multiple of {count} by --config",
+            )
 
     def _allow(self) -> None:
         """Let the background of slices hide classes that were not looked for there."""

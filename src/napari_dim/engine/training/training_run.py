@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,11 +23,13 @@ from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Event, Failed, Finished
 from napari_dim.engine.training.interrupt import stop_on_interrupt
 from napari_dim.engine.training.job import Job, common_channels
+from napari_dim.engine.training.loop import train
 from napari_dim.engine.training.run_folder import LOG
 from napari_dim.engine.training.run_log import LogWatcher, Watcher
 from napari_dim.engine.training.run_record import inputs_of
 from napari_dim.errors import InputError, TrainingError
 from napari_dim.io import hash_file
+from napari_dim.nets.ranks import Ranks
 from napari_dim.words import clock, count
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ def cohort_job(
     start: Model | Path | None = None,
     resume: Checkpoint | None = None,
     overwrite: bool = False,
+    ranks: Ranks | None = None,
 ) -> Job:
     """What to train on a cohort's training cases; their files are read.
 
@@ -65,6 +69,8 @@ def cohort_job(
         The checkpoint in `run` to go on from.
     overwrite
         Take away the run that is in the folder, once the new one starts.
+    ranks
+        The processes that share the steps.
 
     Raises
     ------
@@ -73,10 +79,11 @@ def cohort_job(
     """
     cases = load_training(cohort)
     told = [f"{cohort.path.name}: {text}" for text in cohort.notes]
-    return job_of(
+    job = job_of(
         cases, settings, inputs_of(cohort),
         run=run, start=start, resume=resume, overwrite=overwrite, notes=told,
     )  # fmt: skip
+    return job if ranks is None else replace(job, ranks=ranks)
 
 
 def job_of(
@@ -147,8 +154,9 @@ def run_training(
     followers = list(watchers)
     if run is not None:
         followers.append(LogWatcher(run / LOG, append=job.resume is not None))
-    with stop_on_interrupt(control.stop):
-        last = follow(events_of(job, control), followers)
+    several = job.ranks.several  # they are in no process of their own, and the launcher tells
+    with stop_on_interrupt(control.stop, say=not several):
+        last = follow(train(job, control) if several else events_of(job, control), followers)
     if isinstance(last, Finished):
         return last
     if last.stopped:

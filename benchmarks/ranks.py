@@ -1,0 +1,68 @@
+"""Steps a second of two processes with a core each, beside one process with two threads.
+
+Both take the same steps of the same training, in turns; each is timed from its tenth step on, by
+its own `losses.csv`.
+
+    python benchmarks/ranks.py [--steps 60] [--turns 3] [--system dim] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from napari_dim.data.phantom import make_phantom
+
+FIRST = 10
+"""The step that is timed from."""
+LAUNCH = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+KINDS = {"one process, two threads": (2, ["-m"]), "two processes, a thread each": (1, LAUNCH)}
+
+
+def rate(cohort: Path, run: Path, kind: str, steps: int, system: str) -> float:
+    """Steps a second of one training."""
+    threads, start = KINDS[kind]
+    config = run.with_suffix(".json")
+    config.write_text(json.dumps({"threads": threads, "device": "cpu"}), encoding="utf-8")
+    command = [
+        sys.executable, *start, "napari_dim", "fit", str(cohort), "--out", str(run),
+        "--steps", str(steps), "--system", system, "--config", str(config),
+    ]  # fmt: skip
+    env = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    subprocess.run(command, check=True, env=env, capture_output=True)
+    with (run / "losses.csv").open(encoding="utf-8") as file:
+        rows = [(int(row["step"]), float(row["seconds"])) for row in csv.DictReader(file)]
+    first = next(row for row in rows if row[0] >= FIRST)
+    return (rows[-1][0] - first[0]) / (rows[-1][1] - first[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--system", default="dim")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    made: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    with tempfile.TemporaryDirectory() as folder:
+        cohort = make_phantom(Path(folder) / "phantom")
+        for turn in range(args.turns):
+            for number, kind in enumerate(KINDS):
+                run = Path(folder) / f"run-{turn}-{number}"
+                made[kind].append(rate(cohort, run, kind, args.steps, args.system))
+    for kind, found in made.items():
+        each = ", ".join(f"{one:.2f}" for one in found)
+        print(f"{kind}: {statistics.median(found):.2f} steps a second ({each})")
+    if args.json is not None:
+        args.json.write_text(json.dumps(made, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
