@@ -1,4 +1,7 @@
-"""Draw the figures of docs/method.md from the phantom: ``python docs/make_figures.py``."""
+"""Draw the figures of docs/method.md and docs/study.md: ``python docs/make_figures.py``.
+
+Those of the method are of the phantom, that of a study of made-up volumes.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from napari_dim.data.cohort import read_cohort
 from napari_dim.data.phantom import make_phantom
 from napari_dim.io import read_mask, read_volume
 from napari_dim.method.mixing import mix_amplitude, paste
+from napari_dim.study.agreement import Pair
+from napari_dim.study.bland_altman import draw
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
@@ -27,6 +32,19 @@ def main() -> None:
         scans = middle_slices(Path(folder))
     scanners(scans, IMAGES / "method_scanners.png")
     between(scans, IMAGES / "method_between.png")
+    agreement(IMAGES / "bland_altman.png")
+
+
+def agreement(path: Path) -> None:
+    """The plot of a study whose three readers differ as drawn at random."""
+    draws = np.random.default_rng(3)
+    pairs = []
+    for number in range(24):
+        volume = draws.uniform(30, 120)
+        readers = (("Ann", "Ben"), ("Ben", "Cem"), ("Cem", "Ann"))[number % 3]
+        volumes = (volume + draws.normal(1.5, 3), volume)
+        pairs.append(Pair(f"{number}", "", 1, "atrium", readers, 0.9, 2.0, volumes, "mm"))
+    draw(pairs, path)
 
 
 def middle_slices(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray, float]]:

@@ -22,6 +22,7 @@ from napari_dim.cli.evaluate import evaluate
 from napari_dim.cli.fit import fit
 from napari_dim.cli.info import info
 from napari_dim.cli.predict import predict
+from napari_dim.cli.study import study
 from napari_dim.errors import InputError
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ _TYPER_INTERRUPTED = 130
 
 for _command in (demo, fit, predict, evaluate, compare, convert, info, doctor):
     app.command()(_command)
+app.add_typer(study, name="study", rich_help_panel=None)
 
 
 @dataclass

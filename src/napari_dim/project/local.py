@@ -67,6 +67,28 @@ def keep_references(project: str, paths: Mapping[str, Path]) -> None:
     write_text_atomically(folder / f"{project}.json", text + "\n")
 
 
+def reader_in(study: str) -> str:
+    """Who this user is in a study, by its id; "" where that was not said."""
+    found = _read(user_folder() / "readers.json")
+    name = found.get(study, "") if isinstance(found, dict) else ""
+    return name if isinstance(name, str) else ""
+
+
+def remember_reader(study: str, name: str) -> None:
+    """Remember who this user is in a study.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    home = user_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    found = _read(home / "readers.json")
+    known = {**(found if isinstance(found, dict) else {}), study: name}
+    write_text_atomically(home / "readers.json", json.dumps(known, indent=1) + "\n")
+
+
 def recovery_folder() -> Path:
     """A new folder for work that is done without a project; not made yet."""
     stamp = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")

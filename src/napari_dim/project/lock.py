@@ -123,6 +123,17 @@ class Lock:
             holder = None if left is None else left.model_copy(update={"stale": True})
         return holder
 
+    def seen(self) -> bool:
+        """Whether somebody alive has it, by the signs alone: the lock is not touched."""
+        from psutil import pid_exists
+
+        found = self._read()
+        if found is None:
+            return False
+        if found.host == socket.gethostname():
+            return bool(pid_exists(found.pid))
+        return self._age() < ALIVE
+
     @property
     def held(self) -> bool:
         """Whether it is ours."""

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 VERSION = 1
+SHARED = 2
+"""Version of a reader's cases in a study: one lock a case, which older programs don't know."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Folder = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
@@ -57,6 +59,8 @@ class Case(_Frozen):
     rulers
         What was measured: two places for a length, three for an angle, each slice, row and
         column in voxels.
+    read
+        When its reader said that it is read, ISO 8601; "" before, and outside of a study.
     """
 
     name: Name
@@ -70,10 +74,14 @@ class Case(_Frozen):
     upright: bool = False
     windows: dict[int, tuple[Number, Number]] = Field(default={}, max_length=1000)
     rulers: tuple[Measured, ...] = Field(default=(), max_length=10_000)
+    read: str = Field(default="", max_length=40)
 
 
 class Contents(_Frozen):
-    """The file ``project.json``."""
+    """The file ``project.json``.
+
+    `reader` and `study` (its name) are of a reader's cases in a study, else empty.
+    """
 
     format: Literal["napari-dim project"] = "napari-dim project"
     version: int = Field(default=VERSION, ge=1)
@@ -83,6 +91,8 @@ class Contents(_Frozen):
     cases: tuple[Case, ...] = Field(default=(), max_length=100_000)
     current: str = Field(default="", max_length=200)
     window: str = Field(default="", max_length=200)
+    reader: str = Field(default="", max_length=200)
+    study: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")
     def _unique(self) -> Contents:

@@ -4,7 +4,7 @@ The folder::
 
     project.json            cases, sites, classes, current case; `model.Contents`
     project.previous.json   the same, one change older
-    lock, holder.json       who writes (`lock`)
+    lock, holder.json       who writes (`lock`); in a study in each case's folder (`case_locks`)
     cases/<case>/<layer>/   strokes, a file a generation (`journal`)
     cases/<case>/doubts.safetensors   how unsure the machine was (`doubts`)
     model/                  the last model, as `engine.model.Model.save` writes it
@@ -18,7 +18,8 @@ this user's machine alone (`local`), so that the folder can be handed on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,11 +29,12 @@ from napari_dim.errors import InputError
 from napari_dim.io.atomic import make_folder
 from napari_dim.io.hashing import hash_file
 from napari_dim.project import local, scans
+from napari_dim.project.case_locks import CaseLocks
 from napari_dim.project.contents import FILE, PREVIOUS, checked, free_folder, free_name, load, save
 from napari_dim.project.doubts import FILE as DOUBTS
 from napari_dim.project.doubts import Doubts, read_doubts, write_doubts
 from napari_dim.project.lock import Holder, Lock
-from napari_dim.project.model import VERSION, Case, Contents, Note, ProjectClass
+from napari_dim.project.model import SHARED, VERSION, Case, Contents, Note, ProjectClass
 from napari_dim.project.paths import inside, relative_to, slug
 from napari_dim.project.strokes import Recovered, Strokes, fields_of
 from napari_dim.project.writer import Writer
@@ -55,7 +57,11 @@ class Project:
     """
 
     def __init__(
-        self, folder: Path, contents: Contents, lock: Lock | None, holder: Holder | None = None
+        self,
+        folder: Path,
+        contents: Contents,
+        lock: Lock | CaseLocks | None,
+        holder: Holder | None = None,
     ) -> None:
         self.folder = folder
         self.holder = holder
@@ -118,6 +124,8 @@ class Project:
         if not (folder / FILE).is_file() and not (folder / PREVIOUS).is_file():
             raise InputError("this is no project folder", where=folder)
         holder, notes = None, []
+        if not read_only and load(folder)[0].reader:
+            return cls._of_reader(folder)
         lock = None if read_only else Lock(folder)
         if lock is not None:
             try:
@@ -137,6 +145,16 @@ class Project:
             local.remember(folder)
         return project
 
+    @classmethod
+    def _of_reader(cls, folder: Path) -> Project:
+        """Open a reader's cases in a study: others may do so too, a case is one window's."""
+        contents, note = load(folder)
+        project = cls(folder, contents, CaseLocks(folder))
+        project._before = contents
+        project.notes = (note,) if note else ()
+        local.remember(folder)
+        return project
+
     def __enter__(self) -> Self:
         return self
 
@@ -147,6 +165,55 @@ class Project:
     def name(self) -> str:
         """What the user calls it."""
         return self._contents.name
+
+    @property
+    def reader(self) -> str:
+        """Whose cases of a study these are; "" outside of one."""
+        return self._contents.reader
+
+    @property
+    def study(self) -> str:
+        """The name of the study that they are of; "" outside of one."""
+        return self._contents.study
+
+    def hold(self, name: str) -> Holder | None:
+        """Take a case for this window; returns who has it instead.
+
+        Outside of a study all cases are the window's that has the project.
+
+        Raises
+        ------
+        InputError
+            If it can't be locked.
+        """
+        locks = self._lock
+        return locks.take(self.case(name).folder) if isinstance(locks, CaseLocks) else None
+
+    def let_go(self, name: str) -> None:
+        """Give a case back to other windows, once all of it is on the disk."""
+        if isinstance(self._lock, CaseLocks):
+            self._strokes.wait()
+            self._strokes.close(self.case(name).folder)
+            self._lock.release(self.case(name).folder)
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Within: a case is this window's; a lock that was not held before is given back.
+
+        Raises
+        ------
+        InputError
+            If another window has it.
+        """
+        locks = self._lock
+        own = not isinstance(locks, CaseLocks) or locks.holds(self.case(name).folder)
+        if (holder := self.hold(name)) is not None:
+            raise InputError(f"it is open in another window: {holder}", where=name)
+        try:
+            yield
+        finally:
+            if not own:
+                self.let_go(name)
 
     @property
     def read_only(self) -> bool:
@@ -242,7 +309,7 @@ class Project:
         InputError
             If the file can't be read or copied, or the name is taken.
         """
-        self._require_writable()
+        self._require_own_list()
         name = name or self.free_name("" if image is None else file_stem(image))
         if any(case.name == name for case in self.cases):
             raise InputError(f"there is a case {name!r} already", where=self.folder)
@@ -273,13 +340,14 @@ class Project:
         InputError
             If there is no such case, or the new name is taken.
         """
-        old = self.case(name)
-        fields = old.model_dump()
-        free = ("name", "site", "slice_axis", "part", "exported", "windows", "rulers")
-        fields.update((key, changes[key]) for key in free if key in changes)
-        new = checked(Case, **fields)
-        current = new.name if self.current == name else self.current
-        self._change(cases=tuple(new if c is old else c for c in self.cases), current=current)
+        with self._newest():
+            old = self.case(name)
+            fields = old.model_dump()
+            free = ("name", "site", "slice_axis", "part", "exported", "windows", "rulers", "read")
+            fields.update((key, changes[key]) for key in free if key in changes)
+            new = checked(Case, **fields)
+            current = new.name if self.current == name else self.current
+            self._change(cases=tuple(new if c is old else c for c in self.cases), current=current)
         return new
 
     def remove_case(self, name: str) -> Path | None:
@@ -290,7 +358,7 @@ class Project:
         InputError
             If there is no such case, or its annotations can't be moved.
         """
-        self._require_writable()
+        self._require_own_list()
         case = self.case(name)
         self._strokes.wait()
         current = "" if self.current == name else self.current
@@ -340,9 +408,11 @@ class Project:
         if relative is None:
             scans.refer(self._contents.id, case, image)
         if not self.read_only and (relative != case.image or digest != case.sha256):
-            fields = {**case.model_dump(), "image": relative, "sha256": digest}
-            new = checked(Case, **fields)
-            self._change(cases=tuple(new if c is case else c for c in self.cases))
+            with self._newest():
+                case = self.case(name)
+                fields = {**case.model_dump(), "image": relative, "sha256": digest}
+                new = checked(Case, **fields)
+                self._change(cases=tuple(new if c is case else c for c in self.cases))
 
     def layers(self, name: str) -> tuple[str, ...]:
         """The annotation layers that are kept of a case."""
@@ -410,7 +480,7 @@ class Project:
         InputError
             If the project can't be changed, or it can't be written.
         """
-        self._require_writable()
+        self._require_case(name)
         write_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"), doubts)
 
     def doubts(self, name: str) -> Doubts | None:
@@ -432,7 +502,7 @@ class Project:
             ``(slice, ...)``; not copied, must not change any more.
         """
         store = self._strokes.store(self.case(name).folder, layer)
-        return self._require_writable().put(store, note=fields_of(note), whole=array)
+        return self._require_case(name).put(store, note=fields_of(note), whole=array)
 
     def put(
         self,
@@ -451,7 +521,7 @@ class Project:
             Fields of `Note`.
         """
         store = self._strokes.store(self.case(name).folder, layer)
-        return self._require_writable().put(store, planes, fields_of(note))
+        return self._require_case(name).put(store, planes, fields_of(note))
 
     @property
     def acknowledged(self) -> int:
@@ -490,9 +560,11 @@ class Project:
         if self._writer is not None:
             done = self._writer.close(timeout)
             self._writer = None
-        if self._lock is not None:
+        if isinstance(self._lock, CaseLocks):
+            self._lock.release_all()
+        elif self._lock is not None:
             self._lock.release()
-            self._lock = None
+        self._lock = None
         return done
 
     def _require_writable(self) -> Writer:
@@ -501,15 +573,42 @@ class Project:
             raise InputError(f"the project can't be changed: {why}", where=self.folder)
         return self._writer
 
+    def _require_own_list(self) -> None:
+        self._require_writable()
+        if self.reader:
+            raise InputError(
+                "the cases of a study are dealt when it is made", where=self.folder,
+                hint="Make another study, or a project of your own",
+            )  # fmt: skip
+
+    def _require_case(self, name: str) -> Writer:
+        writer = self._require_writable()
+        locks = self._lock
+        if isinstance(locks, CaseLocks) and not locks.holds(self.case(name).folder):
+            raise InputError("this window has not opened it", where=name, hint="Open the case")
+        return writer
+
+    @contextmanager
+    def _newest(self) -> Iterator[None]:
+        """Within: the list of cases is as it is on the disk, and nobody else's to change."""
+        if not isinstance(self._lock, CaseLocks):
+            yield
+            return
+        with self._lock.list_alone():
+            self._contents = load(self.folder)[0]
+            yield
+
     def _change(self, **changes: Any) -> None:
         self._require_writable()
-        before = self._contents
-        self._contents = checked(Contents, **{**dict(before), "version": VERSION, **changes})
-        try:
-            self.save()
-        except InputError:
-            self._contents = before
-            raise
+        with self._newest():
+            before = self._contents
+            version = SHARED if before.reader else VERSION
+            self._contents = checked(Contents, **{**dict(before), "version": version, **changes})
+            try:
+                self.save()
+            except InputError:
+                self._contents = before
+                raise
 
     def free_name(self, wanted: str) -> str:
         """A name that no case has: the one that is wanted, or that with a number."""

@@ -94,6 +94,11 @@ class Strokes:
             self._stores[key] = Store(self._root, f"cases/{folder}/{layer}")
         return self._stores[key]
 
+    def close(self, folder: str) -> None:
+        """Close the files of a case; another window may write them from now on."""
+        for key in [key for key in self._stores if key[0] == folder]:
+            self._stores.pop(key).close()
+
     def set_aside(self, folder: str) -> Path | None:
         """Move what is kept of a case to ``removed/``; None where nothing is.
 
@@ -102,8 +107,7 @@ class Strokes:
         InputError
             If it can't be moved.
         """
-        for key in [key for key in self._stores if key[0] == folder]:
-            self._stores.pop(key).close()
+        self.close(folder)
         source = inside(self._root, f"cases/{folder}")
         if not source.is_dir():
             return None

@@ -24,6 +24,8 @@ class CaseRow:
         Whether the machine has given masks.
     exported
         The day of its last export, "" for none.
+    read
+        Whether its reader in a study said that it is read.
     fault
         Why it can't be told.
     """
@@ -35,13 +37,15 @@ class CaseRow:
     predicted: bool = False
     exported: str = ""
     fault: str = ""
+    read: bool = False
 
     @property
     def state(self) -> str:
         """What was done with it, in words."""
         if self.fault:
             return self.fault
-        parts = [f"{self.labelled} of {self.slices} labelled" if self.labelled else "not labelled"]
+        parts = ["read"] if self.read else []
+        parts += [f"{self.labelled} of {self.slices} labelled" if self.labelled else "not labelled"]
         if self.predicted:
             parts.append("predicted")
         if self.exported:
@@ -67,7 +71,7 @@ def row_of(project: Project, name: str) -> CaseRow:
         machine = machine or project.doubts(name) is not None
     except InputError as error:
         return CaseRow(name, case.site, fault=error.problem)
-    return CaseRow(name, case.site, labelled, slices, machine, case.exported)
+    return CaseRow(name, case.site, labelled, slices, machine, case.exported, read=bool(case.read))
 
 
 def matching(rows: Sequence[CaseRow], text: str) -> list[CaseRow]:

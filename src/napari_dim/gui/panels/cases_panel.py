@@ -11,6 +11,7 @@ from qtpy.QtGui import QFont, QFontMetrics
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QTableWidget,
@@ -30,6 +31,7 @@ from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project
 
 COLUMNS = ("case", "site", "state")
+READ, UNREAD = "✓ Read, next case", "↺ Not read yet"
 
 
 class CasesPanel(QWidget):
@@ -73,14 +75,20 @@ class CasesPanel(QWidget):
         self.after.clicked.connect(lambda: self._step(1))
         for button, which in ((self.before, "before"), (self.after, "after")):
             button.setToolTip(f"Work on the case {which} this one, of those that are listed")
+        self.whose = QLabel()
+        self.whose.setWordWrap(True)
+        self.read = QPushButton(READ)
+        self.read.clicked.connect(self._on_read)
         buttons = QHBoxLayout()
         buttons.addWidget(self.before)
         buttons.addWidget(self.after)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
+        column.addWidget(self.whose)
         column.addWidget(self.search)
         column.addWidget(self.table, 1)
         column.addLayout(buttons)
+        column.addWidget(self.read)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self._soon = QTimer(self, singleShot=True, interval=300)
         self._soon.timeout.connect(self._read)
@@ -180,10 +188,38 @@ class CasesPanel(QWidget):
             if row.name == current:
                 self.table.selectRow(place)
         self._fit()
+        self._tell_reader(current)
         self.table.setColumnHidden(1, not any(row.site for row in self.rows))
         others = any(row.name != current for row in shown)
         self.before.setEnabled(others)
         self.after.setEnabled(others)
+
+    def _tell_reader(self, current: str) -> None:
+        """In a study: whose cases these are, how many are read, and whether this one is."""
+        project = self.project
+        reader = "" if project is None else project.reader
+        self.whose.setVisible(bool(reader))
+        self.read.setVisible(bool(reader))
+        if project is None or not reader:
+            return
+        done = sum(bool(case.read) for case in project.cases)
+        self.whose.setText(f"My cases ({reader}): {done} of {len(project.cases)} read")
+        here = next((case for case in project.cases if case.name == current), None)
+        self.read.setEnabled(here is not None)
+        self.read.setText(UNREAD if here is not None and here.read else READ)
+        self.read.setToolTip(
+            "Take back that this case is read"
+            if here is not None and here.read
+            else "Say that this case is read as it is, and open the next one that is not"
+        )
+
+    def _on_read(self) -> None:
+        name = self._current()
+        if self.read.text() == UNREAD:
+            do(self.session, lambda session: projects.mark_unread(session, name))
+        else:
+            do(self.session, projects.mark_read)
+        self._read()
 
     def _fit(self) -> None:
         """Names have the room that they need, but for a third that is left to the states."""

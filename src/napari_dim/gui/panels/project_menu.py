@@ -6,14 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox, QToolButton
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QInputDialog,
+    QMenu,
+    QMessageBox,
+    QToolButton,
+)
 
 from napari_dim.gui.keys import do
 from napari_dim.gui.panels.cases_panel import show_cases
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage import project_actions as projects
+from napari_dim.gui.storage.readers import become, known_reader
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project, recent_projects
+from napari_dim.study.plan import FILE as STUDY
+from napari_dim.study.readings import study_of
 
 NONE = "No project"
 MOST = 30
@@ -57,6 +67,8 @@ class ProjectButton(QToolButton):
             text, tip = f"{project.name} (read-only)", f"You can look, not change: {who}"
         else:
             text, tip = project.name, f"{project.folder}\nEvery stroke is saved by itself"
+            if project.reader:
+                tip += f"\nYou read as {project.reader}"
         # The spaces keep the letters clear of the arrow.
         self.setText(f"{self.fontMetrics().elidedText(text, _middle(), 150)}   ")
         self.setToolTip(tip)
@@ -69,6 +81,7 @@ class ProjectButton(QToolButton):
         self._add("New from a cohort file…", self._on_cohort)
         self._add("New from a folder of scans…", self._on_folder)
         self._add("Open a project…", self._on_open)
+        self._add("Open a study…", self._on_open)
         recent = menu.addMenu("Reopen")
         for folder in recent_projects():
             if project is None or folder != project.folder.resolve():
@@ -81,7 +94,10 @@ class ProjectButton(QToolButton):
         self._add("List of cases…", lambda: show_cases(self.session))
         self._fill_cases(menu.addMenu("Cases"), project)
         self._add("Open the next case", lambda: do(self.session, projects.next_case))
-        if not project.read_only:
+        if project.reader:
+            self._add("This case is read", lambda: do(self.session, projects.mark_read))
+            self._add("Somebody else reads…", lambda: self._on_somebody(project.folder))
+        elif not project.read_only:
             self._add("Add files…", self._on_add)
             self._add("Add the open scans", lambda: do(self.session, projects.add_layers))
             self._add("Remove this case…", self._on_remove)
@@ -89,7 +105,13 @@ class ProjectButton(QToolButton):
         self._add("Close the project", lambda: do(self.session, projects.close_project))
 
     def open(self, folder: Path) -> None:
-        """Open a project; asks where its last window ended without closing it."""
+        """Open a project, or one's cases of a study.
+
+        Asks where its last window ended without closing it, and who one is in the study.
+        """
+        if (folder / STUDY).is_file():
+            self._open_study(folder)
+            return
 
         def opened(session: Session) -> str:
             said = projects.open_project(session, folder)
@@ -101,6 +123,28 @@ class ProjectButton(QToolButton):
             return said
 
         do(self.session, opened)
+
+    def _open_study(self, study: Path, *, ask: bool = False) -> None:
+        """Open one's own cases of a study; who that is, is asked once."""
+
+        def opened(session: Session) -> str:
+            name = "" if ask else known_reader(study)
+            if not name:
+                name, sure = QInputDialog.getText(
+                    self, "Who reads?", "Your name, as the study has it:"
+                )
+                if not sure or not name.strip():
+                    return "Nothing was opened"
+            said = projects.open_project(session, become(study, name))
+            show_cases(session)
+            return said
+
+        do(self.session, opened)
+
+    def _on_somebody(self, project: Path) -> None:
+        study = study_of(project)
+        if study is not None:
+            self._open_study(study, ask=True)
 
     def _fill_cases(self, menu: QMenu, project: Project) -> None:
         image = self.session.image
@@ -158,7 +202,7 @@ class ProjectButton(QToolButton):
         QApplication.processEvents()
 
     def _on_open(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder of the project")
+        path = QFileDialog.getExistingDirectory(self, "Folder of the project or study")
         if path:
             self.open(Path(path))
 

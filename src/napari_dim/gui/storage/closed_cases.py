@@ -114,10 +114,11 @@ class ClosedCase:
         InputError
             If the project can't be changed.
         """
-        if project.stamp(self.name) != merged.stamp:  # opened and closed again meanwhile
-            merged = self.merged(volume, found)
-        project.begin(self.name, merged.layer, merged.planes, merged.note)
-        self.keep_doubts(project, found)
+        with project.holding(self.name):
+            if project.stamp(self.name) != merged.stamp:  # opened and closed again meanwhile
+                merged = self.merged(volume, found)
+            project.begin(self.name, merged.layer, merged.planes, merged.note)
+            self.keep_doubts(project, found)
 
     def keep_doubts(self, project: Project, found: Prediction) -> None:
         """Keep how unsure the model was of it.
@@ -127,7 +128,8 @@ class ClosedCase:
         InputError
             If the project can't be changed.
         """
-        project.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
+        with project.holding(self.name):
+            project.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
 
     def _new_note(self, volume: Volume) -> Note:
         grid = volume.grid

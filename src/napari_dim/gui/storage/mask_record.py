@@ -93,6 +93,7 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
         "napari_dim": __version__,
         "written": datetime.now().astimezone().isoformat(timespec="seconds"),
         "mask": {},
+        **_reader(session, layer),
         "classes": [
             {"id": info.id, "name": info.name, "colour": info.colour} for info in classes_of(layer)
         ],
@@ -127,6 +128,17 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
         record["model"] = _model_in(run)
     weights = None if run is None else run / "weights.safetensors"
     return Recipe(record, source.path, weights)
+
+
+def _reader(session: Session, layer: Labels) -> dict[str, Any]:
+    """Who labelled it in which study; nothing outside of one."""
+    image = session.scans.owner_of(layer)
+    place = None if image is None else session.autosave.place_of(image)
+    if place is None or not place[0].reader:
+        return {}
+    project, name = place
+    read = {"read": project.case(name).read} if project.case(name).read else {}
+    return {"reader": project.reader, "study": project.study, "case": name, **read}
 
 
 def _model_in(run: Path) -> dict[str, Any]:

@@ -47,7 +47,14 @@ def open_case(session: Session, project: Project, name: str) -> str:
         If the scan is not where it was; nothing is opened then.
     """
     first = session.labels is None
-    images = _open_scan(session, project, name)
+    if (holder := project.hold(name)) is not None:
+        raise InputError(f"it is open in another window: {holder}", where=name,
+                         hint="Close it there, or take another case")  # fmt: skip
+    try:
+        images = _open_scan(session, project, name)
+    except BaseException:
+        project.let_go(name)
+        raise
     image = images[0] if images else None
     said: list[str] = []
     kept = _recovered(project, name, said)
@@ -103,6 +110,9 @@ def close_case(session: Session, name: str) -> bool:
     for layer in session.autosave.layers_of(name):
         if layer in viewer.layers:
             viewer.layers.remove(layer)
+    project = session.autosave.project
+    if project is not None and project.reader:
+        project.let_go(name)
     session.deleted = None  # all of it is in the project
     session.changed.emit()
     return True

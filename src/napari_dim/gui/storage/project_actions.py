@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +17,12 @@ from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.mask_files import LABEL_NAMES
 from napari_dim.gui.storage.open_cases import add_open_layers, close_case, open_case, written
+from napari_dim.gui.storage.readers import check_own
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
 from napari_dim.project.model import Case
 from napari_dim.states import SliceState
+from napari_dim.study.readings import study_of
 from napari_dim.volume import file_stem
 from napari_dim.words import count as counted
 
@@ -139,6 +141,9 @@ def open_project(session: Session, folder: Path, *, recover: bool = False) -> st
     InputError
         If it can't be read.
     """
+    study = study_of(folder)
+    if study is not None:
+        check_own(study, folder)
     return _begin(session, Project.open(folder, recover=recover))
 
 
@@ -175,6 +180,56 @@ def next_case(session: Session) -> str:
     before = "" if session.image is None else session.autosave.case_of(session.image)
     following = project.after(before) or project.cases[0]
     return switch_case(session, following.name)
+
+
+def mark_read(session: Session) -> str:
+    """Say that the open case of a study is read, and open the next one that is not.
+
+    Raises
+    ------
+    InputError
+        If no case of a study is open, or nothing is kept of it yet.
+    """
+    project = _project(session)
+    name = "" if session.image is None else session.autosave.case_of(session.image)
+    if not project.reader or not name:
+        raise InputError("no case of a study is open", hint="Open one from the list")
+    if not session.autosave.flush():
+        raise InputError("its last strokes are not on the disk yet", hint="Try again in a moment")
+    if not project.layers(name):
+        raise InputError(
+            f"nothing is said of {name} yet",
+            hint="Where it shows nothing, press New and confirm a slice",
+        )
+    project.update_case(name, read=datetime.now().astimezone().isoformat(timespec="seconds"))
+    session.changed.emit()
+    return f"{name} is read. {_next_unread(session, project, name)}"
+
+
+def mark_unread(session: Session, name: str) -> str:
+    """Take back that a case of a study is read.
+
+    Raises
+    ------
+    InputError
+        If it can't be written.
+    """
+    _project(session).update_case(name, read="")
+    session.changed.emit()
+    return f"{name} is not read yet"
+
+
+def _next_unread(session: Session, project: Project, name: str) -> str:
+    """Open the next case that is not read, leaving out those that are open elsewhere."""
+    names = [case.name for case in project.cases]
+    place = names.index(name)
+    left = [one for one in (*names[place + 1 :], *names[:place]) if not project.case(one).read]
+    for one in left:
+        try:
+            return switch_case(session, one)
+        except InputError as error:
+            why = str(error)
+    return f"The others can't be opened: {why}" if left else "All your cases are read"
 
 
 def mark_exported(session: Session, labels: Labels) -> None:
@@ -263,6 +318,8 @@ def _begin(session: Session, project: Project) -> str:
         said.append(f"It can only be looked at: {project.holder} has it. Strokes are refused")
     if project.cases:
         name = project.current or project.cases[0].name
+        if project.reader and project.case(name).read:
+            name = next((case.name for case in project.cases if not case.read), name)
         try:
             said.append(open_case(session, project, name))
         except InputError as error:

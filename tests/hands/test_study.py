@@ -1,0 +1,107 @@
+"""A reader of a study at the window: who one is, my cases, read and next, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QFileDialog, QInputDialog
+
+from napari_dim.data.cohort import read_cohort
+from napari_dim.gui.panels.cases_panel import READ, UNREAD, show_cases
+from napari_dim.gui.panels.project_menu import ProjectButton
+from napari_dim.gui.storage import project_actions as projects
+from napari_dim.gui.storage.mask_record import recipe_of
+from napari_dim.project import Project, local
+from napari_dim.study.making import make_study
+from napari_dim.study.plan import read_plan
+from napari_dim.study.readings import folder_of
+from tests.gui.conftest import tiny_image
+
+
+@pytest.fixture
+def study(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for number in range(4):
+        image = nib.Nifti1Image(tiny_image(number)[0].T, np.diag([1.0, 1, 3, 1]))
+        nib.save(image, data / f"s{number}.nii.gz")
+    rows = "".join(f"s{n}.nii.gz,,,,train\n" for n in range(4))
+    (data / "cohort.csv").write_text("image,labels,slices,site,split\n" + rows)
+    make_study(tmp_path / "study", read_cohort(data / "cohort.csv"), ["Ann", "Ben"], double=0.5)
+    return tmp_path / "study"
+
+
+def test_my_cases_one_after_the_other(hand, viewer, workspace, study, monkeypatch, qtbot):
+    session = workspace.session
+    plan = read_plan(study)
+    mine = [case.name for case in plan.of("Ann")]
+    button = workspace.findChild(ProjectButton)
+    asked = []
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(study))
+    names = iter(("Dora", "ann"))
+    monkeypatch.setattr(
+        QInputDialog, "getText", lambda *_: (asked.append(1), (next(names), True))[1]
+    )
+    hand.take(button.menu_, "Open a study…")
+    assert projects.current_project(session) is None
+    assert "no reader 'Dora'" in session.message
+    hand.take(button.menu_, "Open a study…")
+    project = projects.current_project(session)
+    assert project.reader == "Ann"
+    panel = show_cases(session)
+    assert panel.whose.text() == f"My cases (Ann): 0 of {len(mine)} read"
+    shown = [panel.table.item(row, 0).text() for row in range(panel.table.rowCount())]
+    assert shown == mine
+    assert session.image.name == mine[0]
+    assert panel.read.text() == READ
+
+    hand.click(panel.read)
+    assert "nothing is said of" in session.message
+    workspace.annotate.new.click()
+    hand.press("2")
+    hand.drag(session.labels, (18, 18), (22, 22))
+    recipe = recipe_of(session, session.labels, None)
+    assert recipe.known["reader"] == "Ann"
+    assert recipe.known["case"] == mine[0]
+    hand.click(panel.read)
+    assert session.image.name == mine[1]
+    assert panel.whose.text().endswith(f"1 of {len(mine)} read")
+    qtbot.waitUntil(lambda: panel.table.item(0, 2).text().startswith("read"), timeout=20_000)
+    hand.click(panel.before)
+    assert session.image.name == mine[0]
+    assert panel.read.text() == UNREAD
+    hand.click(panel.read)
+    assert panel.read.text() == READ
+
+    # A case that another window has is not opened; the one at hand stays.
+    folder = folder_of(study, plan, "Ann")
+    with Project.open(folder) as other:
+        assert other.hold(mine[1]) is None
+        hand.click(panel.after)
+        assert session.image.name == mine[0]
+        assert "open in another window" in session.message
+        assert other.hold(mine[0]) is not None
+    hand.click(panel.after)
+    assert session.image.name == mine[1]
+
+    projects.close_project(session)
+    hand.take(button.menu_, "Open a study…")  # who I am is remembered
+    assert len(asked) == 2
+    assert projects.current_project(session).reader == "Ann"
+
+
+def test_another_readers_cases_are_not_opened(hand, workspace, study):
+    session = workspace.session
+    plan = read_plan(study)
+    local.remember_reader(plan.id, "Ann")
+    button = workspace.findChild(ProjectButton)
+    button.open(folder_of(study, plan, "Ben"))
+    assert projects.current_project(session) is None
+    assert "another reader's" in session.message
+    assert "Ben" not in session.message
+    button.open(folder_of(study, plan, "Ann"))
+    assert projects.current_project(session).reader == "Ann"
+    assert json.loads((local.user_folder() / "readers.json").read_text()) == {plan.id: "Ann"}
