@@ -31,7 +31,7 @@ from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project
 
 COLUMNS = ("case", "site", "state")
-READ, UNREAD = "✓ Read, next case", "↺ Not read yet"
+READ, UNREAD = "✓ Read, next", "↺ Not read"
 
 
 class CasesPanel(QWidget):
@@ -87,8 +87,8 @@ class CasesPanel(QWidget):
         column.addWidget(self.whose)
         column.addWidget(self.search)
         column.addWidget(self.table, 1)
+        buttons.addWidget(self.read)
         column.addLayout(buttons)
-        column.addWidget(self.read)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
         self._soon = QTimer(self, singleShot=True, interval=300)
         self._soon.timeout.connect(self._read)
