@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import write_text_atomically
-from napari_dim.project.model import SHARED, Case, Contents
+from napari_dim.project.model import SHARED, VERSION, Case, Contents
 from napari_dim.project.paths import inside, read_capped
 
 FILE, PREVIOUS = "project.json", "project.previous.json"
@@ -79,7 +79,7 @@ def _read(path: Path) -> Contents:
         raise InputError(
             f"this is no file of a project: {field}: {first['msg']}"[:300], where=path
         ) from error
-    if contents.version > SHARED:
+    if contents.version > (SHARED if contents.reader else VERSION):
         raise InputError(
             "it was made by a later version of napari-dim", where=path, hint="Update napari-dim"
         )
