@@ -7,7 +7,9 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from qtpy.QtWidgets import QFileDialog, QInputDialog
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
 
 from napari_dim.data.cohort import read_cohort
 from napari_dim.gui.panels.cases_panel import READ, UNREAD, show_cases
@@ -19,6 +21,7 @@ from napari_dim.study.making import make_study
 from napari_dim.study.plan import read_plan
 from napari_dim.study.readings import folder_of
 from tests.gui.conftest import tiny_image
+from tests.hands.hand import choose
 
 
 @pytest.fixture
@@ -34,21 +37,29 @@ def study(tmp_path):
     return tmp_path / "study"
 
 
-def test_my_cases_one_after_the_other(hand, viewer, workspace, study, monkeypatch, qtbot):
+def called(name):
+    """Type a name into a dialog, and take it."""
+
+    def act(dialog):
+        line = dialog.findChild(QLineEdit)
+        QTest.keyClicks(line, name)
+        QTest.keyClick(line, Qt.Key.Key_Return)
+
+    return act
+
+
+def test_my_cases_one_after_the_other(hand, viewer, workspace, study, qtbot):
     session = workspace.session
     plan = read_plan(study)
     mine = [case.name for case in plan.of("Ann")]
     button = workspace.findChild(ProjectButton)
-    asked = []
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(study))
-    names = iter(("Dora", "ann"))
-    monkeypatch.setattr(
-        QInputDialog, "getText", lambda *_: (asked.append(1), (next(names), True))[1]
-    )
-    hand.take(button.menu_, "Open a study…")
+    with hand.answering(choose(study), called("Dora")) as asked:
+        hand.take(button.menu_, "Open a study…")
+    assert asked == ["Folder of the project or study", "Who reads?"]
     assert projects.current_project(session) is None
     assert "no reader 'Dora'" in session.message
-    hand.take(button.menu_, "Open a study…")
+    with hand.answering(choose(study), called("ann")):
+        hand.take(button.menu_, "Open a study…")
     project = projects.current_project(session)
     assert project.reader == "Ann"
     panel = show_cases(session)
@@ -59,7 +70,7 @@ def test_my_cases_one_after_the_other(hand, viewer, workspace, study, monkeypatc
     assert panel.read.text() == READ
 
     hand.click(panel.read)
-    assert "nothing is said of" in session.message
+    assert "is said of" in session.message
     workspace.annotate.new.click()
     hand.press("2")
     hand.drag(session.labels, (18, 18), (22, 22))
@@ -88,8 +99,9 @@ def test_my_cases_one_after_the_other(hand, viewer, workspace, study, monkeypatc
     assert session.image.name == mine[1]
 
     projects.close_project(session)
-    hand.take(button.menu_, "Open a study…")  # who I am is remembered
-    assert len(asked) == 2
+    with hand.answering(choose(study)) as asked:
+        hand.take(button.menu_, "Open a study…")
+    assert asked == ["Folder of the project or study"]  # who I am is remembered
     assert projects.current_project(session).reader == "Ann"
 
 
