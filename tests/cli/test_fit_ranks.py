@@ -120,6 +120,22 @@ def test_a_killed_process_ends_all_with_a_line(cli, cohort, small, tmp_path, kil
     assert done.code == 0, done.err
 
 
+def test_a_kill_before_the_first_checkpoint_leaves_nothing(cohort, small, tmp_path):
+    run = tmp_path / "run"
+    child = started(
+        2, "fit", cohort, "--out", run, "--budget", "10m", "--config", small, "--json"
+    )  # fmt: skip
+    try:
+        step_seen(child, 1)
+        workers(child)[0].kill()
+        code, _, complaints = ended(child)
+    finally:
+        child.kill()
+    assert code != 0
+    assert len(complaints) == 1, complaints
+    assert not run.exists() or (run / "latest.safetensors").exists()
+
+
 def test_a_stop_reaches_all(cohort, small, tmp_path):
     run = tmp_path / "run"
     child = started(

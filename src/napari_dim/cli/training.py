@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cli.console import Failure, messages
 from napari_dim.config import Settings
-from napari_dim.engine.training.run_folder import held
-from napari_dim.errors import TrainingError
+from napari_dim.engine.training.run_folder import clear_run, held
+from napari_dim.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
@@ -71,6 +71,7 @@ def train_cohort(
     first = launch.ranks.first
     console = messages()
     console.quiet = not first
+    made = not run.exists()  # asked before any of them can make it
     with held(run) if first else nullcontext():
         launch.join(settings.device)
         with console.status(f"Reading {path.name}"):
@@ -85,8 +86,11 @@ def train_cohort(
         try:
             last = run_training(job, (watcher,) if first else ())
         except TrainingError as error:
-            log = "" if error.log is None else f" The log is {error.log}"
             kept = error.run is not None or (launch.ranks.several and has_checkpoint(run))
+            lost = launch.ranks.several and made and not kept
+            if lost:
+                _clear(run, first=first)
+            log = "" if error.log is None or lost else f" The log is {error.log}"
             more = f" To {go_on}." if kept else ""
             raise Failure(f"{error}{log}{more}", details=error.details) from error
     if not first:
@@ -103,6 +107,14 @@ def train_cohort(
             f"Note      {few}: give more time by --budget, or a smaller network or size by --config"
         )
     return last
+
+
+def _clear(run: Path, *, first: bool) -> None:
+    """Take away a new run without a checkpoint: by its writer, or where that is gone."""
+    with suppress(InputError), nullcontext() if first else held(run):
+        clear_run(run)
+        with suppress(OSError):
+            run.rmdir()
 
 
 def _command(launch: Launch) -> list[str]:
