@@ -98,7 +98,9 @@ def test_my_cases_one_after_the_other(hand, viewer, workspace, study, qtbot):
     hand.click(panel.after)
     assert session.image.name == mine[1]
 
-    projects.close_project(session)
+    hand.take(button.menu_, "Close the project")
+    assert projects.current_project(session) is None
+    hand.rest(0.5)
     with hand.answering(choose(study)) as asked:
         hand.take(button.menu_, "Open a study…")
     assert asked == ["Folder of the project or study"]  # who I am is remembered
