@@ -11,10 +11,12 @@ from types import FrameType
 
 
 @contextmanager
-def stop_on_interrupt(stop: Callable[[], None], *, say: bool = True) -> Iterator[None]:
+def stop_on_interrupt(stop: Callable[[], None], *, launched: bool = False) -> Iterator[None]:
     """Ctrl-C (or SIGTERM) calls `stop`; a second one interrupts at once, as usual.
 
-    What it does is told where it is to `say` so.
+    Of processes that were `launched` together the launcher ends the others when one has ended:
+    it is not told then, and a SIGTERM that comes after the training does not keep a process from
+    saying how it ended.
 
     In another thread than the main one, which signals never reach, nothing is changed.
     """
@@ -22,6 +24,9 @@ def stop_on_interrupt(stop: Callable[[], None], *, say: bool = True) -> Iterator
         yield
         return
     usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    if launched:
+        usual[signal.SIGTERM] = signal.SIG_IGN
 
     def restore() -> None:
         for number, handler in usual.items():
@@ -31,7 +36,7 @@ def stop_on_interrupt(stop: Callable[[], None], *, say: bool = True) -> Iterator
         restore()
         stop()
         # Not print(): the signal may have come in the middle of one.
-        if say:
+        if not launched:
             os.write(2, b"\nStopping after this step; Ctrl-C again quits at once.\n")
 
     for number in usual:

@@ -155,7 +155,7 @@ def run_training(
     if run is not None:
         followers.append(LogWatcher(run / LOG, append=job.resume is not None))
     several = job.ranks.several  # they are in no process of their own, and the launcher tells
-    with stop_on_interrupt(control.stop, say=not several):
+    with stop_on_interrupt(control.stop, launched=several):
         last = follow(train(job, control) if several else events_of(job, control), followers)
     if isinstance(last, Finished):
         return last
