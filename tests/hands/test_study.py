@@ -98,14 +98,6 @@ def test_my_cases_one_after_the_other(hand, viewer, workspace, study, qtbot):
     hand.click(panel.after)
     assert session.image.name == mine[1]
 
-    hand.take(button.menu_, "Close the project")
-    assert projects.current_project(session) is None
-    hand.rest(0.5)
-    with hand.answering(choose(study)) as asked:
-        hand.take(button.menu_, "Open a study…")
-    assert asked == ["Folder of the project or study"]  # who I am is remembered
-    assert projects.current_project(session).reader == "Ann"
-
 
 def test_another_readers_cases_are_not_opened(hand, workspace, study):
     session = workspace.session
