@@ -26,7 +26,8 @@ from skimage.segmentation import random_walker
 
 from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_reference
-from napari_dim.editing.random_walks import scribbled, seeds_of_box, walks
+from napari_dim.editing.random_walks import scribbled, walks
+from napari_dim.editing.shape_seeds import seeds_of_box
 
 COHORTS = ("left_atrium", "hippocampus", "cardiac_c0_lge", "fundus_disc")
 STROKES = 6

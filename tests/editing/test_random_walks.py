@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from napari_dim.editing.random_walks import scribbled, seeds_of_box, walks
+from napari_dim.editing.random_walks import scribbled, walks
+from napari_dim.editing.shape_seeds import seeds_of_box
 
 
 def scene(size: int = 160, channels: int = 0, seed: int = 0):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.editing.random_walks import seeds_of_box
+from napari_dim.editing.shape_seeds import seeds_of_box
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import current_slice, layer_source, slice_values
 from napari_dim.gui.layers.locked_layer import why_locked
