@@ -27,10 +27,11 @@ from skimage.segmentation import random_walker
 from napari_dim.data.cohort import read_cohort
 from napari_dim.data.load import load_reference
 from napari_dim.editing.random_walks import scribbled, walks
-from napari_dim.editing.shape_seeds import seeds_of_box
+from napari_dim.editing.shape_seeds import seeds_of_box, seeds_of_ellipse
 
 COHORTS = ("left_atrium", "hippocampus", "cardiac_c0_lge", "fundus_disc")
 STROKES = 6
+SHAPES = {"box": seeds_of_box, "ellipse": seeds_of_ellipse}
 GOALS = (0.8, 0.9)
 
 
@@ -135,14 +136,14 @@ ENGINES = {
 
 
 def annotate(
-    image: np.ndarray, truth: np.ndarray, engine, box: bool
+    image: np.ndarray, truth: np.ndarray, engine, shape: str
 ) -> tuple[list[float], list[float]]:
     """Dice after each stroke, and seconds of each answer."""
     wanted, unwanted, mask = (np.zeros_like(truth) for _ in range(3))
     dices, seconds = [], []
     for number in range(STROKES):
-        if box and number == 0:
-            wanted, unwanted = seeds_of_box(truth.shape, *around(truth))
+        if shape and number == 0:
+            wanted, unwanted = SHAPES[shape](truth.shape, *around(truth))
         else:
             line, kind = next_stroke(mask, truth)
             wanted = wanted | line if kind else wanted & ~line
@@ -151,7 +152,7 @@ def annotate(
         before = mask if dices else None
         mask = scribbled(image, wanted, unwanted, before=before, solver=engine)
         seconds.append(time.perf_counter() - begun)
-        if box and number == 0:  # it gives the mask, and says nothing that strokes can't correct
+        if shape and number == 0:  # it gives the mask, and says nothing that strokes can't correct
             wanted, unwanted = np.zeros_like(truth), np.zeros_like(truth)
         dices.append(dice(mask, truth))
     return dices, seconds
@@ -172,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--slices", type=int, default=12, help="of each cohort")
-    parser.add_argument("--box", action="store_true", help="a box for the first stroke")
+    parser.add_argument("--first", choices=SHAPES, default="", help="in place of the first stroke")
     parser.add_argument("--seed", type=int, default=0, help="which slices and classes")
     parser.add_argument("--engines", default=",".join(ENGINES))
     parser.add_argument("--time", action="store_true", help="print times, too")
@@ -183,7 +184,7 @@ def main() -> None:
         cases = list(slices_of(args.data, cohort, args.slices, args.seed))
         for name in args.engines.split(","):
             rows.append(
-                row_of(cohort, name, [annotate(*case, ENGINES[name], args.box) for case in cases])
+                row_of(cohort, name, [annotate(*case, ENGINES[name], args.first) for case in cases])
             )
             if not args.time:
                 del rows[-1]["ms"]

@@ -7,7 +7,6 @@ import pytest
 from scipy import ndimage
 
 from napari_dim.editing.random_walks import scribbled, walks
-from napari_dim.editing.shape_seeds import seeds_of_box
 
 
 def scene(size: int = 160, channels: int = 0, seed: int = 0):
@@ -42,20 +41,6 @@ def test_one_stroke_along_a_structure_finds_it_and_not_a_like_one(size, channels
     assert dice(found, body) > 0.9
     assert not (found & other).any()
     assert found[stroke].all()
-
-
-@pytest.mark.parametrize("size", [160, 512])
-def test_a_box_around_a_structure_finds_it(size):
-    image, body, other = scene(size)
-    rows, columns = np.flatnonzero(body.any(1)), np.flatnonzero(body.any(0))
-    corners = (rows[-1] + 4, columns[0] - 4), (rows[0] - 4, columns[-1] + 4)
-    of, off = seeds_of_box(body.shape, *corners)
-    assert of.any()
-    assert not (of & off).any()
-    assert not (off & body).any()
-    found = scribbled(image, of, off)
-    assert dice(found, body) > 0.9
-    assert not (found & other).any()
 
 
 def test_not_this_takes_a_leak_away_and_further_strokes_refine():
