@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_dim.editing.intensity_ranges import hanging_together, picked, within
+from napari_dim.editing.intensity_ranges import Range, hanging_together, picked
 
 
 @pytest.fixture
@@ -24,26 +24,40 @@ def spot(row, column):
     return made
 
 
+def around(middle, reach):
+    return Range(np.atleast_1d(middle) - reach, np.atleast_1d(middle) + reach)
+
+
 def test_a_range_holds_what_is_like_the_spot(image):
-    middle, reach = picked(image, spot(17, 17))
-    assert 190 < middle[0] < 210
-    there = within(image, middle, np.maximum(reach, 12))
+    found = picked(image, spot(17, 17))
+    assert 180 < found.low[0] < 195 < 205 < found.high[0] < 220
+    there = found.wider(1.5).holds(image)
     assert there[10:25, 10:25].mean() > 0.9
     assert there[40:55, 40:55].mean() > 0.9
     assert there[30:38].mean() < 0.01
     # One odd pixel in the spot has no say.
     odd = image.copy()
     odd[17, 17] = 4000
-    assert picked(odd, spot(17, 17))[0] == pytest.approx(middle, rel=0.05)
-    assert picked(np.full((9, 9), 7.0), np.ones((9, 9), bool))[1] == 0
+    assert picked(odd, spot(17, 17)).low == pytest.approx(found.low, rel=0.05)
+    flat = picked(np.full((9, 9), 7.0), np.ones((9, 9), bool))
+    assert (flat.low, flat.high) == (7, 7)
+
+
+def test_both_limits_are_within_and_those_of_integers_are_integers():
+    image = np.arange(100, dtype=np.int16).reshape(10, 10)
+    held = Range(np.array([20.0]), np.array([30.0])).holds(image)
+    assert image[held].tolist() == list(range(20, 31))
+    found = picked(image, image == 44)
+    assert found.low == int(found.low[0])
+    assert found.holds(image).sum() == found.high - found.low + 1
 
 
 def test_what_hangs_together_with_the_spot_is_taken_and_nothing_else(image):
-    middle, _ = picked(image, spot(17, 17))
-    near = hanging_together(within(image, middle, 20), spot(17, 17))
+    middle = float(np.median(image[spot(17, 17)]))
+    near = hanging_together(around(middle, 20).holds(image), spot(17, 17))
     assert near[10:25, 10:25].mean() > 0.95
     assert not near[30:].any()
-    wide = hanging_together(within(image, middle, 60), spot(17, 17))
+    wide = hanging_together(around(middle, 60).holds(image), spot(17, 17))
     assert wide[16:18, 30:].mean() > 0.9
     assert not hanging_together(np.zeros((60, 60), bool), spot(3, 3)).any()
 
@@ -51,7 +65,7 @@ def test_what_hangs_together_with_the_spot_is_taken_and_nothing_else(image):
 def test_in_colour_every_channel_must_be_in_range(image):
     colour = np.stack([image, np.full_like(image, 50), np.full_like(image, 50)], -1)
     colour[40:55, 40:55, 1] = 200
-    middle, reach = picked(colour, spot(17, 17))
-    there = within(colour, middle, np.maximum(reach, 15))
+    found = picked(colour, spot(17, 17))
+    there = Range(found.low - 10, found.high + 10).holds(colour)
     assert there[10:25, 10:25].mean() > 0.9
     assert not there[40:55, 40:55].any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import QCoreApplication, Qt
 
+from napari_dim.gui.commands import slice_commands as slices
 from tests.gui.conftest import (  # noqa: F401
     engine_loaded,
     manifests_read_once,
@@ -12,6 +13,7 @@ from tests.gui.conftest import (  # noqa: F401
     notes,
     nothing_left,
     open_ball,
+    tiny_image,
     viewer,
     workspace,
 )
@@ -34,3 +36,13 @@ def shown():
 def hand(viewer, workspace):  # noqa: F811
     """A person in front of the viewer with the workspace open."""
     return Hand(viewer)
+
+
+@pytest.fixture
+def session(viewer, workspace, hand):  # noqa: F811
+    """The session of the ball with an empty mask, at slice 6."""
+    viewer.add_image(tiny_image()[0], name="ball", scale=(3, 1, 1))
+    hand.rest()
+    hand.click(workspace.annotate.new)
+    slices.go_to(workspace.session, 6)
+    return workspace.session

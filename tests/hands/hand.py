@@ -29,7 +29,7 @@ from qtpy.QtWidgets import (
 NAMED = {
     ",": "Comma", ".": "Period", "[": "BracketLeft", "]": "BracketRight", "-": "Minus",
     "=": "Equal", "Left": "Left", "Right": "Right", "Space": "Space", "Escape": "Escape",
-    "Enter": "Return", "Delete": "Delete",
+    "Enter": "Return", "Delete": "Delete", "Backspace": "Backspace",
 }  # fmt: skip
 MODIFIERS = {
     "Shift": Qt.KeyboardModifier.ShiftModifier,
@@ -37,6 +37,8 @@ MODIFIERS = {
     "Alt": Qt.KeyboardModifier.AltModifier,
 }
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
+PRESS, RELEASE = QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease
+MOVE = QEvent.Type.MouseMove
 ACCEPT = QDialogButtonBox.ButtonRole.AcceptRole
 Answer = Callable[[QWidget], None]
 
@@ -141,18 +143,29 @@ class Hand:
 
     def sweep(self, *places: QPoint, button: Any = LEFT, held: str = "") -> None:
         """Hold a button down over places of the canvas, one after the other."""
-        down, move, up = (
-            QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonRelease,
-        )  # fmt: skip
+        self.mouse(PRESS, places[0], button, held)
+        for place in places:
+            self.mouse(MOVE, place, button, held)
+        self.mouse(RELEASE, places[-1], button, held)
+
+    def hover(self, place: QPoint, held: str = "") -> None:
+        """Move the mouse to a place of the canvas; no button is down."""
+        self.mouse(MOVE, place, Qt.MouseButton.NoButton, held)
+
+    def double_click(self, place: QPoint, button: Any = LEFT) -> None:
+        """Click a place of the canvas twice at once."""
+        for kind in (PRESS, RELEASE, QEvent.Type.MouseButtonDblClick, RELEASE):
+            self.mouse(kind, place, button)
+
+    def mouse(self, kind: QEvent.Type, place: QPoint, button: Any = LEFT, held: str = "") -> None:
+        """One event of the mouse over the canvas."""
         none, keys = Qt.MouseButton.NoButton, _modifiers(held.split("-") if held else [])
-        for kind, place in ((down, places[0]), *((move, p) for p in places), (up, places[-1])):
-            away = QPointF(self.canvas.mapToGlobal(place))
-            event = QMouseEvent(
-                kind, QPointF(place), away, none if kind == move else button,
-                none if kind == up else button, keys,
-            )  # fmt: skip
-            QApplication.sendEvent(self.canvas, event)
-            self.rest(0.02)  # napari leaves moves out that come faster than it looks at them
+        event = QMouseEvent(
+            kind, QPointF(place), QPointF(self.canvas.mapToGlobal(place)),
+            none if kind == MOVE else button, none if kind == RELEASE else button, keys,
+        )  # fmt: skip
+        QApplication.sendEvent(self.canvas, event)
+        self.rest(0.02)  # napari leaves moves out that come faster than it looks at them
 
     def turn_wheel(
         self, notches: int, held: str = "", over: QPoint | None = None, on: QWidget | None = None

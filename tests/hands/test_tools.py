@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QPoint
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.tools.range_tools import RangeBrush
-from napari_dim.gui.tools.scribble_tool import ScribbleTool
+from napari_dim.gui.tools.scribble_tool import BoxTool, EllipseTool, ScribbleTool
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
-from tests.hands.hand import RIGHT
-
-BALL = tiny_image()[1]
-
-
-@pytest.fixture
-def session(viewer, workspace, hand):
-    """The ball with an empty mask, at slice 6."""
-    viewer.add_image(tiny_image()[0], name="ball", scale=(3, 1, 1))
-    hand.rest()
-    hand.click(workspace.annotate.new)
-    slices.go_to(workspace.session, 6)
-    return workspace.session
-
-
-def dice(mask: np.ndarray, truth: np.ndarray) -> float:
-    return 2 * np.sum(mask & truth) / (np.sum(mask) + np.sum(truth))
-
-
-def strokes_shown(viewer) -> int:
-    """Pixels of strokes that are shown over the mask."""
-    shown = [layer for layer in viewer.layers if layer.name == "strokes"]
-    return sum(int(np.count_nonzero(layer.data)) for layer in shown)
+from tests.hands.ball import BALL, dice, strokes_shown
+from tests.hands.hand import LEFT, RIGHT
 
 
 def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, session):
     layer = session.labels
     hand.press("8")
     assert isinstance(session.tool, ScribbleTool)
-    assert workspace.annotate.scribble.isChecked()
+    assert workspace.annotate.tools[ScribbleTool].isChecked()
     layer.brush_size = 3
     hand.stroke(layer, (17, 20), (24, 20), (31, 20))
     truth = BALL[6] == 1
@@ -77,6 +57,40 @@ def test_a_box_around_the_structure_gives_its_mask(hand, viewer, session):
     assert strokes_shown(viewer) == 0
 
 
+@pytest.mark.parametrize(("key", "kind"), [("Shift-B", BoxTool), ("Shift-E", EllipseTool)])
+def test_box_and_ellipse_show_their_shape_give_the_mask_and_are_refined(
+    hand, viewer, workspace, session, key, kind
+):
+    layer, shown = session.labels, []
+    hand.press(key)
+    assert type(session.tool) is kind
+    assert workspace.annotate.tools[kind].isChecked()
+    viewer.mouse_drag_callbacks.append(lambda *_: watch())
+
+    def watch():
+        yield
+        yield
+        shown.append(strokes_shown(viewer))
+
+    hand.stroke(layer, (11, 9), (30, 24), (37, 31))
+    assert shown[0] > 20
+    assert not layer.data[:6].any()
+    first = layer.data[6] == 1
+    assert dice(first, BALL[6] == 1) > 0.9
+    assert session.mask.states[6] == SliceState.PAINTED
+    assert strokes_shown(viewer) == 0
+    layer.brush_size = 3
+    hand.stroke(layer, (20, 12), (28, 12), button=RIGHT)
+    assert not layer.data[6, 20:28, 12].any()
+    hand.stroke(layer, (8, 18), (8, 22), held="Shift")
+    assert layer.data[6, 8, 20] == 1
+    for _ in range(2):
+        hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(layer.data[6] == 1, first)
+    hand.press("Ctrl-Z")
+    assert not layer.data.any()
+
+
 def test_in_another_plane_the_tools_say_why_they_draw_nothing(hand, viewer, session, notes):
     hand.press("8")
     viewer.dims.roll()
@@ -92,7 +106,7 @@ def test_space_and_the_class_table_leave_the_tool_in_the_hand_and_napari_s_tools
     hand, viewer, workspace, session
 ):
     layer = session.labels
-    hand.click(workspace.annotate.scribble)
+    hand.click(workspace.annotate.tools[ScribbleTool])
     layer.mode = "pan_zoom"  # as while Space is held
     before = layer.data.copy()
     hand.stroke(layer, (17, 20), (31, 20))
@@ -108,7 +122,7 @@ def test_space_and_the_class_table_leave_the_tool_in_the_hand_and_napari_s_tools
     hand.press("2")
     assert session.tool is None
     assert str(layer.mode) == "paint"
-    assert not workspace.annotate.scribble.isChecked()
+    assert not workspace.annotate.tools[ScribbleTool].isChecked()
     assert not [one for one in viewer.layers if one.name == "strokes"]
     hand.press("8")
     hand.press("8")
@@ -118,7 +132,7 @@ def test_space_and_the_class_table_leave_the_tool_in_the_hand_and_napari_s_tools
 
 def test_the_threshold_brush_paints_what_is_like_where_it_begins(hand, viewer, workspace, session):
     layer = session.labels
-    hand.click(workspace.annotate.range_brush)
+    hand.click(workspace.annotate.tools[RangeBrush])
     assert isinstance(session.tool, RangeBrush)
     layer.brush_size = 41
     hand.stroke(layer, (24, 20), (24, 22), (22, 20))
@@ -134,6 +148,84 @@ def test_the_threshold_brush_paints_what_is_like_where_it_begins(hand, viewer, w
     assert np.count_nonzero(layer.data[6]) < 0.6 * np.count_nonzero(painted)
     hand.press("Ctrl-Z")
     np.testing.assert_array_equal(layer.data[6] == 1, painted)
+
+
+def test_limits_are_picked_shown_edited_and_kept_to(hand, viewer, workspace, session):
+    layer, limits = session.labels, workspace.annotate.limits
+    assert not limits.isVisible()
+    hand.press("9")
+    assert limits.isVisible()
+    row = limits.rows[0]
+    assert [row.isVisible() for row in limits.rows] == [True, False, False, False]
+    assert limits.picks.isChecked()
+    assert row.low.value() < 60 < 340 < row.high.value()  # all that the scan has
+    # A stroke tells what it picked.
+    hand.stroke(layer, (24, 20), (24, 22))
+    assert 200 < row.low.value() < 300 < row.high.value() < 400
+    assert limits.picks.isChecked()
+    hand.press("Ctrl-Z")
+    # Shift-click picks without painting, shows what is within, and strokes keep to it.
+    hand.stroke(layer, (4, 4), held="Shift")
+    assert not layer.data.any()
+    assert row.high.value() < 200
+    assert not limits.picks.isChecked()
+    image = session.image.data[6]
+    assert strokes_shown(viewer) == np.sum((image >= row.low.value()) & (image <= row.high.value()))
+    slices.go_to(session, 7)
+    hand.rest()
+    assert strokes_shown(viewer) > 0
+    slices.go_to(session, 6)
+    # Typed limits show at once.
+    row.low.selectAll()
+    hand.type("200", row.low.lineEdit())
+    hand.press("Enter", on=row.low)
+    row.high.selectAll()
+    hand.type("999", row.high.lineEdit())
+    hand.press("Enter", on=row.high)
+    bright = (image >= 200) & (image <= 999)
+    assert strokes_shown(viewer) == bright.sum()
+    layer.brush_size = 61
+    hand.stroke(layer, (24, 20), (24, 24))
+    assert strokes_shown(viewer) == 0
+    np.testing.assert_array_equal(layer.data[6] == 1, bright)
+    # They hold until strokes are to pick their own again, whatever is in the hand meanwhile.
+    hand.press("2")
+    assert not limits.isVisible()
+    hand.press("9")
+    assert (row.low.value(), row.high.value()) == (200, 999)
+    hand.click(limits.picks)
+    hand.press("Ctrl-Z")
+    hand.stroke(layer, (4, 4), (4, 6))
+    assert not layer.data[6][bright].any()
+    assert layer.data[6].any()
+
+
+def test_the_slider_gives_limits_and_the_limit_that_is_typed_holds(
+    hand, viewer, workspace, session
+):
+    hand.press("9")
+    row = workspace.annotate.limits.rows[0]
+    low, high = row.slider.value()
+    middle = row.slider.rect().center().y()
+    drag_in(hand, row.slider, (4, middle), (row.slider.width() // 3, middle))
+    assert low < row.low.value() < row.high.value() == high
+    assert strokes_shown(viewer) > 0
+    row.low.selectAll()
+    hand.type("900", row.low.lineEdit())
+    hand.press("Enter", on=row.low)
+    assert (row.low.value(), row.high.value()) == (900, 900)
+
+
+def drag_in(hand, widget, start, end) -> None:
+    none = Qt.KeyboardModifier.NoModifier
+    QTest.mousePress(widget, LEFT, none, QPoint(*start))
+    for share in (0.5, 1):
+        QTest.mouseMove(
+            widget, QPoint(*(round(a + share * (b - a)) for a, b in zip(start, end, strict=True)))
+        )
+        hand.rest()
+    QTest.mouseRelease(widget, LEFT, none, QPoint(*end))
+    hand.rest()
 
 
 def test_growing_from_a_spot_follows_the_drag_and_is_taken_at_its_end(

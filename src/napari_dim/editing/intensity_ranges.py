@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -11,8 +13,38 @@ LEAST = 0.04
 """Least half-width of a range, of the spread of the slice's values."""
 
 
-def picked(image: np.ndarray, spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The middle of the values at a spot, and how far to each side a range goes.
+@dataclass(frozen=True, eq=False)
+class Range:
+    """A range of intensity.
+
+    Attributes
+    ----------
+    low, high
+        Its limits in each channel, ``(channel,)``; both are within.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+
+    def wider(self, times: float) -> Range:
+        """So many times as wide, about the same middle."""
+        middle, reach = (self.low + self.high) / 2, (self.high - self.low) / 2
+        return Range(middle - times * reach, middle + times * reach)
+
+    def holds(self, image: np.ndarray) -> np.ndarray:
+        """Pixels of a slice that are within in every channel, ``(row, column)`` bool.
+
+        Parameters
+        ----------
+        image
+            Values of the slice, ``(row, column)`` or ``(row, column, channel)``.
+        """
+        values = channels(image)
+        return np.asarray(((values >= self.low) & (values <= self.high)).all(axis=-1))
+
+
+def picked(image: np.ndarray, spot: np.ndarray) -> Range:
+    """The range around the values at a spot.
 
     Parameters
     ----------
@@ -23,22 +55,19 @@ def picked(image: np.ndarray, spot: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
     Returns
     -------
-    (numpy.ndarray, numpy.ndarray)
-        ``(channel,)`` each. A few pixels that are very different have no say.
+    Range
+        A few pixels that are very different have no say.
     """
-    values = _channels(image)
+    values = channels(image)
     there = values[spot]
     middle = np.median(there, axis=0)
     spread = 1.4826 * np.median(np.abs(there - middle), axis=0)
     low, high = np.percentile(values[::4, ::4], (1, 99), axis=(0, 1))
-    return middle, np.maximum(SPREADS * spread, LEAST * (high - low))
-
-
-def within(image: np.ndarray, middle: np.ndarray, reach: np.ndarray) -> np.ndarray:
-    """Pixels whose values are in a range in every channel, ``(row, column)`` bool."""
-    values = _channels(image)
-    found: np.ndarray = (np.abs(values - middle) <= reach).all(axis=-1)
-    return found
+    reach = np.maximum(SPREADS * spread, LEAST * (high - low))
+    low, high = middle - reach, middle + reach
+    if np.asarray(image).dtype.kind in "iu":
+        low, high = np.ceil(low), np.floor(high)  # the same pixels, and told as they are
+    return Range(low, high)
 
 
 def hanging_together(there: np.ndarray, spot: np.ndarray) -> np.ndarray:
@@ -49,6 +78,7 @@ def hanging_together(there: np.ndarray, spot: np.ndarray) -> np.ndarray:
     return found
 
 
-def _channels(image: np.ndarray) -> np.ndarray:
+def channels(image: np.ndarray) -> np.ndarray:
+    """The values of a slice with an axis of channels, ``(row, column, channel)`` float32."""
     values = np.asarray(image, np.float32)
     return values[..., None] if values.ndim == 2 else values

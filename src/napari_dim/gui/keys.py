@@ -25,8 +25,9 @@ from napari_dim.gui.jobs.growing_job import carry_on, fill_between, grow_from_se
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
 from napari_dim.gui.tools.ruler_tool import take_ruler
-from napari_dim.gui.tools.scribble_tool import ScribbleTool
-from napari_dim.gui.tools.tool_in_hand import take_up
+from napari_dim.gui.tools.scribble_tool import BoxTool, EllipseTool, ScribbleTool
+from napari_dim.gui.tools.tool_in_hand import HandTool, take_up
+from napari_dim.gui.tools.wire_tool import LiveWire
 from napari_dim.words import sentence
 
 Action = Callable[[Session], str]
@@ -41,9 +42,11 @@ class Key:
     action: Action
 
 
-scribble = partial(take_up, make=ScribbleTool)
-range_brush = partial(take_up, make=RangeBrush)
-grow = partial(take_up, make=RegionGrower)
+TOOLS: dict[type[HandTool], Action] = {
+    kind: partial(take_up, make=kind)
+    for kind in (ScribbleTool, BoxTool, EllipseTool, RangeBrush, RegionGrower, LiveWire)
+}
+"""What takes each tool of ours into the hand, in the order of their buttons."""
 
 
 def show_help(session: Session) -> str:
@@ -90,9 +93,12 @@ KEYS = (
     Key("N", "Slice that should be labelled next", slices.next_suggested),
     Key("W", "Accept the prediction of this slice", slices.accept_slice),
     Key("Q", "Reject the prediction of this slice", slices.reject_slice),
-    Key("8", "Smart scribble: strokes give the mask of the slice", scribble),
-    Key("9", "Threshold brush: paint only what is as bright as where it begins", range_brush),
-    Key("0", "Grow from a spot; a drag to the right takes more", grow),
+    Key("8", "Smart scribble: strokes give the mask of the slice", TOOLS[ScribbleTool]),
+    Key("Shift-B", "Box: drag it around the structure for its mask", TOOLS[BoxTool]),
+    Key("Shift-E", "Ellipse: drag it around the structure for its mask", TOOLS[EllipseTool]),
+    Key("9", "Threshold brush: paint only what is within a range of intensity", TOOLS[RangeBrush]),
+    Key("0", "Grow from a spot; a drag to the right takes more", TOOLS[RegionGrower]),
+    Key("Shift-X", "Live wire: an outline that follows edges from click to click", TOOLS[LiveWire]),
     Key("Alt-0", "Eraser", take_eraser),
     Key("Alt-B", "Background brush: what is certainly not the structure", take_background),
     Key("Shift-C", "Clean up: islands, holes, borders, margins, copies", show_clean_up),

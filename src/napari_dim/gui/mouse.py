@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_dim.errors import InputError
 from napari_dim.gui.commands.contrast_commands import shown_image
 from napari_dim.gui.keys import told
 from napari_dim.gui.layers.image_layers import in_mm
@@ -29,8 +30,10 @@ GESTURES = (
     ("Ctrl-wheel", "Zoom, about the place under the mouse"),
     ("Shift-wheel", "Larger or smaller brush; its size is told"),
     ("right button", "Erase with the brush, while it paints"),
-    ("left and right button", "Tools 8 to 0: what is of the class, and what is not"),
-    ("Shift-drag", "Smart scribble: a box around the structure"),
+    ("left and right button", "The tools below the states: what is of the class, and what is not"),
+    ("Shift-drag", "Scribble: a box around the structure; Box, Ellipse: a stroke"),
+    ("Shift-click", "Threshold: pick the range to keep to; Live wire: go straight"),
+    ("double click", "Live wire: close the outline"),
     ("Ctrl-drag", "Window and level: right is wider, up is brighter"),
     ("Space-drag", "Move the scan, whatever tool is in the hand"),
     ("middle button, Ctrl-Shift-click", "Linked views: move the crosshair"),
@@ -78,6 +81,8 @@ class Mouse:
         viewer = self._session.viewer
         take_wheel(viewer, self._on_wheel)
         viewer.mouse_drag_callbacks.insert(0, self._on_press)
+        viewer.mouse_move_callbacks.append(self._on_move)
+        viewer.mouse_double_click_callbacks.append(self._on_double_click)
         self._session.case_changed.connect(self._watch_brush)
         self._watch_brush()
 
@@ -85,8 +90,13 @@ class Mouse:
         """Leave all to napari again."""
         viewer = self._session.viewer
         give_wheel_back(viewer, self._on_wheel)
-        with suppress(ValueError):
-            viewer.mouse_drag_callbacks.remove(self._on_press)
+        for callbacks, ours in (
+            (viewer.mouse_drag_callbacks, self._on_press),
+            (viewer.mouse_move_callbacks, self._on_move),
+            (viewer.mouse_double_click_callbacks, self._on_double_click),
+        ):
+            with suppress(ValueError):
+                callbacks.remove(ours)
         put_down(self._session)
         self._session.case_changed.disconnect(self._watch_brush)
         self._let_brush_go()
@@ -99,7 +109,7 @@ class Mouse:
         return session
 
     def _on_wheel(self, viewer: Any, event: Any) -> None:
-        held = {str(getattr(key, "name", key)) for key in event.modifiers}
+        held = _held(event)
         # Some systems turn the wheel sideways while a key is held.
         turned = float(np.sum(event.delta)) * (-1 if event.native.inverted() else 1)
         if viewer.dims.ndisplay != 2 or not preferences().mouse:
@@ -130,12 +140,11 @@ class Mouse:
         return True
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
-        held = {str(getattr(key, "name", key)) for key in event.modifiers}
+        held = _held(event)
         if viewer.dims.ndisplay != 2:
             return
-        tool = self._session.tool
-        drawn = event.button in (LEFT, RIGHT) and held <= {"Shift"}
-        if tool is not None and tool.ready() and drawn:
+        tool = self._tool_for(event)
+        if tool is not None:
             yield from self._use(tool, event)
         elif self._session.crosshair is not None and (
             (event.button == MIDDLE and not held)
@@ -146,6 +155,26 @@ class Mouse:
             yield from self._window(viewer, event)
         elif event.button == RIGHT and not held and preferences().mouse:
             yield from self._erase(viewer, event)
+
+    def _on_move(self, viewer: Any, event: Any) -> None:
+        tool = self._session.tool
+        if tool is not None and tool.ready() and viewer.dims.ndisplay == 2:
+            with suppress(InputError):  # a press there says why
+                tool.hover(event)
+
+    def _on_double_click(self, viewer: Any, event: Any) -> None:
+        tool = self._tool_for(event)
+        if tool is not None:
+            with told(self._session):
+                tool.double_click(event, wanted=event.button == LEFT)
+
+    def _tool_for(self, event: Any) -> HandTool | None:
+        """The tool in the hand, if a press is for it."""
+        session = self._session
+        tool: HandTool | None = session.tool
+        drawn = event.button in (LEFT, RIGHT) and _held(event) <= {"Shift"}
+        seen = session.viewer.dims.ndisplay == 2
+        return tool if tool is not None and seen and drawn and tool.ready() else None
 
     def _use(self, tool: HandTool, event: Any) -> Iterator[None]:
         """A gesture of the tool in the hand, in place of napari's own."""
@@ -242,6 +271,11 @@ def brush_words(layer: Labels) -> str:
     wide = in_mm(layer, float(layer.cursor_size))
     pixels = f"Brush: {int(layer.brush_size)} px"
     return pixels if wide is None else f"{pixels}, {wide:.3g} mm"
+
+
+def _held(event: Any) -> set[str]:
+    """The names of the keys that are held."""
+    return {str(getattr(key, "name", key)) for key in event.modifiers}
 
 
 def _rest_of(event: Any) -> Iterator[None]:

@@ -33,6 +33,7 @@ from napari_dim.gui.logic.agreement import LiveScore
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.crosshair import Crosshair
+from napari_dim.gui.state.held_range import HeldRange
 from napari_dim.gui.state.rulers import Rulers
 from napari_dim.gui.work import Work
 
@@ -110,6 +111,8 @@ class Session(Work):
         What is in the hand, if it is a tool that napari has not; `gui.tools`.
     growing
         What fills slices in the background; None while nothing does.
+    held_range
+        The range of intensity that the threshold brush keeps to.
     """
 
     case_changed = Signal()
@@ -167,6 +170,7 @@ class Session(Work):
         self._rulers: weakref.WeakKeyDictionary[Layer, RulerLayer] = weakref.WeakKeyDictionary()
         self.growing: Any = None
         self.crosshair: Crosshair | None = None
+        self.held_range = HeldRange()
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False

@@ -282,10 +282,18 @@ def contrast(array: np.ndarray) -> tuple[float, float]:
 
 
 def slice_values(image: Layer, number: int) -> np.ndarray:
-    """The values of one slice, ``(row, column)``, or ``(row, column, channel)`` of several."""
+    """The values of one slice, ``(row, column)``, or ``(row, column, channel)`` of several.
+
+    All are finite numbers.
+
+    Raises
+    ------
+    InputError
+        If none of its values can be used.
+    """
     source = layer_source(image)
     if source.channels is not None:
-        return np.asarray(source.channels[number])
+        return _numbers(np.asarray(source.channels[number]), image.name)
     return plane_shown(image, number)
 
 
@@ -295,11 +303,16 @@ def plane_shown(image: Layer, number: int) -> np.ndarray:
     Returns
     -------
     array
-        ``(row, column)``, or ``(row, column, 3 or 4)`` of a colour picture.
+        ``(row, column)``, or ``(row, column, 3 or 4)`` of a colour picture; finite numbers.
+
+    Raises
+    ------
+    InputError
+        If none of its values can be used.
     """
     data = _full_data(image)
     flat = data.ndim - bool(getattr(image, "rgb", False)) == 2
-    return np.asarray(data if flat else data[number])
+    return _numbers(np.asarray(data if flat else data[number]), image.name)
 
 
 def in_mm(layer: Layer, length: float) -> float | None:

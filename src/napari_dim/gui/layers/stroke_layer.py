@@ -1,4 +1,4 @@
-"""The strokes of a tool that are not the mask themselves, shown over their slice."""
+"""What a tool shows over a slice before it is the mask, or beside it: strokes, areas, lines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_dim.gui.layers.aside_layer import set_aside
 from napari_dim.gui.layers.locked_layer import lock
 
-WANTED, UNWANTED = 1, 2
-"""What strokes of the class, and of what it is not, are in the layer."""
-COLOURS: dict[int | None, str] = {WANTED: "#FFFFFF", UNWANTED: "#D55E00"}
-"""Seen on any class's colour: white is of it, vermilion is not."""
+WANTED, UNWANTED, WANTED_AREA, UNWANTED_AREA = 1, 2, 3, 4
+"""What strokes and areas of the class, and of what it is not, are in the layer."""
+COLOURS: dict[int | None, str] = {
+    WANTED: "#FFFFFF",
+    UNWANTED: "#D55E00",
+    WANTED_AREA: "#FFFFFF80",
+    UNWANTED_AREA: "#D55E0080",
+}
+"""Seen on any class's colour: white is of it, vermilion is not; the image shows through areas."""
 
 
 def stroke_layer(labels: Labels, number: int) -> Labels:

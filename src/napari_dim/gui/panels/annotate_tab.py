@@ -22,7 +22,7 @@ from napari_dim.gui.commands.class_commands import take_background, take_brush
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.scan_shown import show_alone
 from napari_dim.gui.jobs.growing_job import carry_on, fill_between, grow_from_seeds
-from napari_dim.gui.keys import button_for, grow, range_brush, scribble, told
+from napari_dim.gui.keys import TOOLS, button_for, told
 from napari_dim.gui.layers.class_steps import one_step
 from napari_dim.gui.layers.image_layers import add_layer, new_labels
 from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
@@ -31,11 +31,10 @@ from napari_dim.gui.layers.searched_classes import class_added, complete, search
 from napari_dim.gui.logic.mask_contents import words
 from napari_dim.gui.logic.time_words import class_words
 from napari_dim.gui.panels.growing_bar import GrowingBar
+from napari_dim.gui.panels.range_limits import RangeLimits
 from napari_dim.gui.panels.slice_axis import SliceAxisBox
 from napari_dim.gui.panels.welcome import Welcome
 from napari_dim.gui.session import Session
-from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
-from napari_dim.gui.tools.scribble_tool import ScribbleTool
 from napari_dim.gui.widgets.class_table import ClassTable
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.slice_strip import MISSING, WORDS
@@ -140,35 +139,14 @@ class AnnotateTab(QWidget):
             slices.copy_nearest,
             "Copy the labels of the nearest painted slice onto this one",
         )
-        self.scribble = button_for(
-            session,
-            "Scribble",
-            scribble,
-            "Smart scribble: stroke over some of the class, and with the right button over what is "
-            "not it: the slice's mask follows each stroke",
-        )
-        self.range_brush = button_for(
-            session,
-            "Threshold",
-            range_brush,
-            "Threshold brush: paint only what is as bright as the spot where a stroke begins; the "
-            "right button erases that",
-        )
-        self.grow = button_for(
-            session,
-            "Grow",
-            grow,
-            "Grow from a spot: press on one, and what hangs together with it and is as bright is "
-            "taken; drag to the right for more, to the left for less; with the right button it is "
-            "erased",
-        )
         self.tools = {
-            ScribbleTool: self.scribble, RangeBrush: self.range_brush, RegionGrower: self.grow,
-        }  # fmt: skip
+            kind: button_for(session, kind.name, take, kind.tip) for kind, take in TOOLS.items()
+        }
         for button in self.tools.values():
             button.setCheckable(True)
             # A tool that can't be taken leaves its button as it was.
             button.clicked.connect(lambda _=False: self._on_tool())
+        self.limits = RangeLimits(session)
         self.clean_up = button_for(
             session,
             "Clean up…",
@@ -224,9 +202,9 @@ class AnnotateTab(QWidget):
         ):  # fmt: skip
             grid.addWidget(button, place // 3, place % 3)
         column.addLayout(grid)
-        tools = QHBoxLayout()
-        for button in self.tools.values():
-            tools.addWidget(button)
+        tools = QGridLayout()
+        for place, button in enumerate(self.tools.values()):
+            tools.addWidget(button, place // 3, place % 3)
         column.addLayout(tools)
         steps = QHBoxLayout()
         for button in (self.before, self.suggest, self.after, self.clean_up):
@@ -234,6 +212,7 @@ class AnnotateTab(QWidget):
         column.addLayout(steps)
         # What comes and goes stands below what does not, which so never moves under the mouse.
         column.addWidget(self.growing)
+        column.addWidget(self.limits)
         column.addWidget(self.filled)
         column.addWidget(self.searched)
         column.addStretch(1)

@@ -2,77 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from napari.layers import Labels
 
-from napari_dim.editing.intensity_ranges import hanging_together, picked, within
-from napari_dim.gui.tools.tool_in_hand import HandTool, along, disc, radius_of
+from napari_dim.editing.intensity_ranges import Range, channels, hanging_together, picked
+from napari_dim.gui.layers.image_layers import current_slice
+from napari_dim.gui.layers.stroke_layer import UNWANTED_AREA, WANTED_AREA
+from napari_dim.gui.session import Session
+from napari_dim.gui.state.held_range import range_words
+from napari_dim.gui.tools.tool_in_hand import HandTool
 
 DRAG = 100.0
 """Pixels of a drag to the right that make the tolerance twice as wide."""
 
 
 class RangeBrush(HandTool):
-    """Paints only what looks like the spot where the stroke began; the right button erases that."""
+    """Paints only what is within a range of intensity; the right button erases that."""
 
+    name = "Threshold"
     tip = (
-        "Threshold brush: paints only what is as bright as the spot where a stroke begins; the "
-        "right button erases that"
+        "Threshold brush: paints only what is as bright as the spot where a stroke begins, or "
+        "within limits that you set or pick by Shift-click; the right button erases that"
     )
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._previewed = False
+
+    def take(self, layer: Labels) -> None:
+        """It is in the hand from now on."""
+        super().take(layer)
+        self.session.held_range.given.connect(self._preview)
+        self.session.viewer.dims.events.point.connect(self._renew_preview)
+
+    def lay_down(self) -> None:
+        """It is in the hand no longer."""
+        self.session.held_range.given.disconnect(self._preview)
+        self.session.viewer.dims.events.point.disconnect(self._renew_preview)
+        super().lay_down()
 
     def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
         """Paint until the button is let go; a stroke is one step."""
-        number, last = self.place(event)
-        found = self._spot(number, last)
-        if found is None:
+        number, begun = self.place(event)
+        values, held = self.values(number), self.session.held_range
+        spot = self.spot(begun)
+        if "Shift" in event.modifiers:
+            if spot.any():
+                found = picked(values, spot)
+                held.give(found.low, found.high)
+                self.session.say(f"Strokes keep to {range_words(found)} now")
             return
-        values, spot = found
-        allowed = within(values, *picked(values, spot))
+        kept = held.kept_in(channels(values).shape[-1])
+        if kept is None:
+            if not spot.any():
+                return
+            kept = picked(values, spot)
+            held.pick(kept)
+        self._previewed = False
+        self.clear()
+        allowed = kept.holds(values)
         with self.layer.block_history():
-            self._paint(number, allowed, [last], wanted)
-            yield
-            while event.type == "mouse_move":
-                _, here = self.place(event)
-                self._paint(number, allowed, along(last, here), wanted)
-                last = here
+            for pixels in self.brushed(event):
+                self.set(number, pixels & allowed, wanted)
                 yield
 
-    def _paint(
-        self, number: int, allowed: np.ndarray, places: Iterable[np.ndarray], wanted: bool
-    ) -> None:
-        touched, radius = np.zeros(allowed.shape, bool), radius_of(self.layer)
-        for at in places:
-            rows, columns, inside = disc(allowed.shape, at, radius)
-            touched[rows, columns] |= inside
-        self._set(number, touched & allowed, wanted)
+    def _preview(self) -> None:
+        """Show what is in the range, on the slice on the screen, until a stroke begins."""
+        number = current_slice(self.session.viewer, self.layer)
+        values, held = self.values(number), self.session.held_range
+        if held.range is None or len(held.range.low) != channels(values).shape[-1]:
+            return
+        self._previewed = True
+        self.show(number, [(held.range.holds(values), WANTED_AREA)])
+
+    def _renew_preview(self, event: Any = None) -> None:
+        if self._previewed:
+            self._preview()
 
 
 class RegionGrower(HandTool):
     """Takes what hangs together with a spot; a drag to the right takes more, to the left less."""
 
+    name = "Grow"
     tip = (
         "Grow from a spot: press, and drag to the right to take more, to the left less; with "
         "the right button what is found is erased"
     )
+    cursor = "cross"
 
     def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
         """Show what would be taken while the button is down; letting it go takes it."""
         number, here = self.place(event)
-        spotted = self._spot(number, here)
-        if spotted is None:
+        values, spot = self.values(number), self.spot(here)
+        if not spot.any():
             return
-        values, spot = spotted
-        middle, reach = picked(values, spot)
+        first = picked(values, spot)
         begun = float(event.pos[0])
-        found = hanging_together(within(values, middle, reach) | spot, spot)
-        self.show(number, found, wanted)
+        found = self._grown(number, values, spot, first, wanted)
         yield
         while event.type == "mouse_move":
-            wide = reach * 2 ** ((float(event.pos[0]) - begun) / DRAG)
-            found = hanging_together(within(values, middle, wide) | spot, spot)
-            self.show(number, found, wanted)
+            wide = first.wider(2 ** ((float(event.pos[0]) - begun) / DRAG))
+            found = self._grown(number, values, spot, wide, wanted)
             yield
-        self.hide()
-        self._set(number, found, wanted)
+        self.clear()
+        self.set(number, found, wanted)
+
+    def _grown(
+        self, number: int, values: np.ndarray, spot: np.ndarray, within: Range, wanted: bool
+    ) -> np.ndarray:
+        found = hanging_together(within.holds(values) | spot, spot)
+        self.show(number, [(found, WANTED_AREA if wanted else UNWANTED_AREA)])
+        self.session.viewer.status = range_words(within)
+        return found

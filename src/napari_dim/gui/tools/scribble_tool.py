@@ -1,4 +1,4 @@
-"""Smart scribble: strokes of the class and of "not this" give the mask of the slice at once."""
+"""Smart scribble: strokes and shapes of the class, and of "not this", give the slice's mask."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels
 
-from napari_dim.editing.shape_seeds import seeds_of_box
+from napari_dim.editing.shape_seeds import Seeds, seeds_of_box, seeds_of_ellipse
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.image_layers import current_slice, layer_source, slice_values
+from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.locked_layer import why_locked
+from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED
 from napari_dim.gui.logic.scribble_strokes import Scribbles
 from napari_dim.gui.session import Session
-from napari_dim.gui.tools.tool_in_hand import HandTool, along, disc, radius_of
+from napari_dim.gui.tools.tool_in_hand import HandTool
 from napari_dim.words import count as counted
 
-LEAST_BOX = 3
-"""Pixels along each side of a box that is meant as one."""
+LEAST_SHAPE = 3
+"""Pixels along each side of a box or an ellipse that is meant as one."""
 
 
 class ScribbleTool(HandTool):
     """Left strokes are of the class, right strokes are not; the last stroke refines the mask."""
 
+    name = "Scribble"
     tip = (
-        "Smart scribble: stroke over some of the class, with the right button over what is not "
-        "it, or Shift-drag a box around it"
+        "Smart scribble: stroke over some of the class, and with the right button over what is "
+        "not it: the slice's mask follows each stroke. Shift-drag draws a box around it"
     )
 
     def __init__(self, session: Session) -> None:
@@ -39,7 +41,6 @@ class ScribbleTool(HandTool):
         mask = self.session.mask
         assert mask is not None
         self._scribbles = Scribbles(mask)
-        self._laid_over(current_slice(self.session.viewer, layer))
         self.session.slices_changed.connect(self._show_strokes)
         layer.events.selected_label.connect(self._show_strokes)
 
@@ -51,50 +52,42 @@ class ScribbleTool(HandTool):
         super().lay_down()
 
     def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
-        """Draw a stroke, and make the mask from it when the button is let go."""
-        if wanted and "Shift" in event.modifiers:
-            yield from self._box(event)
-            return
-        number, last = self.place(event)
-        shape = self.layer.data.shape
-        if len(shape) == 3 and not 0 <= number < shape[0]:
-            return
-        pixels = np.zeros(shape[-2:], bool)
-        self._draw(number, pixels, [last], wanted)
-        yield
-        while event.type == "mouse_move":
-            _, here = self.place(event)
-            self._draw(number, pixels, along(last, here), wanted)
-            last = here
-            yield
-        none = np.zeros_like(pixels)
-        if pixels.any():
-            self._scribble(number, *((pixels, none) if wanted else (none, pixels)))
+        """Draw a stroke or a shape, and make the mask from it when the button is let go."""
+        if wanted and self._shaped(event):
+            return self._shape(event)
+        return self._stroke(event, wanted)
 
-    def _box(self, event: Any) -> Iterator[None]:
-        """Draw a box around the structure, and make the mask when the button is let go."""
+    def _shaped(self, event: Any) -> bool:
+        """Whether a drag of the left button is a shape."""
+        return "Shift" in event.modifiers
+
+    def _seeds(self, start: np.ndarray, end: np.ndarray) -> Seeds:
+        """What the shape from one corner to the other says."""
+        return seeds_of_box(self.layer.data.shape[-2:], start, end)
+
+    def _stroke(self, event: Any, wanted: bool) -> Iterator[None]:
+        number, _ = self.place(event)
+        drawn = np.zeros(self.layer.data.shape[-2:], bool)
+        for pixels in self.brushed(event):
+            drawn |= pixels
+            self.show(number, [(pixels, WANTED if wanted else UNWANTED)], beside=True)
+            yield
+        none = np.zeros_like(drawn)
+        if drawn.any():
+            self._scribble(number, *((drawn, none) if wanted else (none, drawn)))
+
+    def _shape(self, event: Any) -> Iterator[None]:
         number, start = self.place(event)
-        shape = self.layer.data.shape
-        if len(shape) == 3 and not 0 <= number < shape[0]:
-            return
         end = start
         yield
         while event.type == "mouse_move":
             _, end = self.place(event)
-            of, off = seeds_of_box(shape[-2:], start, end)
-            self.show(number, of, True)
-            self.show(number, off, False, alone=False)
+            of, off = self._seeds(start, end)
+            self.show(number, [(of, WANTED), (off, UNWANTED)])
             yield
-        if np.abs(end - start).min() >= LEAST_BOX:
-            self._scribble(number, *seeds_of_box(shape[-2:], start, end), lasting=False)
+        if np.abs(end - start).min() >= LEAST_SHAPE:
+            self._scribble(number, *self._seeds(start, end), lasting=False)
         self._show_strokes()
-
-    def _draw(self, number: int, pixels: np.ndarray, places: Any, wanted: bool) -> None:
-        radius = radius_of(self.layer)
-        for at in places:
-            rows, columns, inside = disc(pixels.shape, at, radius)
-            pixels[rows, columns] |= inside
-        self.show(number, pixels, wanted, alone=False)
 
     def _scribble(
         self, number: int, of: np.ndarray, off: np.ndarray, *, lasting: bool = True
@@ -112,7 +105,7 @@ class ScribbleTool(HandTool):
             class_id,
             of,
             off,
-            image=slice_values(image, number),
+            image=self.values(number),
             spacing=grid.spacing[1:],
             keep_others=bool(layer.preserve_labels),
             lasting=lasting,
@@ -129,8 +122,34 @@ class ScribbleTool(HandTool):
         if self._scribbles is None or self._layer is None or self._shown is None or self._gone:
             return
         number, class_id = self._shown_of, int(self._layer.selected_label)
-        none = np.zeros(self._layer.data.shape[-2:], bool)
-        self.show(number, none, True)
-        for of, off in self._scribbles.standing(number, class_id):
-            self.show(number, of, True, alone=False)
-            self.show(number, off, False, alone=False)
+        standing = self._scribbles.standing(number, class_id)
+        self.show(
+            number, [mark for of, off in standing for mark in ((of, WANTED), (off, UNWANTED))]
+        )
+
+
+class BoxTool(ScribbleTool):
+    """A drag of the left button is a box around the structure, one with Shift is a stroke."""
+
+    name = "Box"
+    tip = (
+        "Box: drag it around the structure from corner to corner, and its mask is there; "
+        "Shift-drag strokes over more of it, the right button over what is not it"
+    )
+    cursor = "cross"
+
+    def _shaped(self, event: Any) -> bool:
+        return "Shift" not in event.modifiers
+
+
+class EllipseTool(BoxTool):
+    """A drag of the left button is an ellipse around the structure, one with Shift a stroke."""
+
+    name = "Ellipse"
+    tip = (
+        "Ellipse: drag it around the structure, as a box that it fills, and its mask is there; "
+        "Shift-drag strokes over more of it, the right button over what is not it"
+    )
+
+    def _seeds(self, start: np.ndarray, end: np.ndarray) -> Seeds:
+        return seeds_of_ellipse(self.layer.data.shape[-2:], start, end)

@@ -7,7 +7,8 @@ whatever tool of napari's is taken lays ours down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,9 +16,10 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.image_layers import add_layer, slice_values
-from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED, place_of_slice, stroke_layer
+from napari_dim.gui.layers.image_layers import add_layer, current_slice, slice_values
+from napari_dim.gui.layers.stroke_layer import place_of_slice, stroke_layer
 from napari_dim.gui.session import Session
+from napari_dim.gui.tools.brush import radius_of, swept
 
 SPOT = 2.5
 """Pixels around a press that a range is picked from."""
@@ -27,7 +29,7 @@ ASLEEP = "pan_zoom"
 """napari's mode while Space is held; the tool stays in the hand."""
 
 
-class HandTool:
+class HandTool(ABC):
     """A tool that changes the mask under the mouse.
 
     Parameters
@@ -36,8 +38,12 @@ class HandTool:
         The session of the viewer.
     """
 
+    name = ""
+    """What it is called on its button."""
     tip = ""
     """What it does, for people."""
+    cursor = "circle"
+    """napari's cursor meanwhile: the ring of the brush, for tools that stroke."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -56,16 +62,21 @@ class HandTool:
         self._layer = layer
         self.session.viewer.layers.selection.active = layer
         layer.mode = MODE
-        self._show_ring()
+        self._show_cursor()
+        self._laid_over(current_slice(self.session.viewer, layer))
+        for key, act in self.keys().items():
+            layer.bind_key(key, lambda _, act=act: act(), overwrite=True)
         layer.events.mode.connect(self._on_mode)
         self.session.case_changed.connect(self._on_case)
 
     def lay_down(self) -> None:
         """It is in the hand no longer."""
-        self.hide()
+        self._take_away()
         layer, self._layer = self._layer, None
         if layer is not None:
             layer.events.mode.disconnect(self._on_mode)
+            for key in self.keys():
+                layer.bind_key(key, None)
             with suppress(KeyError, ValueError, RuntimeError):
                 self.session.case_changed.disconnect(self._on_case)
 
@@ -79,9 +90,19 @@ class HandTool:
             and str(layer.mode) == MODE
         )
 
+    @abstractmethod
     def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
         """Follow the mouse from a press to its release, as napari's callbacks do."""
-        raise NotImplementedError
+
+    def hover(self, event: Any) -> None:  # noqa: B027
+        """The mouse moves, and no button is down."""
+
+    def double_click(self, event: Any, *, wanted: bool) -> None:  # noqa: B027
+        """A second press at once; the first one was a `stroke`."""
+
+    def keys(self) -> Mapping[str, Callable[[], None]]:
+        """Keys that do something else while it is in the hand."""
+        return {}
 
     def place(self, event: Any) -> tuple[int, np.ndarray]:
         """The slice under the mouse, and row and column there, in pixels.
@@ -89,30 +110,60 @@ class HandTool:
         Raises
         ------
         InputError
-            If the scan is looked at along another axis than its slices.
+            If the scan is looked at along another axis than its slices, or beyond its ends.
         """
         if sorted(event.dims_displayed)[0] != self.session.viewer.dims.ndim - 2:
             raise InputError(
                 "this tool draws in the scan's own slices", hint="Ctrl-E goes back to them"
             )
         at = np.asarray(self.layer.world_to_data(event.position), float)[-self.layer.ndim :]
-        return (round(float(at[0])) if self.layer.ndim == 3 else 0), at[-2:]
+        number = round(float(at[0])) if self.layer.ndim == 3 else 0
+        if self.layer.ndim == 3 and not 0 <= number < len(self.layer.data):
+            raise InputError("this scan has no slice here", hint="Go to one of its slices")
+        return number, at[-2:]
 
-    def show(self, number: int, pixels: np.ndarray, wanted: bool, *, alone: bool = True) -> None:
-        """Show pixels over the mask, in place of what was shown (`alone`) or beside it."""
+    def brushed(self, event: Any) -> Iterator[np.ndarray]:
+        """Pixels that the brush goes over from one place to the next, while the button is down."""
+        shape, radius = self.layer.data.shape, radius_of(self.layer)
+        _, last = self.place(event)
+        yield swept(shape, last, last, radius)
+        while event.type == "mouse_move":
+            _, here = self.place(event)
+            yield swept(shape, last, here, radius)
+            last = here
+
+    def show(
+        self, number: int, marks: Sequence[tuple[np.ndarray, int]], *, beside: bool = False
+    ) -> None:
+        """Show pixels over the mask, in place of what was shown or `beside` it.
+
+        Parameters
+        ----------
+        number
+            The slice.
+        marks
+            Pixels, ``(row, column)`` bool, and what they are (`stroke_layer`); the last one lies
+            on top.
+        beside
+            Whether what was shown stays.
+        """
         shown = self._laid_over(number)
         plane = shown.data[0] if shown.ndim == 3 else shown.data
-        value = WANTED if wanted else UNWANTED
-        steps = [(pixels & (plane != value), value)]
-        if alone:
-            steps.insert(0, (~pixels & (plane != 0), 0))
-        for there, new in steps:
-            at = np.nonzero(there)
-            if at[0].size:  # napari draws only what changed
-                shown.data_setitem((np.zeros_like(at[0]), *at) if shown.ndim == 3 else at, new)
+        wanted = plane.copy() if beside else np.zeros_like(plane)
+        for pixels, what in marks:
+            wanted[pixels] = what
+        at = np.nonzero(wanted != plane)
+        if at[0].size:  # napari draws only what changed
+            where = (np.zeros_like(at[0]), *at) if shown.ndim == 3 else at
+            shown.data_setitem(where, wanted[at])
+
+    def clear(self) -> None:
+        """Show nothing over the mask."""
+        if self._shown is not None and not self._gone:
+            self.show(self._shown_of, [])
 
     def _laid_over(self, number: int) -> Labels:
-        """The layer that shows strokes, over a slice; made when first wanted, which takes long."""
+        """The layer that shows strokes, over a slice; it is made beforehand, which takes long."""
         if self._shown is None or self._gone:
             self._shown, self._shown_of = stroke_layer(self.layer, number), number
             add_layer(self.session.viewer, self._shown)
@@ -122,8 +173,8 @@ class HandTool:
             self._shown_of = number
         return self._shown
 
-    def hide(self) -> None:
-        """Show nothing over the mask any more."""
+    def _take_away(self) -> None:
+        """Take the layer that shows strokes away."""
         shown, self._shown = self._shown, None
         if shown is not None and shown in self.session.viewer.layers:
             self.session.viewer.layers.remove(shown)
@@ -133,19 +184,24 @@ class HandTool:
         """Whether a person has deleted the layer that shows strokes."""
         return self._shown not in self.session.viewer.layers
 
-    def _spot(self, number: int, at: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """The values of a slice, and the pixels around a place; None beside the image."""
-        image = self.session.image
-        shape = self.layer.data.shape
-        if image is None or (len(shape) == 3 and not 0 <= number < shape[0]):
-            return None
-        values = slice_values(image, number)
-        spot = np.zeros(values.shape[:2], bool)
-        rows, columns, inside = disc(spot.shape, at, np.full(2, SPOT))
-        spot[rows, columns] = inside
-        return (values, spot) if spot.any() else None
+    def values(self, number: int) -> np.ndarray:
+        """The values of a slice of the scan, ``(row, column[, channel])``.
 
-    def _set(self, number: int, pixels: np.ndarray, wanted: bool) -> None:
+        Raises
+        ------
+        InputError
+            If its scan is not open.
+        """
+        image = self.session.image
+        if image is None:
+            raise InputError("there is no scan under this mask")
+        return slice_values(image, number)
+
+    def spot(self, at: np.ndarray) -> np.ndarray:
+        """The pixels around a place, ``(row, column)`` bool; none of them beside the image."""
+        return swept(self.layer.data.shape, at, at, np.full(2, SPOT))
+
+    def set(self, number: int, pixels: np.ndarray, wanted: bool) -> None:
         """Give pixels the class in the hand, or take it from them, as napari's tools do."""
         layer = self.layer
         class_id = int(layer.selected_label)
@@ -159,15 +215,15 @@ class HandTool:
             where = (np.full(at[0].size, number), *at) if layer.ndim == 3 else at
             layer.data_setitem(where, class_id if wanted else 0)
 
-    def _show_ring(self) -> None:
+    def _show_cursor(self) -> None:
         layer = self.layer
-        layer.cursor = "circle"
+        layer.cursor = self.cursor
         layer.brush_size = layer.brush_size  # whose setter sizes the ring
 
     def _on_mode(self, event: Any = None) -> None:
         mode = str(self.layer.mode)
         if mode == MODE:
-            self._show_ring()
+            self._show_cursor()
         elif mode != ASLEEP:
             put_down(self.session)
 
@@ -214,34 +270,3 @@ def put_down(session: Session) -> None:
     if tool is not None:
         tool.lay_down()
         session.tool_changed.emit()
-
-
-def disc(shape: tuple[int, ...], at: np.ndarray, radius: np.ndarray) -> tuple[slice, slice, Any]:
-    """Pixels of a round brush: rows, columns, and which of that box, bool.
-
-    Parameters
-    ----------
-    shape
-        Of the slice.
-    at
-        Its middle, row and column.
-    radius
-        In pixels, along rows and columns: of those that are no squares it is an ellipse.
-    """
-    low = np.maximum(np.floor(at - radius), 0).astype(int)
-    high = np.minimum(np.ceil(at + radius) + 1, shape[-2:]).astype(int)
-    rows, columns = np.ogrid[low[0] : max(high[0], low[0]), low[1] : max(high[1], low[1])]
-    inside = ((rows - at[0]) / radius[0]) ** 2 + ((columns - at[1]) / radius[1]) ** 2 <= 1
-    return slice(low[0], max(high[0], low[0])), slice(low[1], max(high[1], low[1])), inside
-
-
-def radius_of(layer: Labels) -> np.ndarray:
-    """The radius of a layer's brush in pixels, along rows and columns."""
-    scale = np.abs(np.asarray(layer.scale, float)[-2:])
-    return np.asarray((np.floor(layer.brush_size / 2) + 0.5) * scale.min() / scale)
-
-
-def along(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Places from one to another, half a pixel apart."""
-    steps = max(1, int(np.ceil(2 * np.abs(end - start).max())))
-    return np.asarray(start + np.linspace(0, 1, steps + 1)[:, None] * (end - start))
