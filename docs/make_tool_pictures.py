@@ -45,24 +45,28 @@ class Pictures:
 
     def make(self) -> Any:
         """Go through the tools; returns the pictures beside each other."""
+        from skimage.measure import find_contours
+
         from napari_dim.gui.layers.image_layers import go_to_slice
 
         viewer, annotate = self.viewer, self.workspace.annotate
         layers = viewer.open_sample("napari-dim", "phantom")
-        labels, image = layers[-1], next(one for one in layers[:-1] if one.visible)
+        reference, image = layers[-1].data, next(one for one in layers[:-1] if one.visible)
+        viewer.layers.remove(layers[-1])
         annotate.image.pick(image)
-        annotate.labels.pick(labels)
-        areas = [np.count_nonzero(plane) for plane in labels.data]
-        number = int(np.argmax(areas))
-        body = np.argwhere(labels.data[number] > 0)
-        low, high = body.min(0), body.max(0)
-        labels.data[number] = 0
-        labels.refresh()
+        self.hand.rest(1)
+        self.hand.click(annotate.new)
+        self.layer = self.session.labels
+        number = int(np.argmax((reference > 0).sum((1, 2))))
+        body = reference[number] > 0
+        border = max(find_contours(body.astype(float), 0.5), key=len)
+        self.border = border[:: len(border) // 5]
+        self.low, self.high = np.argwhere(body).min(0), np.argwhere(body).max(0)
         go_to_slice(viewer, image, number)
-        self.layer, self.low, self.high = labels, low, high
-        viewer.camera.center = tuple(labels.data_to_world((number, *((low + high) / 2))))
-        span = float(((high - low) * np.abs(labels.scale[1:])).max())
-        viewer.camera.zoom = 0.55 * SIDE / span
+        middle = (self.low + self.high) / 2
+        viewer.camera.center = tuple(self.layer.data_to_world((number, *middle)))
+        span = float(((self.high - self.low) * np.abs(self.layer.scale[1:])).max())
+        viewer.camera.zoom = 0.6 * SIDE / span
         self.hand.rest(1)
         shots = [
             self.during("Shift-E", self.ellipse), self.during("9", self.threshold),
@@ -86,31 +90,36 @@ class Pictures:
         return shot[middle[0] : middle[0] + SIDE, middle[1] : middle[1] + SIDE]
 
     def ellipse(self) -> Callable[[], None]:
+        """An ellipse around the body."""
         room = 0.06 * (self.high - self.low)
         return self.drag(self.low - room, self.high + room)
 
     def threshold(self) -> Callable[[], None]:
+        """What is within limits that were picked in the body."""
         middle = (self.low + self.high) / 2
         self.hand.stroke(self.layer, tuple(middle), held="Shift")
         return lambda: self.session.held_range.hold(False)
 
     def grow(self) -> Callable[[], None]:
+        """What hangs together with the middle."""
         from qtpy.QtCore import QPoint
 
         middle = self.hand.at(*((self.low + self.high) / 2), self.layer)
         return self.press(middle, middle + QPoint(20, 0), middle + QPoint(40, 0))
 
     def live_wire(self) -> Callable[[], None]:
-        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        for angle in np.deg2rad((-90, -10, 70)):
-            self.hand.sweep(self.place(middle + half * (np.sin(angle), np.cos(angle))))
-        self.hand.hover(self.place(middle + half * np.array((0.5, -0.85))))
+        """Three points of an outline, and the way to the mouse."""
+        for pixel in self.border[:3]:
+            self.hand.sweep(self.place(pixel))
+        self.hand.hover(self.place(self.border[3]))
         return lambda: self.hand.press("Escape")
 
     def place(self, pixel: np.ndarray) -> Any:
+        """Where a pixel is seen."""
         return self.hand.at(*pixel, self.layer)
 
     def drag(self, *pixels: np.ndarray) -> Callable[[], None]:
+        """Hold the button down from one pixel to another."""
         first, last = (self.place(pixel) for pixel in pixels)
         return self.press(first, (first + last) / 2, last)
 

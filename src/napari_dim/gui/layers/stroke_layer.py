@@ -11,15 +11,18 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_dim.gui.layers.aside_layer import set_aside
 from napari_dim.gui.layers.locked_layer import lock
 
-WANTED, UNWANTED, WANTED_AREA, UNWANTED_AREA = 1, 2, 3, 4
-"""What strokes and areas of the class, and of what it is not, are in the layer."""
+WANTED, UNWANTED, WANTED_AREA, UNWANTED_AREA, LINE = range(1, 6)
+"""What strokes and areas of the class, and of what it is not, and outlines are in the layer."""
 COLOURS: dict[int | None, str] = {
     WANTED: "#FFFFFF",
     UNWANTED: "#D55E00",
-    WANTED_AREA: "#FFFFFF80",
+    WANTED_AREA: "#2BE38B80",
     UNWANTED_AREA: "#D55E0080",
+    LINE: "#2BE38B",
 }
-"""Seen on any class's colour: white is of it, vermilion is not; the image shows through areas."""
+"""Seen on any class's colour and on bright and dark: white and green are of it, vermilion is not;
+the image shows through areas.
+"""
 
 
 def stroke_layer(labels: Labels, number: int) -> Labels:

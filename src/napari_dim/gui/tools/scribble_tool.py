@@ -12,7 +12,7 @@ from napari_dim.editing.shape_seeds import Seeds, seeds_of_box, seeds_of_ellipse
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.locked_layer import why_locked
-from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED
+from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED, WANTED_AREA
 from napari_dim.gui.logic.scribble_strokes import Scribbles
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import HandTool
@@ -83,7 +83,7 @@ class ScribbleTool(HandTool):
         while event.type == "mouse_move":
             _, end = self.place(event)
             of, off = self._seeds(start, end)
-            self.show(number, [(of, WANTED), (off, UNWANTED)])
+            self.show(number, [(of, WANTED_AREA), (off, UNWANTED)])
             yield
         if np.abs(end - start).min() >= LEAST_SHAPE:
             self._scribble(number, *self._seeds(start, end), lasting=False)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_dim.editing.live_wire import edge_costs, enclosed, straight, way
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import layer_source
-from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED
+from napari_dim.gui.layers.stroke_layer import LINE, UNWANTED
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.brush import swept
 from napari_dim.gui.tools.tool_in_hand import HandTool
@@ -160,7 +160,7 @@ class LiveWire(HandTool):
         return bool(np.hypot(*((one - other) / self._pixel)) <= NEAR)
 
     def _show(self, ways: list[np.ndarray]) -> None:
-        """Show ways and points; the start is marked in the colour of its own."""
+        """Show ways and points; the start has a colour of its own."""
         shape = self.layer.data.shape[-2:]
         line = np.zeros(shape, bool)
         for one in ways:
@@ -168,7 +168,7 @@ class LiveWire(HandTool):
         radius = np.maximum(KNOT * self._pixel, 0.5)
         for point in self._points:
             line |= swept(shape, point, point, radius)
-        marks = [(line, WANTED)]
+        marks = [(line, LINE)]
         if self._points:
             marks.append((swept(shape, self._points[0], self._points[0], radius), UNWANTED))
         self.show(self._number, marks)
