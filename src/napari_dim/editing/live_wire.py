@@ -18,7 +18,11 @@ from napari_dim.editing.intensity_ranges import channels
 SMOOTH = 1.0
 """Pixels that the image is smoothed by before its edges are looked for."""
 STRONG = 85
-"""Percentile of the steps of intensity that counts as a strong edge."""
+"""Percentile of the steps of intensity from which an edge is as strong as any."""
+STRONGEST = 99.5
+"""Percentile of the steps that the strongest edges have."""
+SHARE = 0.3
+"""What a strong edge has of it at least: where structures are small, most steps are noise."""
 FLOOR = 0.2
 """What a step along the strongest edge costs, of one where there is none."""
 ROOM = 0.5
@@ -55,7 +59,8 @@ def edge_costs(image: np.ndarray, spacing: Sequence[float] = (1.0, 1.0)) -> np.n
             step = ndimage.gaussian_filter(channel, SMOOTH, order=order, mode="nearest")
             squared += (step * (shortest / size)) ** 2
     steps = np.sqrt(squared)
-    strong = float(np.percentile(steps[::2, ::2], STRONG))
+    usual, most = np.percentile(steps[::2, ::2], (STRONG, STRONGEST))
+    strong = max(float(usual), SHARE * float(most))
     strength = (steps / max(strong, 1e-9)).clip(0, 1)
     return np.asarray(FLOOR / (FLOOR + strength * (1 - FLOOR)), float)
 
@@ -107,12 +112,14 @@ def enclosed(shape: tuple[int, ...], outline: np.ndarray) -> np.ndarray:
     shape
         Of the slice.
     outline
-        Its pixels in order, ``(pixel, 2)``; the last one goes on to the first.
+        Its pixels in order, ``(pixel, 2)``; the last one goes straight on to the first.
     """
-    from skimage.draw import polygon2mask
-
-    inside = np.array(polygon2mask(shape, outline), bool)
-    inside[tuple(np.asarray(outline, int).T)] = True
+    low, high = outline.min(0), outline.max(0) + 1
+    line = np.zeros(high - low, bool)
+    line[tuple((outline - low).T)] = True
+    line[tuple((straight(outline[-1], outline[0]) - low).T)] = True
+    inside = np.zeros(shape, bool)
+    inside[low[0] : high[0], low[1] : high[1]] = ndimage.binary_fill_holes(line)
     return inside
 
 
