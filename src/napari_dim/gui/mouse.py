@@ -23,7 +23,7 @@ from napari_dim.gui.layers.napari_compat import deafen, give_wheel_back, scroll_
 from napari_dim.gui.logic.contrast_windows import dragged, limits_words
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
-from napari_dim.gui.tools.tool_in_hand import HandTool, put_down
+from napari_dim.gui.tools.tool_in_hand import MouseTool, put_down
 
 GESTURES = (
     ("wheel", "Go through the slices"),
@@ -168,15 +168,15 @@ class Mouse:
             with told(self._session):
                 tool.double_click(event, wanted=event.button == LEFT)
 
-    def _tool_for(self, event: Any) -> HandTool | None:
+    def _tool_for(self, event: Any) -> MouseTool | None:
         """The tool in the hand, if a press is for it."""
         session = self._session
-        tool: HandTool | None = session.tool
+        tool: MouseTool | None = session.tool
         drawn = event.button in (LEFT, RIGHT) and _held(event) <= {"Shift"}
         seen = session.viewer.dims.ndisplay == 2
         return tool if tool is not None and seen and drawn and tool.ready() else None
 
-    def _use(self, tool: HandTool, event: Any) -> Iterator[None]:
+    def _use(self, tool: MouseTool, event: Any) -> Iterator[None]:
         """A gesture of the tool in the hand, in place of napari's own."""
         hear = deafen(tool.layer)
         event.handled = True

@@ -294,7 +294,7 @@ def slice_values(image: Layer, number: int) -> np.ndarray:
     source = layer_source(image)
     if source.channels is not None:
         return _numbers(np.asarray(source.channels[number]), image.name)
-    return plane_shown(image, number)
+    return _numbers(plane_shown(image, number), image.name)
 
 
 def plane_shown(image: Layer, number: int) -> np.ndarray:
@@ -303,16 +303,11 @@ def plane_shown(image: Layer, number: int) -> np.ndarray:
     Returns
     -------
     array
-        ``(row, column)``, or ``(row, column, 3 or 4)`` of a colour picture; finite numbers.
-
-    Raises
-    ------
-    InputError
-        If none of its values can be used.
+        ``(row, column)``, or ``(row, column, 3 or 4)`` of a colour picture.
     """
     data = _full_data(image)
     flat = data.ndim - bool(getattr(image, "rgb", False)) == 2
-    return _numbers(np.asarray(data if flat else data[number]), image.name)
+    return np.asarray(data if flat else data[number])
 
 
 def in_mm(layer: Layer, length: float) -> float | None:

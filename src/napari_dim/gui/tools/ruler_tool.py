@@ -14,7 +14,7 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.logic.measures import nearest, words
 from napari_dim.gui.session import Session
 from napari_dim.gui.state.rulers import Point, Rulers
-from napari_dim.gui.tools.tool_in_hand import put_down
+from napari_dim.gui.tools.tool_in_hand import MouseTool, put_down
 
 NEAR = 8.0
 """Pixels of the screen from a line within which the right button is meant for it."""
@@ -24,7 +24,7 @@ ASLEEP = "pan_zoom"
 """napari's mode of a labels layer meanwhile."""
 
 
-class RulerTool:
+class RulerTool(MouseTool):
     """Measures the scan under the mouse.
 
     Parameters
@@ -36,7 +36,7 @@ class RulerTool:
     """
 
     def __init__(self, session: Session, *, angle: bool = False) -> None:
-        self.session = session
+        super().__init__(session)
         self.angle = angle
         self._points: list[Point] = []
         self._armed: Layer | None = None
@@ -70,7 +70,6 @@ class RulerTool:
     def take(self) -> None:
         """It is in the hand from now on."""
         viewer = self.session.viewer
-        viewer.mouse_move_callbacks.append(self._on_move)
         viewer.layers.selection.events.active.connect(self._on_active)
         self.session.case_changed.connect(self._on_case)
         self._arm()
@@ -78,8 +77,6 @@ class RulerTool:
     def lay_down(self) -> None:
         """It is in the hand no longer."""
         viewer = self.session.viewer
-        with suppress(ValueError):
-            viewer.mouse_move_callbacks.remove(self._on_move)
         viewer.layers.selection.events.active.disconnect(self._on_active)
         with suppress(KeyError, ValueError, RuntimeError):
             self.session.case_changed.disconnect(self._on_case)
@@ -113,6 +110,11 @@ class RulerTool:
             yield
         if dragged and self._points:
             self._take_place(self._place(event))
+
+    def hover(self, event: Any) -> None:
+        """Show the line to the mouse between two clicks."""
+        if self._points:
+            self._rulers.draw([*self._points, self._place(event)])
 
     def _take_place(self, here: Point) -> None:
         self._points.append(here)
@@ -160,11 +162,6 @@ class RulerTool:
         if found is None:
             raise InputError("there is no ruler here", hint="Press the right button on its line")
         rulers.remove(in_sight[found])
-
-    def _on_move(self, viewer: Any, event: Any) -> None:
-        """Show the line to the mouse between two clicks."""
-        if self._points and viewer.dims.ndisplay == 2:
-            self._rulers.draw([*self._points, self._place(event)])
 
     def _arm(self) -> None:
         """The layer that napari would give the mouse to neither moves the scan nor paints."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Labels, Layer
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import add_layer, current_slice, slice_values
@@ -29,7 +29,51 @@ ASLEEP = "pan_zoom"
 """napari's mode while Space is held; the tool stays in the hand."""
 
 
-class HandTool(ABC):
+class MouseTool(ABC):
+    """What has the mouse over the canvas while it is in the hand.
+
+    Parameters
+    ----------
+    session
+        The session of the viewer.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    @property
+    @abstractmethod
+    def layer(self) -> Layer:
+        """The layer whose own tool must not hear the mouse."""
+
+    @abstractmethod
+    def lay_down(self) -> None:
+        """It is in the hand no longer."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Whether a press of the mouse is for it."""
+
+    @abstractmethod
+    def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
+        """Follow the mouse from a press to its release, as napari's callbacks do.
+
+        Parameters
+        ----------
+        event
+            Of the press; it becomes that of each move and of the release.
+        wanted
+            Whether it was the left button: the right one takes away.
+        """
+
+    def hover(self, event: Any) -> None:  # noqa: B027
+        """The mouse moves, and no button is down."""
+
+    def double_click(self, event: Any, *, wanted: bool) -> None:  # noqa: B027
+        """A second press at once; the first one was a `stroke`."""
+
+
+class HandTool(MouseTool):
     """A tool that changes the mask under the mouse.
 
     Parameters
@@ -46,7 +90,7 @@ class HandTool(ABC):
     """napari's cursor meanwhile: the ring of the brush, for tools that stroke."""
 
     def __init__(self, session: Session) -> None:
-        self.session = session
+        super().__init__(session)
         self._layer: Labels | None = None
         self._shown: Labels | None = None
         self._shown_of = -1
@@ -89,16 +133,6 @@ class HandTool(ABC):
             and self.session.viewer.layers.selection.active is layer
             and str(layer.mode) == MODE
         )
-
-    @abstractmethod
-    def stroke(self, event: Any, *, wanted: bool) -> Iterator[None]:
-        """Follow the mouse from a press to its release, as napari's callbacks do."""
-
-    def hover(self, event: Any) -> None:  # noqa: B027
-        """The mouse moves, and no button is down."""
-
-    def double_click(self, event: Any, *, wanted: bool) -> None:  # noqa: B027
-        """A second press at once; the first one was a `stroke`."""
 
     def keys(self) -> Mapping[str, Callable[[], None]]:
         """Keys that do something else while it is in the hand."""
