@@ -122,16 +122,15 @@ def test_a_drag_goes_on_to_the_next_point_and_shift_goes_straight(
 ):
     layer = session.labels
     hand.stroke(layer, (12, 20), (24, 30))
-    hand.stroke(layer, (36, 20))
-    hand.hover(hand.at(5, 36, layer), held="Shift")
+    hand.hover(hand.at(24, 10, layer), held="Shift")
     shown = next(one for one in viewer.layers if one.name == "strokes").data[0]
-    middle = shown[16:26, 26:31]
-    assert middle.any()
+    assert shown[24, 10:30].all()
+    assert shown[12:24, 21:31].any()  # along the edge
+    hand.stroke(layer, (24, 10), held="Shift")
     hand.press("Enter")
     half = layer.data[6] == 1
-    assert half[24, 25]
-    assert not half[24, 12]
-    assert dice(half, BALL[6] == 1) > 0.4
+    assert half[15:24, 20].all()
+    assert not half[26:].any()
 
 
 def test_other_classes_stay_where_they_are_kept(hand, session, wire):

@@ -65,8 +65,9 @@ def picked(image: np.ndarray, spot: np.ndarray) -> Range:
     low, high = np.percentile(values[::4, ::4], (1, 99), axis=(0, 1))
     reach = np.maximum(SPREADS * spread, LEAST * (high - low))
     low, high = middle - reach, middle + reach
-    if np.asarray(image).dtype.kind in "iu":
-        low, high = np.ceil(low), np.floor(high)  # the same pixels, and told as they are
+    if np.asarray(image).dtype.kind in "iu":  # the same pixels, and told as they are
+        kind = np.iinfo(np.asarray(image).dtype)
+        low, high = np.maximum(np.ceil(low), kind.min), np.minimum(np.floor(high), kind.max)
     return Range(low, high)
 
 

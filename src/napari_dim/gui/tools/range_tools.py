@@ -9,11 +9,13 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_dim.editing.intensity_ranges import Range, channels, hanging_together, picked
+from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import current_slice
 from napari_dim.gui.layers.stroke_layer import UNWANTED_AREA, WANTED_AREA
 from napari_dim.gui.session import Session
 from napari_dim.gui.state.held_range import range_words
 from napari_dim.gui.tools.tool_in_hand import HandTool
+from napari_dim.words import sentence
 
 DRAG = 100.0
 """Pixels of a drag to the right that make the tolerance twice as wide."""
@@ -71,8 +73,12 @@ class RangeBrush(HandTool):
 
     def _preview(self) -> None:
         """Show what is in the range, on the slice on the screen, until a stroke begins."""
-        number = current_slice(self.session.viewer, self.layer)
-        values, held = self.values(number), self.session.held_range
+        number, held = current_slice(self.session.viewer, self.layer), self.session.held_range
+        try:
+            values = self.values(number)
+        except InputError as error:  # a slice without a number
+            self.session.say(sentence(error))
+            return
         if held.range is None or len(held.range.low) != channels(values).shape[-1]:
             return
         self._previewed = True

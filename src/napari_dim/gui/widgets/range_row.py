@@ -9,6 +9,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QWidget
 from superqt import QDoubleRangeSlider
 
+LONGEST = "green "
+"""The longest name of a channel: rows stand below each other."""
 FAR = 1e9
 """What may be typed at most, up and down."""
 
@@ -63,6 +65,7 @@ class RangeRow(QWidget):
         decimals
             Places after the point.
         """
+        self.name.setMinimumWidth(self.name.fontMetrics().horizontalAdvance(LONGEST))
         with self._quiet():
             self.slider.setRange(min(span[0], low), max(span[1], high))
             self.slider.setValue((low, high))
@@ -70,7 +73,7 @@ class RangeRow(QWidget):
                 box.setDecimals(decimals)
                 box.setSingleStep(max((span[1] - span[0]) / 100, 10.0**-decimals))
                 box.setValue(value)
-                box.setFixedWidth(_width(box, span))
+                box.setFixedWidth(_width(box, (*span, low, high)))
 
     def _on_slid(self, limits: tuple[float, float]) -> None:
         places = self.low.decimals()
@@ -87,7 +90,7 @@ class RangeRow(QWidget):
                 part.blockSignals(was)
 
 
-def _width(box: QDoubleSpinBox, span: tuple[float, float]) -> int:
+def _width(box: QDoubleSpinBox, ends: tuple[float, ...]) -> int:
     """Wide enough for any value of the slider."""
-    texts = (f"{value:.{box.decimals()}f}" for value in span)
+    texts = (f"{value:.{box.decimals()}f}" for value in ends)
     return max(int(box.fontMetrics().horizontalAdvance(text)) for text in texts) + 28
