@@ -95,6 +95,7 @@ def test_on_thick_pixels_and_in_the_machines_slices(hand, viewer, workspace):
     session = open_new(
         hand, viewer, workspace, tiny_image()[0], name="thick", scale=(4.0, 2.5, 1.0)
     )
+    slices.go_to(session, 6)
     viewer.reset_view()
     wrong = np.zeros((1, 48, 40), np.uint8)
     wrong[0, 40:46, 30:38] = 1
