@@ -58,7 +58,7 @@ class LiveWire(HandTool):
         """Fix a point at the press; a click on the start closes the outline."""
         pixel = self._pixel_under(event)
         if len(self._points) >= LEAST and self._at_start(pixel):
-            self.close(wanted=wanted)
+            self.close(wanted=wanted, back=self._way_to(self._points[0], event))
             return
         self._add(pixel, event)
         yield
@@ -79,15 +79,24 @@ class LiveWire(HandTool):
         """Close the outline; the first press of the two fixed its last point."""
         self.close(wanted=wanted)
 
-    def close(self, *, wanted: bool = True) -> None:
-        """Give the class in the hand what the outline encloses, or take it away there."""
+    def close(self, *, wanted: bool = True, back: np.ndarray | None = None) -> None:
+        """Give the class in the hand what the outline encloses, or take it away there.
+
+        Parameters
+        ----------
+        wanted
+            Whether it is given.
+        back
+            The way back to the start, ``(pixel, 2)``; by default along the edges.
+        """
         if not self._points:
             return
         if len(self._points) < LEAST:
             missing = counted(LEAST - len(self._points), "more point")
             self.session.say(f"An outline takes {missing}; Esc gives it up")
             return
-        back = self._way(self._points[-1], self._points[0])
+        if back is None:
+            back = self._way(self._points[-1], self._points[0])
         outline = np.concatenate([*self._ways, back])
         number = self._number
         self._begin_anew()
