@@ -2,7 +2,7 @@
 
 Going along a strong edge is cheap, leaving it is dear (Mortensen and Barrett, "Intelligent
 scissors for image composition", 1995; here with scikit-image's cheapest paths). Constants were
-chosen by ``benchmarks/outlines.py``, see docs/decisions/0025.
+chosen by ``benchmarks/outlines.py``, see docs/decisions/0026.
 """
 
 from __future__ import annotations

@@ -38,3 +38,9 @@ def swept(
     near = (down - far * way[0]) ** 2 + (right - far * way[1]) ** 2 <= 1
     covered[low[0] : high[0], low[1] : high[1]] = near
     return covered
+
+
+def along(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Places from one to another, half a pixel apart."""
+    steps = max(1, int(np.ceil(2 * np.abs(end - start).max())))
+    return np.asarray(start + np.linspace(0, 1, steps + 1)[:, None] * (end - start))

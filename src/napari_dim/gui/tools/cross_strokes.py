@@ -19,7 +19,7 @@ from napari_dim.gui.layers.locked_layer import why_locked
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.plane_layers import voxel_size
 from napari_dim.gui.logic.cross_planes import CrossPlane
-from napari_dim.gui.tools.tool_in_hand import along
+from napari_dim.gui.tools.brush import along
 from napari_dim.states import SliceState
 from napari_dim.words import count as counted
 
