@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from napari_dim.cluster.connection import connected
+from napari_dim.cluster.connection import Cluster, ClusterLostError, connected
 from napari_dim.cluster.work import carried_out
 from napari_dim.errors import InputError
 
@@ -24,7 +24,7 @@ class Slow:
 
     folder: Path
     number: int
-    kills: bool = False
+    hungry: bool = False
     kind = "slow"
 
     @property
@@ -43,8 +43,10 @@ class Slow:
 
     def do(self, folder: Path) -> dict[str, Any]:
         assert folder.is_dir()
-        if self.kills:
-            os.kill(os.getpid(), signal.SIGKILL)
+        eaten = []
+        while self.hungry and len(eaten) < 200:  # 4 GB
+            eaten.append(b"x" * 20_000_000)
+            time.sleep(0.02)
         time.sleep(0.15)
         if self.number == 3:
             raise InputError("it is bent", where="piece 3")
@@ -87,15 +89,35 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path):
     assert times == Counter(found.keys())
 
 
-@pytest.mark.skipif(os.name == "nt", reason="kills a process")
-def test_a_piece_that_kills_its_workers_is_named_and_the_others_come_through(tmp_path):
+def test_a_piece_that_needs_too_much_memory_is_named_and_the_others_come_through(tmp_path):
     import dask
 
-    works = [Slow(tmp_path, number, kills=number == 1) for number in range(3)]
+    works = [Slow(tmp_path, number, hungry=number == 1) for number in range(3)]
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
-        connected("local:1") as cluster,
+        connected("local:1", memory="700MB") as cluster,
     ):
+        assert "1 worker, at most 667.57 MiB of memory each" in cluster.told
         found = {one.number: one for one in carried_out(cluster, works, batch=3)}
     assert "the worker that did it died" in found[1].fault
     assert (found[0].result, found[2].result) == ({"square": 0}, {"square": 4})
+
+
+def test_a_size_that_is_none_is_refused():
+    with pytest.raises(InputError, match="'much' is no size"), connected("local", memory="much"):
+        pass
+
+
+def test_work_that_all_workers_have_left_is_given_up(tmp_path, monkeypatch):
+    from distributed import LocalCluster
+    from distributed.client import Client
+
+    monkeypatch.setattr("napari_dim.cluster.work.DESERTED", 0.5)
+    monkeypatch.setattr("napari_dim.cluster.work.LOOK_EVERY", 0.1)
+    how = {"n_workers": 0, "processes": False, "dashboard_address": "127.0.0.1:0"}
+    with (
+        LocalCluster(**how) as nobody,
+        Client(nobody, set_as_default=False) as client,
+        pytest.raises(ClusterLostError, match="all its workers did"),
+    ):
+        list(carried_out(Cluster(client, "", 1), [Slow(tmp_path, 1)]))

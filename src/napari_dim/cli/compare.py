@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from napari_dim.cli.cluster_options import (
+    ClusterAddress,
+    WorkerMemory,
+    check_cluster,
+    on_cluster,
+)
 from napari_dim.cli.console import (
     Failure,
     about,
@@ -24,6 +31,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from napari_dim.cluster.compared_runs import BenchmarkAt
+    from napari_dim.compare.benchmark import Benchmark
     from napari_dim.compare.one_run import Run
     from napari_dim.compare.runs import Told
 
@@ -35,7 +44,7 @@ LINE_EVERY = 30.0
 
 def compare(
     data: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
             metavar="DATA",
             help="The published Fundus, ProstateSlice, NIfTI prostate or M&Ms folder, or a "
@@ -43,7 +52,7 @@ def compare(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="DIR", help="Folder for runs, tables and figures; it goes on there."),
     ] = None,
     systems: Annotated[
@@ -88,6 +97,8 @@ def compare(
         Path | None,
         typer.Option(metavar="DIR", help="Tables and figures from what is there, no training."),
     ] = None,
+    cluster: ClusterAddress = "",
+    worker_memory: WorkerMemory = "",
 ) -> None:
     """Train systems on a benchmark, each domain labelled in turn, and make the paper's tables.
 
@@ -103,43 +114,103 @@ def compare(
     if out is None:
         raise InputError("--out is missing", hint="Name the folder for runs and tables")
     numbers = seed_numbers(seeds)
+    check_cluster(cluster, data, out, worker_memory=worker_memory)
+    if cluster and jobs > 1:
+        raise InputError("--jobs and --cluster exclude each other", hint="Use --cluster local:N")
     from napari_dim.compare.layouts import read_benchmark
-    from napari_dim.compare.runs import left, perform, planned
+    from napari_dim.compare.runs import planned
     from napari_dim.compare.table_rows import rows_of
     from napari_dim.engine.device import pick_device
     from napari_dim.engine.evaluation.metrics import parse_merges
-    from napari_dim.engine.training.run_folder import held
-    from napari_dim.io import make_folder
+    from napari_dim.io.places import fetched, is_elsewhere, place_of
 
     rows = rows_of(systems)
     pick_device(device)
-    check_folder(out)
+    home, source = place_of(out), place_of(data)
+    if not is_elsewhere(home):
+        check_folder(home)
     console = messages()
-    benchmark = read_benchmark(data, scale, parse_merges(merge or ()))
+    merges = parse_merges(merge or ())
+    with tempfile.TemporaryDirectory() as folder:
+        benchmark = read_benchmark(fetched(source, Path(folder)), scale, merges)
     for note in benchmark.notes:
         console.print(f"Note      {note}")
     runs = planned(
         benchmark, rows, labelled=labelled, count=number, labelled_seed=labelled_seed,
         scale=scale, steps=steps, seeds=numbers, device=device, jobs=jobs,
     )  # fmt: skip
+    try:
+        if cluster:
+            from napari_dim.cluster.compared_runs import BenchmarkAt
+
+            pairs = tuple(sorted(merges.items()))
+            at = BenchmarkAt(source, scale, pairs, benchmark.fingerprint)
+            faults = _on_cluster(benchmark, at, runs, home, select, cluster, worker_memory)
+        else:
+            faults = _here(benchmark, runs, home, select, jobs)
+    except KeyboardInterrupt:
+        console.print("Note      The same command goes on from here")
+        raise
+    if faults:
+        raise Failure(f"{count(len(faults), 'run')} could not be made: {faults[0]}")
+
+
+def _here(
+    benchmark: Benchmark, runs: Sequence[Run], out: Path, select: str, jobs: int
+) -> Sequence[str]:
+    """Make the runs on this machine; gives what could not be made."""
+    from napari_dim.compare.runs import left, perform
+    from napari_dim.engine.training.run_folder import held
+    from napari_dim.io import make_folder
+
     make_folder(out, f"--out {out}")
     with held(out, "compare"):
         wanted = left(out, runs)
-        done = len(runs) - len(wanted)
-        console.print(
-            f"Runs      {count(len(wanted), 'run')} of {runs[0].spec['steps']:,} steps to make"
-            + (f", {done:,} are there" if done else "")
-        )
-        progress = Progress(wanted, console)
-        try:
-            perform(out, benchmark, wanted, jobs, progress.take)
-        except KeyboardInterrupt:
-            console.print("Note      The same command goes on from here")
-            raise
+        progress = _begun(runs, wanted)
+        perform(out, benchmark, wanted, jobs, progress.take)
         report(out, select)
-    if progress.faults:
-        what = count(len(progress.faults), "run")
-        raise Failure(f"{what} could not be made: {progress.faults[0]}")
+    return progress.faults
+
+
+def _on_cluster(
+    benchmark: Benchmark,
+    at: BenchmarkAt,
+    runs: Sequence[Run],
+    out: Path,
+    select: str,
+    cluster: str,
+    worker_memory: str,
+) -> Sequence[str]:
+    """Make the runs on workers; gives what could not be made."""
+    from napari_dim.cluster.compared_runs import compare_runs, copied
+    from napari_dim.compare.run_pictures import keep_test_slices
+    from napari_dim.compare.runs import Told, left
+    from napari_dim.engine.training.run_folder import held
+
+    with on_cluster(cluster, worker_memory, (at.data, out)) as workers:
+        with copied(out) as local, held(local, "compare"):
+            wanted = left(local, runs)
+            keep_test_slices(local, benchmark)
+        progress = _begun(runs, wanted)
+        for outcome in compare_runs(workers, wanted, out, at):
+            steps = wanted[outcome.number].spec["steps"]
+            dc = outcome.result.get("dc")
+            progress.take(
+                Told(outcome.number, steps, dc, done=not outcome.fault, fault=outcome.fault)
+            )
+    with copied(out) as local:
+        report(local, select)
+    return progress.faults
+
+
+def _begun(runs: Sequence[Run], wanted: Sequence[Run]) -> Progress:
+    """Say how many runs are left."""
+    done = len(runs) - len(wanted)
+    messages().print(
+        f"Runs      {count(len(wanted), 'run')} of {runs[0].spec['steps']:,} steps to make"
+        + (f", {done:,} are there" if done else "")
+    )
+    return Progress(wanted, messages())
 
 
 def report(folder: Path, select: str) -> None:

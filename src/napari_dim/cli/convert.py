@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
+from napari_dim.cli.cluster_options import (
+    Batch,
+    ClusterAddress,
+    Faults,
+    WorkerMemory,
+    check_cluster,
+    on_cluster,
+)
 from napari_dim.cli.console import messages, output
-from napari_dim.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-MOST_CLASSES = 33
-"""An image of more values than this, background among them, is taken for no mask."""
-
-PALETTES = (".png", ".tif", ".tiff")
-"""Ends of the names of files whose palette shows the classes' colours."""
+from napari_dim.words import count
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="An image or a mask.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="Its end says the format.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SRC", help="An image or a mask; several by a * in the name.")
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="DST", help="Its end says the format; of several, * is what it was in SRC."
+        ),
+    ],
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="Of a mask, as for predict.")
     ] = "",
@@ -32,89 +38,60 @@ def convert(
         typer.Option("--mask/--image", help="What SRC holds, if its format doesn't say."),
     ] = None,
     like: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="IMAGE", help="The image that a mask lies on (DICOM-SEG needs it)."),
     ] = None,
     part: Annotated[str, typer.Option(help="Which image of several in SRC.")] = "",
     overlaps: Annotated[
         str, typer.Option(help="Which of two overlapping segments: later, earlier or smaller.")
     ] = "",
+    cluster: ClusterAddress = "",
+    worker_memory: WorkerMemory = "",
+    batch: Batch = 1,
 ) -> None:
     """Write an image or a mask in another format, its place, names and colours kept."""
-    from napari_dim.io import read_classes, read_volume, write_image, write_mask
-    from napari_dim.io.formats import image_format, image_suffixes, mask_format, mask_suffixes
-    from napari_dim.io.zarr.zarr_reader import is_zarr
+    from napari_dim.io.conversion import converted
+    from napari_dim.io.places import place_of
+    from napari_dim.io.wildcards import pairs_of
 
-    if target.resolve() == source.resolve():
-        raise InputError("source and target are the same", where=target)
-    if not form and target.parent.name == "labels" and is_zarr(target.parent.parent):
-        form = "zarr"
-    classes = read_classes(source)
-    as_mask = bool(classes or form or like) if mask is None else mask
-    sure = as_mask  # that it is one, from the file or from the options
-    if not as_mask and not _takes(image_format, target):
-        if not _takes(mask_format, target):
-            raise InputError(
-                f"files called {target.suffix or target.name} are not written", where=target,
-                hint=f"An image can become {', '.join(image_suffixes())}; a mask also "
-                f"{', '.join(sorted(set(mask_suffixes()) - set(image_suffixes())))}",
-            )  # fmt: skip
-        if mask is False:
-            raise InputError("only masks are written so", where=target,
-                             hint=f"An image can become {', '.join(image_suffixes())}")  # fmt: skip
-        as_mask = True
-    if as_mask:
-        import numpy as np
-
-        from napari_dim.io import lay_mask
-        from napari_dim.io.labels import as_labels
-        from napari_dim.io.pictures.picture_reader import palette_of
-
-        mask_format(target, form)
-        if like is not None:
-            volume = read_volume(like, part=part)
-            laid = lay_mask(source, volume, overlaps=overlaps)
-            labels, notes = laid.ids, laid.notes
-        else:
-            volume = read_volume(source, part=part or overlaps)
-            if volume.channels > 1:
-                raise InputError("a mask has one channel, this image several", where=source)
-            if not sure:
-                _check_mask(np.asarray(volume.array), source, target)
-            labels, notes = as_labels(np.asarray(volume.array), where=source), volume.warnings
-        if not classes and source.is_file() and source.name.lower().endswith(PALETTES):
-            classes = palette_of(source)
-        written = write_mask(target, labels, volume, classes=classes, form=form)
-    else:
-        volume = read_volume(source, part=part)
-        written, notes = write_image(target, volume), volume.warnings
-    for text in notes:
-        messages().print(f"Note      {source.name}: {text}")
-    output().print(f"Wrote {written}")
+    check_cluster(cluster, source, target, like or "", batch=batch, worker_memory=worker_memory)
+    pairs = pairs_of(source, target)
+    image = place_of(like) if like else None
+    how: dict[str, Any] = {"form": form, "mask": mask, "part": part, "overlaps": overlaps}
+    if cluster:
+        _on_cluster(pairs, image, how, cluster, worker_memory, batch)
+        return
+    for one, goal in pairs:
+        written, notes = converted(one, goal, like=image, **how)
+        for text in notes:
+            messages().print(f"Note      {one.name}: {text}")
+        output().print(f"Wrote {written}")
 
 
-def _takes(format_of: Callable[[Path], object], target: Path) -> bool:
-    """Whether something is written under this name."""
-    try:
-        format_of(target)
-    except InputError:
-        return False
-    return True
+def _on_cluster(
+    pairs: Sequence[tuple[Path, Path]],
+    like: Path | None,
+    how: dict[str, Any],
+    cluster: str,
+    worker_memory: str,
+    batch: int,
+) -> None:
+    """Convert each file on a worker; what was done before is not done again."""
+    from napari_dim.cli.watch import FileProgress
+    from napari_dim.cluster.converted_files import convert_files
 
-
-def _check_mask(values: np.ndarray, source: Path, target: Path) -> None:
-    """Refuse an image where masks alone are written: it would be a surface a grey value.
-
-    Raises
-    ------
-    InputError
-        If there are fractions, negative numbers, or more of them than classes.
-    """
-    import numpy as np
-
-    found = np.unique(values)
-    if found.size > MOST_CLASSES or (found != np.rint(found)).any() or found.min() < 0:
-        raise InputError(
-            f"this is an image, and only masks become {target.suffix}", where=source,
-            hint="If it is a mask, say --mask",
-        )  # fmt: skip
+    faults = Faults("converted")
+    done = 0
+    places = [like, *(place for pair in pairs for place in pair)]
+    with (
+        on_cluster(cluster, worker_memory, places) as workers,
+        FileProgress(messages(), "Converting", len(pairs)) as progress,
+    ):
+        for outcome in convert_files(workers, pairs, like, how, batch=batch):
+            name = pairs[outcome.number][0].name
+            faults.take(name, outcome)
+            done += not outcome.fault
+            progress.begin(name, outcome.result.get("notes", ()))
+            progress.end()
+    output().print(f"Wrote {count(done, 'file')} to {pairs[0][1].parent}")
+    faults.end()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import re
 import socket
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cluster.versions import check_versions
+from napari_dim.engine.precision import available_cpus, usable_threads
 from napari_dim.errors import InputError
 from napari_dim.words import count
 
@@ -32,6 +32,12 @@ ANSWERS_WITHIN = 15.0
 WORKERS_WITHIN = 60.0
 """Seconds in which the first worker must be there."""
 
+_PATIENCE = {
+    # A worker that died starts again by itself; one that takes longer than 15 s for it, as on a
+    # busy machine, would be given up and never replaced.
+    "distributed.deploy.lost-worker-timeout": "1 day",
+    "distributed.comm.timeouts.connect": "2 minutes",
+}
 _LOCAL = re.compile(r"local(?::(\d{1,4}))?")
 
 
@@ -74,9 +80,7 @@ def check_extra() -> None:
 
 
 @contextmanager
-def connected(
-    address: str, *, in_process: bool = False, memory: str = "", all_workers: bool = True
-) -> Iterator[Cluster]:
+def connected(address: str, *, in_process: bool = False, memory: str = "") -> Iterator[Cluster]:
     """Workers to give work to; those on this machine end with the block.
 
     Parameters
@@ -88,8 +92,6 @@ def connected(
         Workers on this machine are threads of this process: they see its ``memory://``.
     memory
         Most that a worker on this machine may have, such as ``"4GB"``; by default its share.
-    all_workers
-        Whether to wait until a worker is there.
 
     Raises
     ------
@@ -111,14 +113,13 @@ def connected(
                                  where=f"--cluster {address}",
                                  hint="Start it with dask worker --memory-limit")  # fmt: skip
             client, bound = _elsewhere(stack, address.strip()), ""
-        if all_workers:
-            try:
-                client.wait_for_workers(1, timeout=WORKERS_WITHIN)
-            except TimeoutError as error:
-                raise InputError(
-                    "no worker is there", where=f"--cluster {address}",
-                    hint=f"Start one with: dask worker {address}",
-                ) from error  # fmt: skip
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_WITHIN)
+        except TimeoutError as error:
+            raise InputError(
+                "no worker is there", where=f"--cluster {address}",
+                hint=f"Start one with: dask worker {address}",
+            ) from error  # fmt: skip
         workers = client.scheduler_info(n_workers=-1)["workers"]
         check_versions(client)
         yield Cluster(client, _described(client, workers, bound),
@@ -127,34 +128,38 @@ def connected(
 
 def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple[Client, str]:
     """Workers on this machine, one task at a time each; and what bounds their memory."""
+    import dask
     import psutil
+    from dask.utils import parse_bytes
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    number = number or cpus
-    share = memory or int(psutil.virtual_memory().total * MEMORY_SHARE / number)
+    number = number or available_cpus()
+    try:
+        share = parse_bytes(memory) if memory else 0
+    except ValueError as error:
+        raise InputError(f"{memory!r} is no size", where="--worker-memory",
+                         hint="Write it as 4GB or 500MB") from error  # fmt: skip
+    share = share or int(psutil.virtual_memory().total * MEMORY_SHARE / number)
     # What a worker says while it is ended is no news.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     how: dict[str, Any] = {"memory_limit": 0} if in_process else {
         "memory_limit": share, "security": Security.temporary(),
-        "env": {"OMP_NUM_THREADS": str(max(1, cpus // number))},
+        "env": {"OMP_NUM_THREADS": str(max(1, usable_threads() // number))},
     }  # fmt: skip
-    try:
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=number,
-                threads_per_worker=1,
-                processes=not in_process,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-                **how,
-            )
+    stack.enter_context(dask.config.set(_PATIENCE))
+    cluster = stack.enter_context(
+        LocalCluster(
+            n_workers=number,
+            threads_per_worker=1,
+            processes=not in_process,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            **how,
         )
-    except ValueError as error:
-        raise InputError(f"{memory!r} is no size", where="--worker-memory",
-                         hint="Write it as 4GB or 500MB") from error  # fmt: skip
-    return stack.enter_context(Client(cluster)), "" if not in_process else "memory not bounded"
+    )
+    client = stack.enter_context(Client(cluster, set_as_default=False))
+    return client, "memory not bounded" if in_process else ""
 
 
 def _elsewhere(stack: ExitStack, address: str) -> Client:

@@ -12,7 +12,7 @@ from napari_dim.cluster.carried_model import carried, model_of
 from napari_dim.cluster.connection import Cluster
 from napari_dim.cluster.work import DONE, Outcome, carried_out
 from napari_dim.data.cohort import CohortCase
-from napari_dim.data.predicted_masks import SUMMARY
+from napari_dim.data.predicted_masks import SUMMARY, told_in
 from napari_dim.engine.inference.predict_files import planned, predict_one, summary_of
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
@@ -159,13 +159,17 @@ def predict_cases(
     entries: dict[int, dict[str, Any]] = {}
     with carried(cluster.client, run) as digest:
         works = [PredictCase(row, out, form, digest, device, inside) for row in rows]
+        whole = False
         try:
             for outcome in carried_out(cluster, works, batch):
                 if not outcome.fault:
                     kept = {k: v for k, v in outcome.result.items() if k != "notes"}
                     entries[outcome.number] = kept
                 yield outcome
+            whole = True
         finally:
-            if entries and not (out.name == "labels" and form == "zarr"):
+            # Broken off, it may know of fewer than an earlier command wrote down.
+            more = whole or len(entries) > len(told_in(out))
+            if entries and more and not (out.name == "labels" and form == "zarr"):
                 told = [entries[number] for number in sorted(entries)]
                 write_text(out / SUMMARY, summary_of(model, told))

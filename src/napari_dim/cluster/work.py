@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import threading
+import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -21,12 +24,14 @@ from napari_dim.errors import InputError
 from napari_dim.io.places import read_text, write_text
 
 if TYPE_CHECKING:
-    from distributed import Future
+    from distributed import Client, Future
 
 ATTEMPTS = 3
 """So often a piece is tried where it failed by no fault of its input."""
 AHEAD = 8
 """Tasks that are handed out a thread of the cluster: enough that no worker waits."""
+DESERTED, LOOK_EVERY = 300.0, 5.0
+"""Seconds without a worker after which the work is given up; and between two looks at that."""
 DONE = ".done"
 """Folder for the records, beside the results."""
 
@@ -114,7 +119,7 @@ def carried_out(cluster: Cluster, works: Sequence[Work], batch: int = 1) -> Iter
     waiting = [numbered[start : start + batch] for start in range(0, len(numbered), batch)]
     waiting.reverse()
     tries: Counter[int] = Counter()
-    running: dict[Any, Sequence[tuple[int, Work]]] = {}
+    running: dict[Future, Sequence[tuple[int, Work]]] = {}
     suspects: list[int] = []  # each is tried alone at the end: which one it was shows then
     alone: set[int] = set()
     futures = as_completed(loop=cluster.client.loop)
@@ -128,27 +133,52 @@ def carried_out(cluster: Cluster, works: Sequence[Work], batch: int = 1) -> Iter
             do_all, pieces, key=f"{work.kind}-{first}-{token}-{tries[first]}",
             workers=others or None, allow_other_workers=bool(others), pure=False,
         )  # fmt: skip
-        running[future.key] = pieces
+        running[future] = pieces
         futures.add(future)
 
-    for _ in range(max(1, AHEAD * cluster.threads)):
-        if waiting:
-            hand_out(waiting.pop())
-    for future in futures:
-        pieces = running.pop(future.key)
-        for outcome in _outcomes(future, pieces):
-            number = outcome.number
-            if outcome.again == "elsewhere" and tries[number] < ATTEMPTS:
-                hand_out([numbered[number]], but=outcome.worker)
-            elif outcome.again == "alone" and number not in alone:
-                suspects.append(number)
-            else:
-                yield outcome
-        if waiting:
-            hand_out(waiting.pop())
-        elif suspects and not running:
-            alone.add(number := suspects.pop())
-            hand_out([numbered[number]])
+    with _ended_without_workers(cluster.client, running):
+        for _ in range(max(1, AHEAD * cluster.threads)):
+            if waiting:
+                hand_out(waiting.pop())
+        for future in futures:
+            pieces = running[future]
+            found = _outcomes(future, pieces)
+            del running[future]
+            for outcome in found:
+                number = outcome.number
+                if outcome.again == "elsewhere" and tries[number] < ATTEMPTS:
+                    hand_out([numbered[number]], but=outcome.worker)
+                elif outcome.again == "alone" and number not in alone:
+                    suspects.append(number)
+                else:
+                    yield outcome
+            if waiting:
+                hand_out(waiting.pop())
+            elif suspects and not running:
+                alone.add(number := suspects.pop())
+                hand_out([numbered[number]])
+
+
+@contextmanager
+def _ended_without_workers(client: Client, running: Mapping[Future, object]) -> Iterator[None]:
+    """Cancel what waits for workers once there have been none for `DESERTED`."""
+    over = threading.Event()
+
+    def watch() -> None:
+        last = time.monotonic()
+        while not over.wait(LOOK_EVERY):
+            with suppress(Exception):  # a scheduler that is gone is told by what waits for it
+                now = time.monotonic()
+                last = now if client.nthreads() else last
+                if now - last > DESERTED:
+                    client.cancel(list(running), force=True)
+
+    watcher = threading.Thread(target=watch, daemon=True, name="workers")
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def _outcomes(future: Future, pieces: Sequence[tuple[int, Work]]) -> list[Outcome]:
@@ -163,7 +193,7 @@ def _outcomes(future: Future, pieces: Sequence[tuple[int, Work]]) -> list[Outcom
         )
         return [Outcome(number, {}, fault, again="alone") for number, _ in pieces]
     except (CancelledError, OSError) as error:
-        raise ClusterLostError("the scheduler went away") from error
+        raise ClusterLostError("the scheduler went away, or all its workers did") from error
     return found
 
 

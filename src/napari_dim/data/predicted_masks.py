@@ -11,11 +11,12 @@ from napari_dim.data.cohort import CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file, prediction_name
 from napari_dim.io.formats import known_format, mask_suffixes
+from napari_dim.io.places import is_elsewhere, read_text, there
 
 SUMMARY = "predictions.json"
 """What predict writes beside the masks: the case, image and mask of each, among others."""
 
-_LARGEST = 64 * 2**20
+_LARGEST = 2**28  # a hundred thousand cases of a hundred slices are 10**8 bytes
 
 
 def predicted_masks(
@@ -32,21 +33,28 @@ def predicted_masks(
     InputError
         If there is none, one that holds no voxels, or one that was made of another image.
     """
-    told = _told(folder)
-    return [_mask_of(row, folder, told, note) for row in rows]
+    told = told_in(folder)
+    return [mask_of_case(row, folder, told, note) for row in rows]
 
 
-def _mask_of(
+def mask_of_case(
     row: CohortCase,
     folder: Path,
     told: Sequence[Mapping[str, Any]],
-    note: Callable[[str], None] | None,
+    note: Callable[[str], None] | None = None,
 ) -> Path:
+    """The mask of one case; `told` is what the folder's summary says, see `told_in`.
+
+    Raises
+    ------
+    InputError
+        As `predicted_masks`.
+    """
     one = _entry_of(row, told, note)
     if one is not None:
         found = folder / Path(str(one.get("mask", ""))).name
-        if found.exists():
-            if known_format(found) is None:
+        if there(found):
+            if not _holds_voxels(found):
                 raise InputError(
                     f"{found.name} holds no voxels to compare", where=row.where,
                     hint="Run predict again with --format nifti",
@@ -54,15 +62,22 @@ def _mask_of(
             return found
     usual = prediction_name(row.image, name=row.name)
     names = [usual, *(f"{row.name}_dim{end}" for end in mask_suffixes())]
-    found_here = [folder / name for name in names if (folder / name).exists()]
-    for found in found_here:
-        if known_format(found) is not None:
+    for name in names:
+        found = folder / name
+        if there(found) and _holds_voxels(found):
             return found
     raise InputError(
         f"there is no prediction {usual} in {folder}",
         where=row.where,
         hint="Run predict on this cohort and split first",
     )
+
+
+def _holds_voxels(path: Path) -> bool:
+    """Whether masks are read from such a file; of one elsewhere its name says so."""
+    if is_elsewhere(path):
+        return path.name.endswith(mask_suffixes()) and not path.name.endswith((".csv", ".stl"))
+    return known_format(path) is not None
 
 
 def _entry_of(
@@ -100,13 +115,13 @@ def _entry_of(
     )
 
 
-def _told(folder: Path) -> list[Mapping[str, Any]]:
+def told_in(folder: Path) -> list[Mapping[str, Any]]:
     """The cases of the folder's summary; none where there is no summary that can be used."""
     path = folder / SUMMARY
     try:
         if path.stat().st_size > _LARGEST:
             return []
-        cases = json.loads(path.read_text(encoding="utf-8"))["cases"]
+        cases = json.loads(read_text(path) or "")["cases"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     return [one for one in cases if isinstance(one, dict)] if isinstance(cases, list) else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,58 +72,117 @@ def evaluate(
         If a prediction is missing, unreadable or doesn't fit its image, or a class is merged
         that no mask holds.
     """
-    rows = _compared(cohort.split(split), note)
+    rows = compared(cohort.split(split), note)
     masks = _masks_of(rows, predictions, note)
-    # All classes of the split are scored in every case, but a case at a time is in memory:
-    # classes that a case has on neither side are filled in at the end.
-    scored: list[dict[int, Scores]] = []
-    units: list[str] = []
-    held: set[int] = set()
+    scored: list[CaseScores] = []
     for number, (row, mask) in enumerate(zip(rows, masks, strict=True)):
-        volume, reference = load_reference(row)
-        laid = _laid(mask, volume, row)
-        prediction = laid.ids
+        scored.append(score_case(row, mask, merges))
+        _check_unit(row, scored[-1], scored[0])
         if note is not None:
-            for text in _told(row, volume, mask, laid.notes):
+            for text in scored[-1].notes:
                 note(f"{row.name}: {text}")
-        if merges:
-            held.update(ids_in(reference), ids_in(prediction))
-            reference, prediction = relabel(reference, merges), relabel(prediction, merges)
-        ids = {int(i) for i in np.union1d(np.unique(reference), np.unique(prediction)) if i}
-        scored.append(score(prediction, reference, volume.spacing, sorted(ids)))
-        units.append(volume.grid.unit)
-        if units[-1] != units[0]:
-            raise InputError(
-                "distances in mm and in pixels can't be averaged",
-                where=row.where,
-                hint="Evaluate them as two cohorts",
-            )
         if progress is not None:
             progress(number + 1, len(rows))
+    return report_of(rows, scored, merges)
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """The scores of one case.
+
+    Attributes
+    ----------
+    scores
+        Of each class that its mask or its reference shows.
+    unit
+        ``"mm"`` or ``"pixel"``.
+    held
+        The classes of both before any were merged.
+    notes
+        What was decided of the case.
+    """
+
+    scores: Mapping[int, Scores]
+    unit: str
+    held: frozenset[int] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def score_case(
+    row: CohortCase, mask: MaskOfCase, merges: Mapping[int, int] | None = None
+) -> CaseScores:
+    """Score the mask of one case.
+
+    Raises
+    ------
+    InputError
+        If mask, image or reference can't be used.
+    """
+    volume, reference = load_reference(row)
+    laid = _laid(mask, volume, row)
+    prediction = laid.ids
+    held: frozenset[int] = frozenset()
+    if merges:
+        held = frozenset({*ids_in(reference), *ids_in(prediction)})
+        reference, prediction = relabel(reference, merges), relabel(prediction, merges)
+    ids = {int(i) for i in np.union1d(np.unique(reference), np.unique(prediction)) if i}
+    return CaseScores(
+        score(prediction, reference, volume.spacing, sorted(ids)),
+        volume.grid.unit,
+        held,
+        tuple(_told(row, volume, mask, laid.notes)),
+    )
+
+
+def report_of(
+    rows: Sequence[CohortCase], scored: Sequence[CaseScores], merges: Mapping[int, int] | None
+) -> Report:
+    """The report on the scores of all cases, see `evaluate`.
+
+    All classes of the split count in every case: those that a case has on neither side are
+    filled in here.
+
+    Raises
+    ------
+    InputError
+        If units differ, or a class is merged that no mask holds.
+    """
+    for row, each in zip(rows, scored, strict=True):
+        _check_unit(row, each, scored[0])
+    held: set[int] = set().union(*(each.held for each in scored))
     if absent := sorted({*(merges or {})} - held):
         raise InputError(
             f"no mask holds class {absent[0]}, which is to be merged",
             hint=f"The classes are {', '.join(str(one) for one in sorted(held)) or 'none'}",
         )  # fmt: skip
-    classes = sorted(set().union(*scored))
+    classes = sorted(set().union(*(each.scores for each in scored)))
     nowhere = Scores(1.0, 1.0, None, None)
     cases = [
         {
             "case": row.name,
             "site": row.site,
             "split": row.split,
-            "classes": {str(label): _named(scores.get(label, nowhere)) for label in classes},
+            "classes": {str(label): _named(each.scores.get(label, nowhere)) for label in classes},
         }
-        for row, scores in zip(rows, scored, strict=True)
+        for row, each in zip(rows, scored, strict=True)
     ]
     sites = sorted({row.site for row in rows})
     return {
         "cases": cases,
         "by_site": {site: _means(case for case in cases if case["site"] == site) for site in sites},
         "mean": _means(cases),
-        "distance_unit": units[0],
+        "distance_unit": scored[0].unit,
         "merged": {str(old): new for old, new in sorted((merges or {}).items())},
     }
+
+
+def _check_unit(row: CohortCase, one: CaseScores, first: CaseScores) -> None:
+    if one.unit != first.unit:
+        raise InputError(
+            "distances in mm and in pixels can't be averaged",
+            where=row.where,
+            hint="Evaluate them as two cohorts",
+        )
 
 
 def _told(row: CohortCase, volume: Volume, mask: MaskOfCase, laid: Sequence[str]) -> list[str]:
@@ -177,7 +237,7 @@ def _laid(mask: MaskOfCase, volume: Volume, row: CohortCase) -> Laid:
     return Laid(as_labels(ids, where=row.name))
 
 
-def _compared(
+def compared(
     rows: Sequence[CohortCase], note: Callable[[str], None] | None
 ) -> Sequence[CohortCase]:
     """The cases that have a reference; those to train on without labels are left out, told."""
