@@ -111,3 +111,18 @@ def test_another_readers_cases_are_not_opened(hand, workspace, study):
     button.open(folder_of(study, plan, "Ann"))
     assert projects.current_project(session).reader == "Ann"
     assert json.loads((local.user_folder() / "readers.json").read_text()) == {plan.id: "Ann"}
+
+
+def test_a_study_is_closed_by_its_menu(hand, viewer, workspace, study):
+    session = workspace.session
+    button = workspace.findChild(ProjectButton)
+    with hand.answering(choose(study), called("ann")):
+        hand.take(button.menu_, "Open a study…")
+    workspace.annotate.new.click()
+    hand.press("2")
+    hand.drag(session.labels, (18, 18), (22, 22))
+    hand.rest(0.5)
+    hand.take(button.menu_, "Close the project")
+    hand.rest(0.5)  # what is drawn next is not of layers that are gone
+    assert projects.current_project(session) is None
+    assert not viewer.layers
