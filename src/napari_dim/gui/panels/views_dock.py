@@ -19,6 +19,9 @@ NAME = "Linked views"
 SHARE = 0.38
 """How much of the canvas's width they take at first."""
 
+SETTLED = (0, 200)
+"""Milliseconds after which the canvas has its new size: at once, or when the window is busy."""
+
 
 def bind(session: Session, workspace: QWidget) -> None:
     """Show the views when they are asked for, once, however often this is said."""
@@ -145,7 +148,11 @@ def _kept_whole(session: Session) -> Callable[[], None]:
             if whole and there is not None and there.image is not None:
                 fit_camera(there.viewer, there.image)
 
-    return lambda: QTimer.singleShot(0, fit)
+    def soon() -> None:
+        for wait in SETTLED:
+            QTimer.singleShot(wait, fit)
+
+    return soon
 
 
 _DOCKS: weakref.WeakKeyDictionary[Session, ViewsDock] = weakref.WeakKeyDictionary()
