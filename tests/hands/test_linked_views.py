@@ -38,7 +38,7 @@ def session(viewer, workspace, open_ball):
 def views(hand, session):
     """The two views, by the key."""
     slices.go_to(session, 5)
-    hand.press("Shift-V")
+    hand.press("Shift-T")
     panel = shown(session)
     settle(hand, panel)
     return panel.views
@@ -264,10 +264,10 @@ def test_key_button_and_cross_close_it_and_it_is_remembered(
     hand.click(button)
     assert button.isChecked()
     assert shown(session).views[0].isVisible()
-    hand.press("Shift-V")
+    hand.press("Shift-T")
     assert shown(session) is None
     assert not button.isChecked()
-    hand.press("Shift-V")
+    hand.press("Shift-T")
     dock = next(
         d
         for d in hand.window.findChildren(QDockWidget)
@@ -289,7 +289,7 @@ def test_a_scan_in_the_patient_has_letters_and_stands_head_up(
 ):
     viewer.open(nifti, plugin="napari-dim")
     session = workspace.session
-    hand.press("Shift-V")
+    hand.press("Shift-T")
     coronal, sagittal = shown(session).views
     assert coronal.caption.startswith("Coronal")
     assert coronal.caption.endswith("oblique")

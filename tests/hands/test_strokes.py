@@ -16,6 +16,8 @@ DOWN, MOVE, UP = (
     QEvent.Type.MouseMove,
     QEvent.Type.MouseButtonRelease,
 )
+TWICE = QEvent.Type.MouseButtonDblClick
+"""What Qt makes of a press that comes soon after another."""
 
 
 def mouse(hand: Hand, kind: QEvent.Type, place: QPoint) -> None:
@@ -63,3 +65,21 @@ def test_a_slice_written_into_during_a_stroke_is_found_after_it(hand, workspace,
     mouse(hand, UP, end)
     hand.rest()
     assert session.mask.states[0] == session.mask.states[1] == SliceState.PAINTED
+
+
+def test_the_second_of_two_quick_dabs_counts_too(hand, workspace, open_ball):
+    open_ball()
+    session = workspace.session
+    slices.go_to(session, 1)
+    layer = session.labels
+    layer.mode, layer.brush_size = "paint", 1
+    first, second = hand.at(6, 6, layer), hand.at(6, 9, layer)
+    for kind, place in ((DOWN, first), (UP, first), (TWICE, second), (UP, second)):
+        hand.mouse(kind, place)
+    assert layer.data[1, 6, 6]
+    assert layer.data[1, 6, 9]
+    hand.press("Ctrl-Z")
+    assert layer.data[1, 6, 6]
+    assert not layer.data[1, 6, 9]
+    hand.press("Ctrl-Z")
+    assert not layer.data[1].any()

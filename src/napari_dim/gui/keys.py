@@ -109,7 +109,7 @@ KEYS = (
     Key("Alt-,", "Previous difference", previous_difference),
     Key("Alt-.", "Next difference", next_difference),
     Key("Shift-O", "Contours only: yours as lines, too, or as areas again", toggle_contours),
-    Key("Shift-V", "Linked views: planes through all slices, with a crosshair", show_views),
+    Key("Shift-T", "Linked views: planes through all slices, with a crosshair", show_views),
     Key("H", "Show all keys and what the mouse does", show_help),
 )
 

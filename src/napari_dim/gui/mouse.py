@@ -19,11 +19,18 @@ from napari_dim.errors import InputError
 from napari_dim.gui.commands.contrast_commands import shown_image
 from napari_dim.gui.keys import told
 from napari_dim.gui.layers.image_layers import in_mm
-from napari_dim.gui.layers.napari_compat import deafen, give_wheel_back, scroll_dims, take_wheel
+from napari_dim.gui.layers.napari_compat import (
+    canvas_of,
+    deafen,
+    give_wheel_back,
+    scroll_dims,
+    take_wheel,
+)
 from napari_dim.gui.logic.contrast_windows import dragged, limits_words
 from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import MouseTool, put_down
+from napari_dim.gui.widgets.quick_dabs import QuickDabs
 
 GESTURES = (
     ("wheel", "Go through the slices"),
@@ -43,6 +50,8 @@ ZOOM = 1.23
 """Times nearer by one notch of the wheel, as napari's own."""
 BRUSH = 1.15
 """Times larger by one notch."""
+DABBING = ("paint", "erase", "fill", "pick")
+"""napari's tools that a double click means nothing to."""
 LEFT, RIGHT, MIDDLE = 1, 2, 3
 """The buttons as napari numbers them."""
 
@@ -75,6 +84,7 @@ class Mouse:
         self._scrolled = 0.0
         self._labels: Labels | None = None
         self._told = 0
+        self._quick: QuickDabs | None = None
 
     def bind(self) -> None:
         """Begin to hear."""
@@ -83,6 +93,8 @@ class Mouse:
         viewer.mouse_drag_callbacks.insert(0, self._on_press)
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_double_click_callbacks.append(self._on_double_click)
+        if getattr(viewer, "window", None) is not None:
+            self._quick = QuickDabs(canvas_of(viewer), self._dabs)
         self._session.case_changed.connect(self._watch_brush)
         self._watch_brush()
 
@@ -97,6 +109,9 @@ class Mouse:
         ):
             with suppress(ValueError):
                 callbacks.remove(ours)
+        if self._quick is not None:
+            with suppress(RuntimeError):  # the window went first
+                self._quick.end()
         put_down(self._session)
         self._session.case_changed.disconnect(self._watch_brush)
         self._let_brush_go()
@@ -167,6 +182,16 @@ class Mouse:
         if tool is not None:
             with told(self._session):
                 tool.double_click(event, wanted=event.button == LEFT)
+
+    def _dabs(self) -> bool:
+        """Whether each press counts by itself: a brush, or a tool that knows no double click."""
+        session = self._known()
+        if session is None:
+            return False
+        if session.tool is not None and session.tool.ready():
+            return not session.tool.double_clicks
+        layer = session.viewer.layers.selection.active
+        return isinstance(layer, Labels) and str(layer.mode) in DABBING
 
     def _tool_for(self, event: Any) -> MouseTool | None:
         """The tool in the hand, if a press is for it."""

@@ -38,6 +38,9 @@ class MouseTool(ABC):
         The session of the viewer.
     """
 
+    double_clicks = False
+    """Whether it knows a double click; else its second press is one like the first."""
+
     def __init__(self, session: Session) -> None:
         self.session = session
 

@@ -34,6 +34,7 @@ class LiveWire(HandTool):
         "last point back, Esc gives it up. Closed by the right button, it erases"
     )
     cursor = "cross"
+    double_clicks = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
