@@ -154,6 +154,7 @@ def test_while_a_training_runs(hand, viewer, workspace, open_ball, qtbot):
     slices.go_to(session, number)
     keys = {key.action: key.key for key in KEYS}
     truth = BALL[number] == 1
+    layer.selected_label = 2  # a class that the machine can't have marked there already
     for kind, take in TOOLS.items():
         before, state = layer.data[number].copy(), session.mask.states[number]
         hand.press(keys[take])

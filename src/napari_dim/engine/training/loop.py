@@ -29,6 +29,7 @@ from napari_dim.engine.training.run_record import LossLog
 from napari_dim.engine.training.trainer import Trainer
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import make_folder
+from napari_dim.nets.ranks import Ranks
 
 __all__ = ["Job", "class_ids", "train"]
 
@@ -91,6 +92,33 @@ class _DivergedError(Exception):
     """The weights blew up again and again."""
 
 
+class _Told:
+    """What all processes of a training were told before the step that they are at.
+
+    Attributes
+    ----------
+    stopped
+        Whether it is to stop.
+    """
+
+    def __init__(self, ranks: Ranks, control: Control) -> None:
+        self._ranks, self._control = ranks, control
+        self._now, self.stopped = 0.0, False
+
+    def ask(self) -> bool:
+        """Whether it is to stop; all processes are told the same, and the same time."""
+        self.stopped = self._control.stopped
+        if self._ranks.several:
+            told = self._ranks.told(time.monotonic(), float(self.stopped))
+            self._now = told[0][0]
+            self.stopped = any(stop for _, stop in told)
+        return self.stopped
+
+    def time(self) -> float:
+        """Seconds, as `time.monotonic`; of several processes those of the first, when asked."""
+        return self._now if self._ranks.several else time.monotonic()
+
+
 class _Loop:
     """Steps, and what goes on between them.
 
@@ -104,7 +132,7 @@ class _Loop:
         settings = job.settings
         self._job, self._control, self._trainer = job, control, trainer
         self._ranks = job.ranks
-        self._now, self._stopped = 0.0, False  # as all processes were told before this step
+        self._told = _Told(job.ranks, control)
         self._reason = ""  # how it ended, once it has
         self._made = job.run is not None and not job.run.exists()
         self._empty = False  # whether it was stopped before a step
@@ -116,7 +144,7 @@ class _Loop:
             if job.resume is None:
                 forget_checkpoints(job.run)
         self._log = LossLog(job.run, tuple(trainer.system.terms), after=trainer.step)
-        self._agree()
+        self._told.ask()
         self._clock = Clock(
             settings.budget,
             settings.steps,
@@ -124,7 +152,7 @@ class _Loop:
             again=settings.resume_at if settings.until_stopped else None,
             spent=0.0 if job.resume is None else job.resume.seconds,
             before=0.0 if job.begun is None else max(0.0, time.monotonic() - job.begun),
-            now=lambda: self._now if self._ranks.several else time.monotonic(),
+            now=self._told.time,  # not of this loop: it and its clock would hold each other
         )
         now = self._clock.elapsed
         self._reported = -math.inf
@@ -138,7 +166,7 @@ class _Loop:
         """Train to the end; `end` is set then."""
         trainer, clock = self._trainer, self._clock
         trainer.networks(True)
-        while not (self._agree() or clock.over(trainer.step)):
+        while not (self._told.ask() or clock.over(trainer.step)):
             progress = clock.progress(trainer.step)
             shortage = ""
             try:
@@ -163,15 +191,6 @@ class _Loop:
                 yield StepDone(trainer.step, progress, now, left, values)
             yield from self._between(now)
         yield from self._finish()
-
-    def _agree(self) -> bool:
-        """Whether it is to stop; all processes are told the same, and the same time."""
-        self._stopped = self._control.stopped
-        if self._ranks.several:
-            told = self._ranks.told(time.monotonic(), float(self._stopped))
-            self._now = told[0][0]
-            self._stopped = any(stop for _, stop in told)
-        return self._stopped
 
     def _between(self, now: float) -> Iterator[Event]:
         """What is due between two steps."""
@@ -263,7 +282,7 @@ class _Loop:
             return  # Fresh weights are no result.
         if not trainer.sound():
             yield self._go_back()
-        stopped = self._stopped
+        stopped = self._told.stopped
         self._reason = "stopped" if stopped else "budget" if job.settings.steps is None else "steps"
         if job.run is not None:  # before the rest, which takes time
             yield from self._save()
