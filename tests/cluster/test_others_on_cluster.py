@@ -61,6 +61,7 @@ def test_a_case_without_a_mask_ends_in_no_report(cli, home, masks, scheduler, tm
     assert not target.exists()
 
 
+@pytest.mark.slow
 def test_masks_and_reports_in_a_store(cli, home, masks, scheduler, s3, tmp_path):
     for path in [*(home / "data").iterdir(), *masks.iterdir()]:
         s3.upload_file(str(path), "scans", f"study/{path.parent.name}/{path.name}")
@@ -104,6 +105,7 @@ def test_stars_that_fit_nothing_are_refused(cli, masks, tmp_path):
     assert (done.code, "nothing is called so" in done.complaint) == (2, True)
 
 
+@pytest.mark.slow
 def test_runs_are_compared_and_made_once(cli, scheduler, tmp_path, monkeypatch):
     data, out = folders.centres(tmp_path / "data"), tmp_path / "out"
     # Figures are drawn here, not by workers, and have tests of their own.

@@ -21,6 +21,7 @@ def free_port() -> int:
         return one.getsockname()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("openssl") or os.name == "nt", reason="needs a Unix shell")
 def test_a_server_is_set_up_secured_and_used_as_the_page_says(home, tmp_path):
     section = PAGE.read_text(encoding="utf-8").split("## A server for a lab", 1)[1]

@@ -89,6 +89,7 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path):
     assert times == Counter(found.keys())
 
 
+@pytest.mark.slow
 def test_a_piece_that_needs_too_much_memory_is_named_and_the_others_come_through(tmp_path):
     import dask
 
@@ -108,6 +109,7 @@ def test_a_size_that_is_none_is_refused():
         pass
 
 
+@pytest.mark.slow
 def test_work_that_all_workers_have_left_is_given_up(tmp_path, monkeypatch):
     from distributed import LocalCluster
     from distributed.client import Client
