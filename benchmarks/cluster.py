@@ -210,7 +210,7 @@ def task_cost(tasks: int) -> dict[str, float]:
     from distributed import Client
 
     from napari_dim.cluster.connection import Cluster
-    from napari_dim.cluster.work import carried_out
+    from napari_dim.cluster.pieces_of_work import carried_out
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "scheduler.json"

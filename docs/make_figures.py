@@ -16,8 +16,8 @@ from napari_dim.data.cohort import read_cohort
 from napari_dim.data.phantom import make_phantom
 from napari_dim.io import read_mask, read_volume
 from napari_dim.method.mixing import mix_amplitude, paste
-from napari_dim.study.agreement import Pair
 from napari_dim.study.bland_altman import draw
+from napari_dim.study.reader_agreement import Pair
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

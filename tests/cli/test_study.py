@@ -16,8 +16,8 @@ from napari_dim.errors import InputError
 from napari_dim.project import Note, Project, ProjectClass
 from napari_dim.project.model import GridNote
 from napari_dim.states import SliceState
-from napari_dim.study.agreement import limits
 from napari_dim.study.plan import deal, read_plan
+from napari_dim.study.reader_agreement import limits
 from napari_dim.study.readings import folder_of
 from tests.cli.conftest import AFFINE, SHAPE, write_case
 

@@ -15,7 +15,7 @@ from napari_dim.words import count
 
 if TYPE_CHECKING:
     from napari_dim.cluster.connection import Cluster
-    from napari_dim.cluster.work import Outcome
+    from napari_dim.cluster.pieces_of_work import Outcome
 
 ClusterAddress = Annotated[
     str,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.cluster.connection import Cluster
-from napari_dim.cluster.work import DONE, Outcome, carried_out
+from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.compare.assessment import Assessor
 from napari_dim.compare.layouts import read_benchmark
 from napari_dim.compare.one_run import Run, carry_out
@@ -66,7 +66,7 @@ class BenchmarkAt:
 
 @dataclass(frozen=True)
 class CompareRun:
-    """One run; a `work.Work`. `out` is the folder for runs, tables and figures."""
+    """One run; a `pieces_of_work.Work`. `out` is the folder for runs, tables and figures."""
 
     run: Run
     out: Path

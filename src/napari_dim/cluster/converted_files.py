@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.cluster.connection import Cluster
-from napari_dim.cluster.work import DONE, Outcome, carried_out
+from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.errors import InputError
 from napari_dim.io.conversion import converted
 from napari_dim.io.places import fetched, rooted, state_of, there, written_to
@@ -17,7 +17,7 @@ from napari_dim.io.places import fetched, rooted, state_of, there, written_to
 
 @dataclass(frozen=True)
 class ConvertFile:
-    """One file in another format; a `work.Work`.
+    """One file in another format; a `pieces_of_work.Work`.
 
     Attributes
     ----------

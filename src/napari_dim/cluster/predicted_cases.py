@@ -10,7 +10,7 @@ from typing import Any
 
 from napari_dim.cluster.carried_model import carried, model_of
 from napari_dim.cluster.connection import Cluster
-from napari_dim.cluster.work import DONE, Outcome, carried_out
+from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.data.cohort import CohortCase
 from napari_dim.data.predicted_masks import SUMMARY, told_in
 from napari_dim.engine.inference.predict_files import planned, predict_one, summary_of
@@ -29,7 +29,7 @@ from napari_dim.io.places import (
 
 @dataclass(frozen=True)
 class PredictCase:
-    """The mask of one case; a `work.Work`.
+    """The mask of one case; a `pieces_of_work.Work`.
 
     Attributes
     ----------

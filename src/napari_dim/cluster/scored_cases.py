@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_dim.cluster.connection import Cluster
+from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.cluster.predicted_cases import fetched_case, rooted_case
-from napari_dim.cluster.work import DONE, Outcome, carried_out
 from napari_dim.data.cohort import CohortCase
 from napari_dim.data.predicted_masks import mask_of_case, told_in
 from napari_dim.engine.evaluation.cohort_scores import CaseScores, score_case
@@ -23,7 +23,7 @@ Told = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ScoreCase:
-    """The scores of one case; a `work.Work`.
+    """The scores of one case; a `pieces_of_work.Work`.
 
     Attributes
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_dim.study.agreement import Pair, limits
+from napari_dim.study.reader_agreement import Pair, limits
 
 MARKS = "osD^v<>P*X"
 """One a pair of readers."""

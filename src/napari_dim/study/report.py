@@ -16,8 +16,8 @@ import numpy as np
 from napari_dim import __version__
 from napari_dim.errors import InputError
 from napari_dim.io.atomic import atomic_path, make_folder, write_text_atomically
-from napari_dim.study.agreement import Pair, compared, limits, mask_of
 from napari_dim.study.plan import Plan
+from napari_dim.study.reader_agreement import Pair, compared, limits, mask_of
 from napari_dim.study.readings import READ, Reading, readings
 from napari_dim.words import count
 

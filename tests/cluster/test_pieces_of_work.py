@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from napari_dim.cluster.connection import Cluster, ClusterLostError, connected
-from napari_dim.cluster.work import carried_out
+from napari_dim.cluster.pieces_of_work import carried_out
 from napari_dim.errors import InputError
 
 
@@ -114,8 +114,8 @@ def test_work_that_all_workers_have_left_is_given_up(tmp_path, monkeypatch):
     from distributed import LocalCluster
     from distributed.client import Client
 
-    monkeypatch.setattr("napari_dim.cluster.work.DESERTED", 0.5)
-    monkeypatch.setattr("napari_dim.cluster.work.LOOK_EVERY", 0.1)
+    monkeypatch.setattr("napari_dim.cluster.pieces_of_work.DESERTED", 0.5)
+    monkeypatch.setattr("napari_dim.cluster.pieces_of_work.LOOK_EVERY", 0.1)
     how = {"n_workers": 0, "processes": False, "dashboard_address": "127.0.0.1:0"}
     with (
         LocalCluster(**how) as nobody,
