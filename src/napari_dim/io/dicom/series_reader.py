@@ -283,8 +283,9 @@ def _volume(
         "frame_of_reference": first.reference,
         "sop_class": first.sop_class,
         "instances": tuple(instances),
-        "missing": tuple(sorted(set(range(place.count)) - set(place.index))),
     }
+    if missing := set(range(place.count)) - set(place.index):
+        header["missing"] = tuple(sorted(missing))
     if first.tile is not None:
         header[NO_SOURCES] = UNFOLDED
     kind: Any = "picture" if flat else "volume"
