@@ -274,7 +274,7 @@ def _volume(
     instances = [("", 0)] * place.count
     for number, frame in zip(place.index, stack.frames, strict=True):
         instances[number] = (frame.uid, frame.index)
-    header = {
+    header: dict[str, Any] = {
         "stored": array.dtype.name,
         "window": None if first.color else first.window,
         "modality": first.modality,
