@@ -164,19 +164,41 @@ def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple
 
 def _elsewhere(stack: ExitStack, address: str) -> Client:
     """The scheduler at an address."""
-    import dask
     from distributed import Client
     from distributed.security import Security
 
     where = f"--cluster {address}"
+    address = checked_address(address, where, "local, local:4, or tls://HOST:8786")
+    with refused(where):
+        return stack.enter_context(
+            Client(address, security=Security(), timeout=ANSWERS_WITHIN, set_as_default=False)
+        )
+
+
+def checked_address(address: str, where: str, ways: str) -> str:
+    """A scheduler's address with its protocol.
+
+    Parameters
+    ----------
+    address
+        As a person wrote it.
+    where, ways
+        What it is called where it was written, and what may be written there.
+
+    Raises
+    ------
+    InputError
+        If it is none, or the connection to another machine would not be encrypted.
+    """
+    import dask
+
     protocol, separator, place = address.partition("://")
     if not separator:
         protocol, place = "tcp", address
         address = f"tcp://{address}"
     host, colon, port = place.rpartition(":")
     if not colon or not port.isdecimal() or protocol not in ("tcp", "tls", "ws", "wss", "ucx"):
-        raise InputError("this is no scheduler's address", where=where,
-                         hint="Write local, local:4, or tls://HOST:8786")  # fmt: skip
+        raise InputError("this is no scheduler's address", where=where, hint=f"Write {ways}")
     open_ = protocol not in ("tls", "wss")
     if (
         open_
@@ -187,12 +209,21 @@ def _elsewhere(stack: ExitStack, address: str) -> Client:
             "the connection to another machine would not be encrypted", where=where,
             hint=f"Use tls://{place} with the scheduler's keys; docs/cluster.md says how",
         )  # fmt: skip
+    return address
+
+
+@contextmanager
+def refused(where: str) -> Iterator[None]:
+    """Tell in one line why a connection could not be made; `where` is what its address is called.
+
+    Raises
+    ------
+    InputError
+        Whose cause is an `OSError` if nobody answers.
+    """
     try:
-        security = Security()
-        return stack.enter_context(
-            Client(address, security=security, timeout=ANSWERS_WITHIN, set_as_default=False)
-        )
-    except (OSError, TimeoutError) as error:
+        yield
+    except OSError as error:
         raise InputError(f"no scheduler answers there ({_reason(error)})", where=where,
                          hint="Start it with: dask scheduler") from error  # fmt: skip
     except (TypeError, RuntimeError, ValueError) as error:

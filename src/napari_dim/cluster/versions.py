@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_dim import __version__
 from napari_dim.errors import InputError
@@ -32,8 +33,19 @@ def check_versions(client: Client) -> None:
     InputError
         Naming the first worker, and what differs there.
     """
+    check_same(client.run(own_versions, on_error="return"))
+
+
+def check_same(found: Mapping[str, Any]) -> None:
+    """As `check_versions`, of what `own_versions` gave at each worker, or the fault there.
+
+    Raises
+    ------
+    InputError
+        Naming the first worker, and what differs there.
+    """
     here = own_versions()
-    for address, there in client.run(own_versions, on_error="return").items():
+    for address, there in found.items():
         if not isinstance(there, dict):
             raise InputError(
                 "napari-dim doesn't run there", where=f"worker {address}",

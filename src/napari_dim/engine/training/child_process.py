@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import IO, Any
 
@@ -41,13 +41,16 @@ def run(job: Job, control: Control | None = None) -> Iterator[Event]:
     return train_apart(job, control) if job.settings.apart else train(job, control)
 
 
-def train_apart(job: Job, control: Control | None = None) -> Iterator[Event]:
+def train_apart(
+    job: Job, control: Control | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Event]:
     """Train in a child process of lower priority; events, ends and control as `train`'s.
 
-    A child that dies ends the stream in `Failed`. Closing the generator ends the child.
+    A child that dies ends the stream in `Failed`. Closing the generator ends the child, whose
+    `environment` is this process's by default.
     """
     control = control or Control()
-    child = _Child(job)
+    child = _Child(job, os.environ if environment is None else environment)
     try:
         yield from child.events(control)
     finally:
@@ -57,7 +60,7 @@ def train_apart(job: Job, control: Control | None = None) -> Iterator[Event]:
 class _Child:
     """The child process, seen from the parent."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
         self._job = job
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -67,7 +70,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            env={**environment, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows has it
         )
         assert self.process.stdin is not None
