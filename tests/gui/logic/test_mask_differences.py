@@ -15,7 +15,7 @@ from napari_dim.gui.logic.mask_differences import (
     compare,
     rows,
 )
-from napari_dim.gui.state.scan_mask import dice
+from napari_dim.gui.state.score import dice
 from napari_dim.volume import Grid
 
 

@@ -21,8 +21,10 @@ from napari_dim.gui.layers.napari_compat import (
     painted_slices,
     stroke_goes_on,
 )
+from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.answer import Answer
-from napari_dim.gui.state.scan_mask import Act, ScanMask, Score
+from napari_dim.gui.state.scan_mask import ScanMask
+from napari_dim.gui.state.score import Score
 
 STATES = "napari_dim_states"
 """Where a layer's metadata hold the states that its mask begins with, ``(slice,)``."""

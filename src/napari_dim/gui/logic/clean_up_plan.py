@@ -15,8 +15,9 @@ import numpy as np
 
 from napari_dim.editing import clean_up
 from napari_dim.errors import InputError
+from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.provenance import edited
-from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import FREE, LABELLED, SliceState
 from napari_dim.words import count as counted
 

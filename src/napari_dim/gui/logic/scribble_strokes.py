@@ -9,9 +9,10 @@ from itertools import takewhile
 import numpy as np
 
 from napari_dim.editing.random_walks import scribbled
+from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.provenance import edited
-from napari_dim.gui.state.scan_mask import Act, ScanMask
+from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import FREE, SliceState
 
 

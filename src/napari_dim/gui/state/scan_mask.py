@@ -11,61 +11,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from psygnal import Signal
 
+from napari_dim.gui.state.act import Act, SliceBefore
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.packed_plane import PackedPlane
 from napari_dim.gui.state.provenance import edited
+from napari_dim.gui.state.score import Score, dice
 from napari_dim.states import FREE, LABELLED, OPEN, SliceState, known_states
 
 _LABELLED = np.isin(np.arange(256), LABELLED)  # looked up for each slice of a stroke through many
 MOST = 500
 """Acts that can be undone."""
-
-
-@dataclass(frozen=True)
-class _Slice:
-    """A slice as it was: without a plane it is nobody's.
-
-    `base` is what the machine had said when a person took it over, and how many slices were
-    labelled then; `checked` whether a person said deliberately that the machine was right.
-    """
-
-    state: SliceState
-    plane: PackedPlane | None = None
-    base: tuple[PackedPlane, int] | None = None
-    checked: bool = False
-
-
-@dataclass
-class Act:
-    """One step of a person: what it is called, and the slices it changed, before and after.
-
-    `answer` holds what the machine had said, where the act changed that as well; `beside` what
-    is kept beside the voxels, as it was.
-    """
-
-    title: str
-    before: dict[int, _Slice]
-    after: dict[int, _Slice] = field(default_factory=dict)
-    answer: dict[int, PackedPlane] = field(default_factory=dict)
-    beside: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Score:
-    """How right the machine was on a slice that a person corrected or checked.
-
-    `labelled` is how many slices were labelled by then; `dice` the mean over the classes that
-    either shows, in [0, 1].
-    """
-
-    number: int
-    labelled: int
-    dice: float
 
 
 class ScanMask:
@@ -437,13 +396,13 @@ class ScanMask:
         self.moved.emit(numbers, f"{'Took back' if undo else 'Did again'}: {act.title}")
         return act
 
-    def _side(self, number: int, plane: np.ndarray) -> _Slice:
+    def _side(self, number: int, plane: np.ndarray) -> SliceBefore:
         state = SliceState(int(self._states[number]))
         if state in FREE and number not in self._left:
-            return _Slice(state)
-        return _Slice(state, PackedPlane.of(plane), self._base.get(number), number in self._checked)
+            return SliceBefore(state)
+        return SliceBefore(state, PackedPlane.of(plane), self._base.get(number), number in self._checked)
 
-    def _restore(self, number: int, was: _Slice) -> None:
+    def _restore(self, number: int, was: SliceBefore) -> None:
         if was.plane is None:
             self._free(number)
             return
@@ -456,7 +415,7 @@ class ScanMask:
         (self._checked.add if was.checked else self._checked.discard)(number)
         (self._left.add if was.state in FREE else self._left.discard)(number)
 
-    def _become(self, number: int, state: SliceState, was: _Slice) -> None:
+    def _become(self, number: int, state: SliceState, was: SliceBefore) -> None:
         """Give a slice a state, and remember what the machine had said when it loses it."""
         if was.state == SliceState.MACHINE and state not in FREE and number not in self._base:
             said = PackedPlane.of(self.answer.mask[number])
@@ -502,13 +461,6 @@ class ScanMask:
         fresh = numbers[~self.answer.said[numbers]]
         if fresh.size:
             self.answer.take(fresh, self.planes[fresh])
-
-
-def dice(a: np.ndarray, b: np.ndarray) -> float:
-    """Mean Dice over the classes that either slice shows, in [0, 1]; 1 where neither does."""
-    classes = [i for i in np.union1d(np.unique(a), np.unique(b)) if i]
-    found = [2 * np.sum((a == i) & (b == i)) / (np.sum(a == i) + np.sum(b == i)) for i in classes]
-    return float(np.mean(found)) if found else 1.0
 
 
 def _swap(plane: np.ndarray, ids: Mapping[int, int]) -> None:
