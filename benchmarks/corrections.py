@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +23,8 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from runs import cell, machine, version
-from suggestions import case_of, evenly
+from runs import cell, kept, machine, version
+from suggestions import case_of, evenly, parser_of
 
 from napari_dim.engine.inference.suggest import Doubts, suggest
 from napari_dim.states import SliceState
@@ -91,24 +89,14 @@ def result(args: argparse.Namespace, volume: str, seed: int) -> dict[str, Any]:
     spec = {"volume": volume, "seed": seed, "first": args.first, "more": args.more,
             "times": args.times}  # fmt: skip
     path = args.out / f"{volume.replace('/', '')}-{seed}.json"
-    if not path.exists():
-        args.out.mkdir(parents=True, exist_ok=True)
-        words = [sys.executable, __file__, str(args.data), "--one", json.dumps(spec), str(path)]
-        subprocess.run(words, check=True)
-    return json.loads(path.read_text())
+    return kept(Path(__file__), args.data, path, spec)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--volumes", nargs="+", default=list(VOLUMES))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser = parser_of(__doc__, VOLUMES, OUT)
     parser.add_argument("--times", type=float, nargs="+", default=[1, 2, 4])
     parser.add_argument("--first", type=int, default=200)
     parser.add_argument("--more", type=int, nargs="+", default=[40, 150])
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         Path(args.one[1]).write_text(json.dumps(compared(args.data, json.loads(args.one[0]))))

@@ -46,12 +46,26 @@ def run(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
     words += [f"{spec[k]}{unit}" for k, unit in (("labels", "labels"), ("budget", "s"))
               if spec.get(k)]  # fmt: skip
     path = out / ("-".join([*words, str(spec.get("seed", 0))]) + ".json")
+    return kept(Path(__file__), data, path, spec)
+
+
+def kept(script: Path, data: Path, path: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    """A result, from its file or else from a process of its own.
+
+    Parameters
+    ----------
+    script
+        What works it out, called as ``script DATA --one SPEC PATH``.
+    data, spec
+        Folder of the cohorts, and what is wanted.
+    path
+        The file.
+    """
     if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         print(path.stem, flush=True)
-        subprocess.run(
-            [sys.executable, __file__, str(data), json.dumps(spec), str(path)], check=True
-        )
+        words = [sys.executable, str(script), str(data), "--one", json.dumps(spec), str(path)]
+        subprocess.run(words, check=True)
     return json.loads(path.read_text())
 
 
@@ -179,5 +193,5 @@ def _trained(
 
 
 if __name__ == "__main__":
-    result = _one(Path(sys.argv[1]), json.loads(sys.argv[2]))
-    Path(sys.argv[3]).write_text(json.dumps(result, indent=1))
+    result = _one(Path(sys.argv[1]), json.loads(sys.argv[3]))
+    Path(sys.argv[4]).write_text(json.dumps(result, indent=1))

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
-from runs import cell, machine, version
+from runs import cell, kept, machine, version
 
 from napari_dim.data.case import Case
 from napari_dim.data.cohort import read_cohort
@@ -100,13 +99,7 @@ def result(data: Path, out: Path, spec: dict[str, Any]) -> dict[str, Any]:
     """Of a training, from its file or else from a process of its own."""
     slices = "-".join(map(str, spec["labelled"]))
     name = f"{spec['volume'].replace('/', '')}-{spec['steps']}-{spec['seed']}-{slices}.json"
-    path = out / name
-    if not path.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        print(name, flush=True)
-        words = [sys.executable, __file__, str(data), "--one", json.dumps(spec), str(path)]
-        subprocess.run(words, check=True)
-    return json.loads(path.read_text())
+    return kept(Path(__file__), data, out / name, spec)
 
 
 def chain(args: argparse.Namespace, volume: str, seed: int, rule: str) -> dict[int, float]:
@@ -126,17 +119,23 @@ def chain(args: argparse.Namespace, volume: str, seed: int, rule: str) -> dict[i
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+def parser_of(doc: str, volumes: Sequence[str], out: Path) -> argparse.ArgumentParser:
+    """What both of these benchmarks ask for, with the volumes and the folder that are usual."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
     parser.add_argument("data", type=Path)
-    parser.add_argument("--volumes", nargs="+", default=list(VOLUMES))
+    parser.add_argument("--volumes", nargs="+", default=list(volumes))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    return parser
+
+
+def main() -> None:
+    parser = parser_of(__doc__, VOLUMES, OUT)
     parser.add_argument("--counts", type=int, nargs="+", default=[5, 7, 9])
     parser.add_argument("--steps", type=int, default=150)
     parser.add_argument("--rules", nargs="+", default=list(RULES))
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         Path(args.one[1]).write_text(json.dumps(trained(args.data, json.loads(args.one[0]))))
