@@ -91,7 +91,7 @@ class Pictures:
             process(0.2)
         go_to_slice(viewer, image, int(painted[len(painted) // 2] + 1))
         self.shoot("grown", 0)
-        slices.undo(session)
+        session.mask.undo()
         number = int(painted[len(painted) // 2])
         go_to_slice(viewer, image, number)
         cleaner = workspace.clean_up
@@ -138,7 +138,7 @@ class Pictures:
         rulers.add(((number, 12, 17), (number, 12, 43)))
         rulers.add(((number, 34, 70), (number, 40, 55), (number, 55, 60)))
         self.shoot_beside("numbers", workspace.numbers)
-        rulers.put([])
+        rulers.start([])
         place = {key: getattr(labels, key) for key in PLACE}
         moved = np.roll(labels.data, 2, axis=-1)
         reader = self.viewer.add_layer(Labels(moved, name="second reader", visible=False, **place))

@@ -119,7 +119,7 @@ class _Schedule:
         """All acts are taken back: as if there had been no hands; and done again."""
         end, last = self.layer.data.copy(), self.mask.states
         steps = 0
-        while self.mask.can_undo:
+        while self.mask.steps.last is not None:
             self.layer.undo()
             steps += 1
         self.done["steps undone"] += steps

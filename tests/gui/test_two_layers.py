@@ -55,7 +55,7 @@ def test_two_layers_become_one_mask_and_nothing_is_lost(viewer, workspace, older
     np.testing.assert_array_equal(mask.planes[mine], labels[mine])
     others = [n for n in range(12) if n not in mine]
     np.testing.assert_array_equal(mask.planes[others], predicted[others])
-    assert not mask.can_undo
+    assert mask.steps.last is None
     # It is kept as one mask from now on, and opened as such.
     planes, states = mask.planes.copy(), mask.states
     assert close_case(session, "scan")

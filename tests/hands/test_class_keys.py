@@ -47,6 +47,25 @@ def test_classes_are_taken_by_the_key_that_the_table_shows(hand, workspace, sess
     assert layer.selected_label == 1
 
 
+def test_a_figure_of_napari_s_pressed_before_does_not_come_back_at_the_release(hand, session):
+    layer = session.labels
+    delay = napari.settings.get_settings().application
+    before, delay.hold_button_delay = delay.hold_button_delay, 0.0
+    try:
+        layer.mode = "pan_zoom"
+        hand.press("2")
+        layer.mode = "paint"  # one of napari's keys that is not held, and so is not taken back
+        hand.press("Alt-2")
+        assert (layer.selected_label, str(layer.mode)) == (2, "paint")
+        layer.preserve_labels = False
+        hand.press("B")
+        layer.preserve_labels = True
+        hand.press("Shift-B")
+        assert layer.preserve_labels
+    finally:
+        delay.hold_button_delay = before
+
+
 def test_a_class_that_is_not_there_is_told(hand, session, notes):
     layer = session.labels
     before = layer.selected_label

@@ -114,6 +114,54 @@ def test_backspace_takes_a_point_back_and_escape_gives_up(
     assert not {str(key) for key in layer.keymap} & {"Enter", "Backspace", "Escape"}
 
 
+def test_ctrl_z_takes_back_a_point_of_an_open_outline_and_then_steps_in_the_mask(
+    hand,
+    viewer,
+    session,
+    wire,
+    notes,
+):
+    layer = session.labels
+    hand.press("2")
+    hand.stroke(layer, (5, 5), (5, 12))
+    painted = layer.data.copy()
+    hand.press("Shift-X")
+    hand.sweep(hand.at(12, 20, layer))
+    one = strokes_shown(viewer)
+    hand.sweep(hand.at(24, 30, layer))
+    hand.press("Ctrl-Shift-Z")
+    assert any("An outline is begun" in text for text in notes)
+    hand.press("Ctrl-Z")
+    assert strokes_shown(viewer) == one
+    viewer.layers.selection.active = session.image  # the key is not the layer's own there
+    hand.press("Ctrl-Z")
+    assert strokes_shown(viewer) == 0
+    np.testing.assert_array_equal(layer.data, painted)
+    viewer.layers.selection.active = layer
+    hand.press("Ctrl-Z")
+    assert not layer.data.any()
+    # So it is with napari's polygon.
+    hand.press("Ctrl-Shift-Z")
+    hand.press("3")
+    for place in (12, 10), (12, 30), (36, 30), (36, 10):
+        hand.sweep(hand.at(*place, layer))
+    hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(layer.data, painted)
+    hand.hover(hand.at(24, 30, layer))  # napari's last corner is where the mouse is
+    hand.press("Enter")
+    triangle = layer.data[6, 12:37, 10:31]
+    assert triangle[2, -3] == 1
+    assert not triangle[12:, :10].any()
+    hand.press("Ctrl-Z")
+    for place in (12, 10), (12, 30):
+        hand.sweep(hand.at(*place, layer))
+    for _ in range(2):
+        hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(layer.data, painted)
+    hand.press("Ctrl-Z")
+    assert not layer.data.any()
+
+
 def test_a_drag_goes_on_to_the_next_point_and_shift_goes_straight(
     hand,
     viewer,

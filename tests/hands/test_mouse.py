@@ -160,7 +160,7 @@ def test_ctrl_and_drag_set_window_and_level_and_draw_nothing(hand, viewer, sessi
         np.testing.assert_array_equal(layer.data, before)
         assert str(layer.mode) == mode
         assert viewer.camera.center == middle
-        assert session.mask.last_act is None
+        assert session.mask.steps.last is None
     hand.stroke(layer, (3, 3), (3, 8))  # the brush is in the hand as before
     assert (layer.data != before).any()
 

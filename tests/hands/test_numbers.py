@@ -13,10 +13,12 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.panels.recovery_bar import leftovers
+from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.storage.mask_files import save_array
 from napari_dim.gui.tools.ruler_tool import RulerTool
 from tests.gui.conftest import tiny_image
-from tests.hands.hand import RIGHT
+from tests.hands.hand import RIGHT, Hand
 
 
 @pytest.fixture
@@ -183,6 +185,72 @@ def test_a_deleted_layer_of_rulers_deletes_them_and_half_a_ruler_is_given_up(
     hand.stroke(image, (45, 5), button=RIGHT)
     assert any("no ruler here" in text for text in notes)
     assert len(rulers.done) == 1
+
+
+def test_rulers_are_taken_back_in_one_order_with_the_mask_whatever_has_the_keys(
+    hand, viewer, workspace, session
+):
+    image, rulers, layer = session.image, session.rulers_of(session.image), session.labels
+    before, window = layer.data.copy(), workspace.numbers
+    hand.press("Shift-R")
+    hand.stroke(image, (10, 10), (30, 20))
+    hand.stroke(image, (40, 10))
+    hand.hover(hand.at(40, 20, image))
+    hand.press("Ctrl-Z")  # the place of the one that is half drawn
+    assert (len(rulers.done), rulers.drawn) == (1, ())
+    hand.stroke(image, (40, 10))
+    hand.press("Escape")
+    hand.stroke(image, (40, 30))
+    hand.press("Backspace")
+    assert len(rulers.done) == 1
+    hand.press("2")
+    hand.stroke(layer, (5, 5), (5, 12))
+    hand.press("Shift-N")
+    hand.rest(0.2)
+    hand.click_item(window.table, window.table.rowCount() - 1)
+    hand.press("Delete", on=window.table)
+    assert rulers.done == []
+    slices.go_to(session, 2)
+    hand.press("Ctrl-Z", on=window.table)
+    assert len(rulers.done) == 1
+    assert slices.current(session) == 6
+    assert (layer.data != before).any()
+    hand.press("Ctrl-Z", on=window.table)
+    np.testing.assert_array_equal(layer.data, before)
+    assert len(rulers.done) == 1
+    hand.press("Ctrl-Z")
+    assert rulers.done == []
+    for _ in range(3):
+        hand.press("Ctrl-Shift-Z")
+    assert rulers.done == []
+    assert (layer.data != before).any()
+
+
+def test_rulers_of_a_scan_without_project_and_mask_are_offered_at_the_next_start(
+    hand, viewer, workspace, nifti, make_napari_viewer
+):
+    session = workspace.session
+    viewer.open(str(nifti), plugin="napari-dim")
+    hand.rest(0.2)
+    hand.press("Shift-R")
+    hand.stroke(session.image, (10, 10), (30, 20))
+    (kept,) = session.rulers_of(session.image).done
+    session.autosave.close()  # as at the end of Python
+    viewer.close()
+    again = make_napari_viewer(show=True)
+    other = Workspace(again)
+    again.window.add_dock_widget(other, name="Workspace", area="right")
+    hand = Hand(again)
+    hand.rest()
+    assert "scan" in other.recovery.text.whole
+    hand.click(other.recovery.restore)
+    assert other.session.rulers_of(other.session.image).done == [kept]
+    assert "1 ruler" in other.session.message
+    # All taken away again, nothing is offered any more.
+    hand.press("Shift-R")
+    hand.stroke(other.session.image, (10, 10), button=RIGHT)
+    other.session.autosave.close()
+    assert list(leftovers()) == []
 
 
 def test_in_a_plane_that_was_rolled_to_a_ruler_measures_across_slices(hand, viewer, session):

@@ -21,6 +21,7 @@ from napari_dim.gui.commands.class_commands import (
 from napari_dim.gui.commands.clean_up_commands import show_clean_up
 from napari_dim.gui.commands.contrast_commands import next_window
 from napari_dim.gui.commands.outline_commands import toggle_contours
+from napari_dim.gui.commands.undo_commands import redo, undo
 from napari_dim.gui.jobs.growing_job import carry_on, fill_between, grow_from_seeds
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.range_tools import RangeBrush, RegionGrower
@@ -120,10 +121,10 @@ CLASSES = tuple(
 """A key for each of the first classes; 1 to 7 alone are napari's tools."""
 
 HISTORY = (
-    Key("Control-Z", "Take back the last step in the mask", slices.undo),
-    Key("Control-Shift-Z", "Do it again", slices.redo),
+    Key("Control-Z", "Take back the last point, ruler or step in the mask", undo),
+    Key("Control-Shift-Z", "Do it again", redo),
 )
-"""napari's own keys for a labels layer, which reach the mask whatever layer is selected."""
+"""napari's own keys for a labels layer, which are for the scan whatever layer is selected."""
 
 
 BOUND = (*KEYS, *CLASSES, *HISTORY)
@@ -142,7 +143,10 @@ NAPARIS = (
     ("4", "Fill"),
     ("5", "Take the class under the mouse"),
     ("[ and ]", "Smaller and larger brush"),
-    ("B", "Keep other classes while painting"),
+    ("B", "Preserve labels: keep other classes, whatever the tool"),
+    ("Ctrl-Z", "Take back the last point of what is half drawn, else the last step"),
+    ("Ctrl-Shift-Z", "Do the step again"),
+    ("Esc", "Give up what is half drawn: an outline, a ruler"),
     ("Ctrl-E", "Look along another axis"),
 )
 """napari's own keys that are used most, for whom they are written down."""
@@ -193,22 +197,39 @@ def bind(viewer: Any, session: Session) -> None:
             viewer.bind_key(key.key, _press(session, key))
 
 
+def bind_history(session: Session) -> None:
+    """Bind the keys of taking back in the mask's layer as well, whose own come before others."""
+    if session.labels is not None:
+        for key in HISTORY:
+            session.labels.bind_key(key.key, _press(session, key), overwrite=True)
+
+
 def unbind(viewer: Any) -> None:
     """Take the keys back."""
-    for key in BOUND:
-        if getattr(viewer.keymap.get(_binding(key)), "__module__", "") == __name__:
-            viewer.bind_key(key.key, None)
+    for holder in (viewer, *viewer.layers):
+        for key in BOUND:
+            if getattr(holder.keymap.get(_binding(key)), "__module__", "") == __name__:
+                holder.bind_key(key.key, None)
 
 
-def _press(session: Session, key: Key) -> Callable[[Any], None]:
-    """What napari calls when a key is pressed: a function, as it reads the names of all of them."""
+def _press(session: Session, key: Key) -> Callable[[Any], Callable[[], None]]:
+    """What napari calls when a key is pressed: a function, as it reads the names of all of them.
 
-    def press(viewer: Any) -> None:
+    It gives what is to be done at the key's release, nothing: without it napari does what one of
+    its own keys left to be done there. After B, Shift-B unticked *preserve labels* so.
+    """
+
+    def press(viewer: Any) -> Callable[[], None]:
         do(session, key.action)
+        return _nothing
 
     press.__name__ = f"napari_dim_{key.key}"
     press.__doc__ = key.title
     return press
+
+
+def _nothing() -> None:
+    """What is to be done at the release of our keys."""
 
 
 def _binding(key: Key) -> Any:

@@ -42,7 +42,7 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 def test_gaps_are_filled_as_proposals_in_one_step(mask):
     mask.act("of mine", {5: E})
     before, states = mask.planes.copy(), mask.states
-    text = land(mask, growing.fill(now_of(mask), nothing))
+    text = land(mask, growing.fill(now_of(mask), nothing)).text
     assert text == "Filled 4 slices; look at each and confirm it. Ctrl-Z takes all back"
     assert [int(mask.states[n]) for n in (3, 4, 5, 6, 7, 8, 9)] == [D, F, E, F, F, F, D]
     assert all(dice(mask.planes[n] == 1, BALL[n] == 1) > 0.9 for n in (7, 8))
@@ -66,7 +66,7 @@ def test_slices_labelled_meanwhile_are_left_alone(mask):
 
 
 def test_seeds_grow_between_and_around(mask):
-    text = land(mask, growing.grow(now_of(mask), nothing))
+    text = land(mask, growing.grow(now_of(mask), nothing)).text
     assert "Grew into" in text
     shown = mask.areas > 0
     assert shown[2:11].all()
@@ -81,9 +81,9 @@ def test_strokes_become_whole_and_are_sown_again():
     mask.act("partial", {4: P, 8: P})
     sown, strokes = Sown(), mask.planes.copy()
     harvest = growing.grow(now_of(mask), nothing)
-    text = land(mask, harvest)
-    sown.keep(harvest)
-    assert "2 slices of strokes became whole" in text
+    landed = land(mask, harvest)
+    sown.keep(landed)
+    assert "2 slices of strokes became whole" in landed.text
     assert set(mask.states[4:9]) == {F}
     assert all(dice(mask.planes[n] == 1, BALL[n] == 1) > 0.8 for n in range(4, 9))
     # Growing once more begins from the strokes, and from what was corrected meanwhile.
@@ -104,8 +104,35 @@ def test_strokes_become_whole_and_are_sown_again():
     assert sown.of(mask) == {}
 
 
+class Kept(ScanMask):
+    """A mask in which one class is drawn while all others stay."""
+
+    only = 1
+
+
+def test_other_classes_stay_where_they_are_kept_and_strokes_are_sown_again():
+    kept = Kept(np.zeros_like(BALL))
+    kept.planes[[3, 9]] = BALL[[3, 9]]
+    kept.look()
+    said = np.zeros_like(BALL)
+    said[:, 20:28, 18:22] = 2
+    kept.take(np.arange(12), said)
+    landed = land(kept, growing.fill(now_of(kept), nothing))
+    assert "kept other classes" in landed.text
+    assert (kept.planes[4:9, 20:28, 18:22] == 2).all()
+    assert (kept.planes[5, 14:18, 18:22] == 1).all()
+    kept.undo()
+    kept.planes[6, 16:33, 19:22] = 1
+    kept.planes[6, 2:4, 5:30] = 2
+    kept.look()
+    kept.act("partial", {6: P})
+    sown = Sown()
+    sown.keep(land(kept, growing.grow(now_of(kept), nothing)))
+    assert sorted(sown.of(kept)) == [6]
+
+
 def test_a_mask_is_carried_on_until_a_labelled_slice_and_says_so(mask):
-    text = land(mask, growing.carry(now_of(mask), nothing, here=3))
+    text = land(mask, growing.carry(now_of(mask), nothing, here=3)).text
     assert "on to 8 (slice 9 is labelled)" in text
     assert text.startswith("Carried slice 3 ")
     assert set(mask.states[4:9]) == {F}

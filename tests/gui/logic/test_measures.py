@@ -75,6 +75,15 @@ def test_rulers_are_kept_drawn_and_removed():
     assert rulers.drawn == ()
     with pytest.raises(ValueError, match="1 places"):
         rulers.add([(0, 0, 0)])
-    rulers.remove(0)
+    rulers.remove([0])
     assert [len(one) for one in rulers.done] == [3]
     assert told == [1, 2, 1]
+    assert rulers.undo().title == "remove 1 ruler"
+    assert rulers.undo().title == "draw the angle"
+    assert [len(one) for one in rulers.done] == [2]
+    rulers.redo()
+    assert [len(one) for one in rulers.done] == [2, 3]
+    rulers.remove([0, 1])
+    assert rulers.redo() is None
+    rulers.start([((0, 0, 0), (0, 1, 1))])
+    assert rulers.undo() is None

@@ -40,7 +40,7 @@ def dice(a, b):
 
 def test_a_stroke_gives_the_slices_mask_as_one_step(mask):
     act = add(Scribbles(mask))
-    assert act is mask.last_act
+    assert act is mask.steps.last
     assert dice(mask.planes[6] == 1, BALL[6] == 1) > 0.9
     assert mask.states[6] == SliceState.PAINTED
     mask.undo()
@@ -88,14 +88,21 @@ def test_another_slice_and_another_class_have_strokes_of_their_own(mask):
     assert (mask.planes[5][2:6, 2:12] == 2).all()
 
 
-def test_other_classes_are_covered_by_strokes_alone_and_not_at_all_where_they_are_kept(mask):
+class Kept(ScanMask):
+    """A mask in which one class is drawn while all others stay."""
+
+    only = 1
+
+
+@pytest.mark.parametrize("kind", [ScanMask, Kept])
+def test_other_classes_are_covered_by_strokes_alone_and_not_at_all_where_they_are_kept(kind):
+    mask = kind(np.zeros_like(BALL))
     mask.planes[6, 20:24, 15:25] = 3
     mask.look()
-    scribbles = Scribbles(mask)
-    add(scribbles, keep_others=True)
-    assert (mask.planes[6, 20:24, 15:25] == 3).all()
-    mask.undo()
-    add(scribbles)
+    add(Scribbles(mask))
+    if kind is Kept:
+        assert (mask.planes[6, 20:24, 15:25] == 3).all()
+        return
     under = mask.planes[6, 20:24, 15:25]
     assert (under[:, 4:6] == 1).all()  # the stroke itself
     assert (np.delete(under, (4, 5), 1) == 3).all()
@@ -124,7 +131,7 @@ def test_a_machines_slice_is_corrected_by_its_probabilities(mask):
 def test_a_stroke_that_changes_nothing_is_no_step_and_holds_all_the_same(mask):
     scribbles = Scribbles(mask)
     assert add(scribbles, there=BESIDE, wanted=False) is None
-    assert mask.last_act is None
+    assert mask.steps.last is None
     add(scribbles)
     assert len(scribbles.standing(6, 1)) == 2
     assert not mask.planes[6][BESIDE].any()

@@ -21,7 +21,7 @@ def test_one_thing_is_no_several():
     mask.planes[[0, 2], 1:3, 1:3] = 1
     mask.look()
     now = growing.ground(mask, lambda number: np.zeros((4, 4)), (1.0, 1.0, 1.0))
-    said = growing.land(mask, growing.fill(now, lambda share: None))
+    said = growing.land(mask, growing.fill(now, lambda share: None)).text
     assert "Filled 1 slice;" in said
     assert "1 filled slice" in acts.confirm_filled(mask)
 

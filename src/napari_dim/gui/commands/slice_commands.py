@@ -34,18 +34,6 @@ def go_to(session: Session, number: int) -> None:
         go_to_slice(session.viewer, layer, number)
 
 
-def undo(session: Session) -> str:
-    """Take back the last step in the mask."""
-    act = _mask(session).undo()
-    return "There is nothing to take back" if act is None else f"Took back: {act.title}"
-
-
-def redo(session: Session) -> str:
-    """Do again what was taken back last."""
-    act = _mask(session).redo()
-    return "There is nothing to do again" if act is None else f"Did again: {act.title}"
-
-
 def confirm(session: Session) -> str:
     """The slice on the screen is right as it is; an empty one holds background alone."""
     mask, number = _mask(session), current(session)

@@ -131,12 +131,12 @@ class Growing:
             self._session.say("The mask was closed meanwhile: nothing was filled")
             return
         try:
-            text = land(self._mask, harvest)
+            landed = land(self._mask, harvest)
         except InputError as error:
             self._warn(sentence(error))
             return
-        _SOWN.setdefault(self._mask, Sown()).keep(harvest)
-        self._session.say(text)
+        _SOWN.setdefault(self._mask, Sown()).keep(landed)
+        self._session.say(landed.text)
 
     def _fail(self, failed: Failed) -> None:
         self._told = True

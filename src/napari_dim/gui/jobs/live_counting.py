@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject
 
+from napari_dim.gui.jobs.slice_by_slice import Due, SliceBySlice
 from napari_dim.gui.layers.image_layers import current_slice, plane_shown
 from napari_dim.gui.logic.live_numbers import LiveNumbers, Tally, tally
 from napari_dim.gui.session import Session
@@ -17,17 +15,10 @@ from napari_dim.gui.widgets.small_widgets import while_alive
 
 SOON = 80
 """Milliseconds after a change until it is counted."""
-REST = 0.001
-"""Seconds between two slices that are the window's, however busy the machine is."""
-TOLD = 0.15
-"""Seconds that are counted until what is known is told."""
 
 
-class LiveCounting(QObject):
-    """Keeps the numbers of the scan on the screen up to date, slice by slice.
-
-    Slices that changed are counted in a thread, the nearest ones first; nothing is counted
-    while nobody looks.
+class LiveCounting(SliceBySlice):
+    """Keeps the numbers of the scan on the screen up to date; nothing while nobody looks.
 
     Parameters
     ----------
@@ -40,24 +31,14 @@ class LiveCounting(QObject):
     ----------
     numbers
         What is known; None without a mask.
-    waiting
-        Slices that are not counted yet.
     """
 
-    counted = Signal()
-    """The numbers have changed."""
-    _found = Signal(object, object)
-
     def __init__(self, session: Session, parent: QObject) -> None:
-        super().__init__(parent)
+        super().__init__(parent, "live numbers", SOON)
         self._session = session
         self.numbers: LiveNumbers | None = None
-        self.waiting = 0
         self._of: tuple[Any, ...] = ()
-        self._wanted = self._busy = False
-        self._soon = QTimer(self, singleShot=True, interval=SOON)
-        self._soon.timeout.connect(self._begin)
-        self._found.connect(self._on_found)
+        self._wanted = False
         while_alive(self, session.case_changed, self._wake)
         while_alive(self, session.slices_changed, self._wake)
 
@@ -73,65 +54,32 @@ class LiveCounting(QObject):
         if self._wanted and not self._soon.isActive():
             self._soon.start()
 
-    def _begin(self) -> None:
+    def _due(self) -> Due | None:
         session = self._session
         mask, image = session.mask, session.image
         if not self._wanted or mask is None or image is None:
             self.numbers, self._of, self.waiting = None, (), 0
-            self.counted.emit()
-            return
+            self.known.emit()
+            return None
         of = (mask, image, image.data, mask.planes)
         if not self._of or any(a is not b for a, b in zip(self._of, of, strict=True)):
             self.numbers, self._of = LiveNumbers(len(mask.planes)), of
         assert self.numbers is not None
-        if self._busy:
-            return  # its end looks once more
-        versions = mask.versions
-        stale = self.numbers.stale(versions, current_slice(session.viewer, mask.layer))
-        self.waiting = len(stale)
-        if not stale:
-            self.counted.emit()
-            return
-        self._busy = True
-        threading.Thread(
-            target=self._count, name="live numbers", daemon=True,
-            args=(self.numbers, mask.planes, image, stale, versions),
-        ).start()  # fmt: skip
+        # A slice that is painted meanwhile is of a later version then.
+        planes, versions = mask.planes, mask.versions
 
-    def _count(
-        self,
-        numbers: LiveNumbers,
-        planes: np.ndarray,
-        image: Any,
-        stale: list[int],
-        versions: np.ndarray,
-    ) -> None:
-        """In the background: a slice that is painted meanwhile is of a later version then."""
-        found: list[tuple[int, int, Tally]] = []
-        end = time.monotonic() + TOLD
-        fault: Exception | None = None
-        try:
-            for number in stale:
-                plane = planes[number]
-                # What is not painted needs no values, which may lie in a file.
-                values = plane_shown(image, number) if plane.any() else plane
-                found.append((number, int(versions[number]), tally(plane, values)))
-                if time.monotonic() > end:
-                    break
-                time.sleep(REST)
-        except Exception as error:
-            fault = error
-        with suppress(RuntimeError):  # the window is gone
-            self._found.emit((numbers, found), fault)
+        def one(number: int) -> tuple[int, Tally]:
+            plane = planes[number]
+            # What is not painted needs no values, which may lie in a file.
+            values = plane_shown(image, number) if plane.any() else plane
+            return int(versions[number]), tally(plane, values)
 
-    def _on_found(self, done: tuple[LiveNumbers, list[Any]], fault: Exception | None) -> None:
-        self._busy = False
-        numbers, found = done
-        if numbers is self.numbers:
-            for number, version, counted in found:
-                numbers.take(number, version, counted)
-            self.waiting = max(0, self.waiting - len(found))
-            self.counted.emit()
-            if fault is not None:
-                raise fault  # napari tells of it; the next change tries again
-        self._begin()
+        here = current_slice(session.viewer, mask.layer)
+        return Due(self.numbers, self.numbers.stale(versions, here), one)
+
+    def _take(self, into: object, done: Sequence[tuple[int, Any]]) -> bool:
+        if self.numbers is None or into is not self.numbers:
+            return False
+        for number, (version, counted) in done:
+            self.numbers.take(number, version, counted)
+        return True

@@ -21,8 +21,8 @@ def kept_beside(layer: Labels) -> dict[str, Any]:
 @contextmanager
 def one_step(mask: MaskLayer, title: str) -> Iterator[None]:
     """What changes of the classes meanwhile is one step of undoing, with an act done meanwhile."""
-    before, last = kept_beside(mask.layer), mask.last_act
+    before, last = kept_beside(mask.layer), mask.steps.last
     yield
     if kept_beside(mask.layer) != before:
-        done = mask.last_act
+        done = mask.steps.last
         mask.note(title, before, into=None if done is last else done)

@@ -25,6 +25,7 @@ from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.gui.state.score import Score
+from napari_dim.gui.state.undo_steps import UndoSteps
 
 STATES = "napari_dim_states"
 """Where a layer's metadata hold the states that its mask begins with, ``(slice,)``."""
@@ -90,6 +91,12 @@ class MaskLayer(ScanMask):
         brush = self.layer.metadata.get(BRUSH)
         return None if brush is None else int(brush)
 
+    @property
+    def only(self) -> int | None:
+        """The class in the hand, where *preserve labels* is ticked: all others stay then."""
+        layer = self.layer
+        return int(layer.selected_label) if layer.preserve_labels else None
+
     def background_brush(self) -> int:
         """The id that paints background; one that no class has, chosen at the first call."""
         if self.brush is None:
@@ -125,6 +132,12 @@ class MaskLayer(ScanMask):
         """Numbers of the slices that training takes labels from, ascending."""
         self._catch_up()
         return super().labelled
+
+    @property
+    def steps(self) -> UndoSteps[Act]:
+        """The acts that can be taken back; strokes that are done are known."""
+        self._catch_up()
+        return super().steps
 
     def hear(self, answer: Answer) -> None:
         """Take over what is known of the machine's masks."""

@@ -55,6 +55,21 @@ def last_steps(layer: Labels, undone: int) -> Iterable[Any]:
     return list(history)[-abs(undone) :]
 
 
+def corners(layer: Labels) -> int:
+    """Corners of the polygon that napari's tool has half drawn (`_overlays`, 0.6.6 to 0.9.2)."""
+    overlay = getattr(layer, "_overlays", {}).get("polygon")
+    if overlay is None or str(layer.mode) != "polygon":
+        return 0
+    return max(0, len(overlay.points) - 1)  # the last one follows the mouse
+
+
+def take_corner_back(layer: Labels) -> None:
+    """Take back the last of the `corners`, as a press of the right button does."""
+    overlay = layer._overlays["polygon"]
+    points = list(overlay.points)
+    overlay.points = [*points[:-2], points[-1]] if len(points) > 2 else []
+
+
 def painted_slices(atoms: Iterable[Any], count: int, ndim: int = 3) -> set[int]:
     """The slices that a `paint` event of a labels layer is about.
 

@@ -108,7 +108,7 @@ class RulerLayer:
         if event.value is self.layer and self.layer is not None:
             self.layer = None
             if image is not None and viewer is not None and image in viewer.layers:
-                self.rulers.put([])
+                self.rulers.remove(range(len(self.rulers.done)))
         elif image is not None and event.value is image:
             self._take_away()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_dim.editing import clean_up
+from napari_dim.editing.kept_classes import kept
 from napari_dim.errors import InputError
 from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.provenance import edited
@@ -110,6 +111,8 @@ class Wish:
         Whether slices that a person stands behind are changed, too.
     other
         The other class, where the tool needs one.
+    only
+        The class that may change while all others stay; None where any may.
     """
 
     tool: str
@@ -120,6 +123,7 @@ class Wish:
     size: float = 0.0
     labelled: bool = False
     other: int = 0
+    only: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,16 +192,19 @@ def plan(now: Situation, wish: Wish) -> Plan:
     title = f"{BY_KEY[wish.tool].title.lower()} in {where}"
     if wish.tool in ("accept", "confirm"):
         return _said(now, wish, title)
-    found = _copied(now, wish) if wish.tool == "copy" else _cleaned(now, wish)
+    wanted = _copied(now, wish) if wish.tool == "copy" else _cleaned(now, wish)
+    found = {n: kept(now.planes[n], plane, wish.only) for n, plane in wanted.items()}
     changed = {n: p for n, p in found.items() if not np.array_equal(p, now.planes[n])}
-    kept = [n for n in changed if not _may(now, wish, n)]
-    for number in kept:
+    others = [n for n in changed if not _may(now, wish, n)]
+    for number in others:
         del changed[number]
     states = {n: _state(now, wish, n, plane) for n, plane in changed.items()}
     text = _words(now, wish, changed)
-    if kept:
-        stay = "stays as it is" if len(kept) == 1 else "stay as they are"
-        text += f" {counted(len(kept), 'labelled slice')} {stay}."
+    if any(not np.array_equal(found[n], plane) for n, plane in wanted.items()):
+        text += " “Preserve labels” keeps other classes as they are."
+    if others:
+        stay = "stays as it is" if len(others) == 1 else "stay as they are"
+        text += f" {counted(len(others), 'labelled slice')} {stay}."
     return Plan(title, text, changed, states)
 
 

@@ -8,7 +8,7 @@ whole; its strokes are remembered, so that growing once more begins from them ag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from napari_dim.editing.grown_seeds import (
     made_whole,
     reach_beyond,
 )
+from napari_dim.editing.kept_classes import kept
 from napari_dim.editing.slab_walks import Model, Plane, Report
 from napari_dim.errors import InputError
 from napari_dim.gui.state.answer import Answer
@@ -224,8 +225,13 @@ def carry(now: Ground, report: Report, *, here: int) -> Harvest:
     return Harvest(f"carry slice {here} on into {counted(len(planes), 'slice')}", text, planes)
 
 
-def land(mask: ScanMask, harvest: Harvest) -> str:
+def land(mask: ScanMask, harvest: Harvest) -> Harvest:
     """Write what was found into slices that nobody stands behind by now; one act.
+
+    Returns
+    -------
+    Harvest
+        What was written, and what that did, for people.
 
     Raises
     ------
@@ -234,15 +240,25 @@ def land(mask: ScanMask, harvest: Harvest) -> str:
     """
     mask.look()
     states = mask.states
-    planes = {
+    found = {
         n: plane
         for n, plane in harvest.planes.items()
         if states[n] not in LABELLED or n in harvest.strokes
     }
-    if not planes:
+    if not found:
         raise InputError("all of these slices were labelled meanwhile")
+    planes = {n: kept(_drawn(mask, n), plane, mask.only) for n, plane in found.items()}
     mask.act(harvest.title, dict.fromkeys(planes, SliceState.FILLED), planes)
-    return f"{harvest.text}. Ctrl-Z takes all back"
+    text = harvest.text
+    if any(not np.array_equal(planes[n], found[n]) for n in planes):
+        text += ". “Preserve labels” kept other classes as they were"
+    return replace(harvest, text=f"{text}. Ctrl-Z takes all back", planes=planes)
+
+
+def _drawn(mask: ScanMask, number: int) -> np.ndarray:
+    """Class ids of a slice; strokes of background are background."""
+    plane = mask.planes[number]
+    return plane if mask.brush is None else np.where(plane == mask.brush, 0, plane)
 
 
 def _free(now: Ground, found: Mapping[int, np.ndarray]) -> dict[int, np.ndarray]:

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 import numpy as np
 
+from napari_dim.editing.kept_classes import free
 from napari_dim.editing.random_walks import scribbled
 from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.answer import Answer
@@ -66,7 +67,6 @@ class Scribbles:
         *,
         image: np.ndarray,
         spacing: Sequence[float],
-        keep_others: bool = False,
         lasting: bool = True,
     ) -> Act | None:
         """Add a stroke: the mask of the slice follows it, as one act.
@@ -81,8 +81,6 @@ class Scribbles:
             Values of the slice, ``(row, column[, channel])``.
         spacing
             Size of a pixel along rows and columns.
-        keep_others
-            Whether other classes stay under the stroke, too.
         lasting
             Whether it holds for the strokes to come, or gives a mask that they correct.
 
@@ -101,8 +99,7 @@ class Scribbles:
             of, off = (of & ~less) | more, (off & ~more) | less
         shown = mask.planes[number]
         others = (shown != 0) & (shown != class_id)
-        if keep_others:
-            of &= ~others
+        of &= free(shown, mask.only)
         others &= ~of
         before, state = shown == class_id, SliceState(int(mask.states[number]))
         # What the model holds likely tells more than its mask; a person's mask more than either.
@@ -129,7 +126,7 @@ class Scribbles:
         """The strokes whose acts stand, if the slice still shows what they asked for."""
         if self._place != (number, class_id):
             return []
-        stands = self._mask.stands
+        stands = self._mask.steps.stands
         held = list(takewhile(lambda one: one.act is None or stands(one.act), self._strokes))
         same = bool(held) and np.array_equal(held[-1].left, self._mask.planes[number])
         return held if same else []

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_dim.editing.kept_classes import kept
 from napari_dim.errors import InputError
 from napari_dim.gui.state.provenance import confirmed, taken_back
 from napari_dim.gui.state.scan_mask import ScanMask
@@ -80,7 +81,7 @@ def copy_nearest(mask: ScanMask, number: int) -> str:
     if not others.size:
         raise InputError("no slice is painted yet")
     nearest = int(others[np.abs(others - number).argmin()])
-    plane = mask.planes[nearest].copy()
+    plane = kept(mask.planes[number], mask.planes[nearest].copy(), mask.only)
     mask.act(f"copy slice {nearest} to {number}", {number: SliceState.FILLED}, {number: plane})
     return f"Copied slice {nearest} to {number}; correct it, or confirm it as it is"
 

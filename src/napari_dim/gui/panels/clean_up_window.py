@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
+from napari.layers import Layer
 from qtpy.QtCore import QPoint, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
@@ -58,6 +60,7 @@ class CleanUpWindow(QDialog):
         self.setWindowTitle("Clean up")
         self.setModal(False)
         self._placed = False
+        self._followed: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._mark: object = None
         self._then: Situation | None = None
         self._wish: Wish | None = None
@@ -164,6 +167,10 @@ class CleanUpWindow(QDialog):
     def _on_case(self) -> None:
         """Another scan has other classes and slices."""
         mask = self.session.mask
+        if mask is not None and mask.layer not in self._followed:
+            self._followed.add(mask.layer)
+            for event in (mask.layer.events.preserve_labels, mask.layer.events.selected_label):
+                while_alive(self, event, self._changed)
         if mask is None or not self.isVisible():
             self._changed()
             return
@@ -182,7 +189,10 @@ class CleanUpWindow(QDialog):
         mask = self.session.mask
         known = [] if mask is None else classes_of(mask.layer)
         named = [(info.name, info.id) for info in known]
-        self._offer(self.what, [(EVERY, 0), *named])
+        only = None if mask is None else mask.only
+        held = next((name for name, class_id in named if class_id == only), "no class")
+        every = EVERY if only is None else f"{held} (preserve labels)"
+        self._offer(self.what, [(every, 0), *named])
         self._offer(self.other, named)
 
     def _offer(self, box: QComboBox, wanted: list[tuple[str, int]]) -> None:
@@ -214,11 +224,13 @@ class CleanUpWindow(QDialog):
             RUN: (self.first.value(), self.last.value()),
             ALL: (0, len(mask.planes) - 1),
         }[where]
-        chosen = self.what.currentData()
-        classes = [chosen] if chosen else [info.id for info in classes_of(mask.layer)]
+        only = mask.only
+        chosen = self.what.currentData() or only
+        classes = [info.id for info in classes_of(mask.layer) if chosen in (None, info.id)]
         return Wish(
             self.tool.currentData(), tuple(classes), *ends, here, self.size.value(),
             self.labelled.isChecked(), self.other.currentData() if self.other.isEnabled() else 0,
+            only=None if only is None else chosen,
         )  # fmt: skip
 
     def _work_out(self) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QDialog, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.scan_shown import centre_on
@@ -27,7 +26,8 @@ from napari_dim.gui.panels.mask_pair import MaskPair
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.number_table import NumberTable
-from napari_dim.gui.widgets.small_widgets import narrow, put_at_left, while_alive
+from napari_dim.gui.widgets.small_widgets import narrow, while_alive
+from napari_dim.gui.widgets.small_window import SmallWindow
 from napari_dim.words import count as counted
 from napari_dim.words import sentence
 
@@ -36,7 +36,7 @@ MOST = 5
 """Classes that are seen without scrolling."""
 
 
-class DifferencesWindow(QDialog):
+class DifferencesWindow(SmallWindow):
     """Chooses two masks, and goes through their differences.
 
     Parameters
@@ -48,13 +48,8 @@ class DifferencesWindow(QDialog):
     """
 
     def __init__(self, session: Session, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(parent, "Differences between masks", 330, 430)
         self.session = session
-        self.setWindowTitle("Differences between masks")
-        self.setModal(False)
-        # It keeps the keys with the canvas: one mends what one sees.
-        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
-        self._placed = False
         self._last: Piece | None = None
         self.comparing = LiveComparing(session, self)
         self.pair = MaskPair(session)
@@ -87,16 +82,12 @@ class DifferencesWindow(QDialog):
         column.addLayout(steps)
         column.addWidget(self.text)
         column.addWidget(self.slices, 1)
-        self.comparing.compared.connect(self._show)
+        self.comparing.known.connect(self._show)
         while_alive(self, session.case_changed, self._on_case)
 
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Compare from now on."""
         super().showEvent(event)
-        if not self._placed:
-            self._placed = True
-            self.resize(330, 430)
-            put_at_left(self, self.parentWidget())
         self._on_case()
 
     def hideEvent(self, event: Any) -> None:  # noqa: N802

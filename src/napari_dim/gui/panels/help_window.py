@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDialog, QTextBrowser, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QTextBrowser, QVBoxLayout, QWidget
 
 from napari_dim.gui.keys import NAPARIS, SHOWN
 from napari_dim.gui.mouse import GESTURES
+from napari_dim.gui.widgets.small_window import SmallWindow
 
 
-class HelpWindow(QDialog):
+class HelpWindow(SmallWindow):
     """Stands beside the work; the key that opened it closes it."""
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.setWindowTitle("Keys and mouse")
-        self.setModal(False)
-        # It keeps the keys with the canvas: they are tried while one reads.
-        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
+        super().__init__(parent, "Keys and mouse", 520, 620)
         self.text = QTextBrowser()
         self.text.setHtml(
             _table("Keys", SHOWN)
@@ -30,7 +26,6 @@ class HelpWindow(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.addWidget(self.text)
-        self.resize(520, 620)
 
 
 def _table(title: str, rows: Iterable[tuple[str, str]]) -> str:

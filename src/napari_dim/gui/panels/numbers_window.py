@@ -9,7 +9,6 @@ from qtpy.QtCore import QEvent, QObject, Qt
 from qtpy.QtGui import QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QApplication,
-    QDialog,
     QHBoxLayout,
     QPushButton,
     QVBoxLayout,
@@ -27,12 +26,14 @@ from napari_dim.gui.state.rulers import Rulers
 from napari_dim.gui.tools.ruler_tool import RulerTool, take_ruler
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.number_table import NumberTable
-from napari_dim.gui.widgets.small_widgets import put_at_left, while_alive
+from napari_dim.gui.widgets.small_widgets import while_alive
+from napari_dim.gui.widgets.small_window import SmallWindow
+from napari_dim.words import count as counted
 
 Row = tuple[str, ...]
 
 
-class NumbersWindow(QDialog):
+class NumbersWindow(SmallWindow):
     """A row a class, then a row a ruler or angle; stands beside the work.
 
     Parameters
@@ -44,15 +45,10 @@ class NumbersWindow(QDialog):
     """
 
     def __init__(self, session: Session, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(parent, "Numbers and rulers", 700, 240)
         self.session = session
-        self.setWindowTitle("Numbers and rulers")
-        self.setModal(False)
-        # It keeps the keys with the canvas: one paints while one looks.
-        self.setAttribute(Qt.WidgetAttribute.WA_ShowWithoutActivating)
         self.classes: list[Row] = []
         self.measured: list[Row] = []
-        self._placed = False
         self._rulers: Rulers | None = None
         self.counting = LiveCounting(session, self)
         self.table = NumberTable(
@@ -85,7 +81,7 @@ class NumbersWindow(QDialog):
         column.addWidget(self.table, 1)
         column.addWidget(self.text)
         column.addLayout(row)
-        self.counting.counted.connect(self._show)
+        self.counting.known.connect(self._show)
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.tool_changed, self._on_tool)
         while_alive(self, session.viewer.dims.events.point, self._show)
@@ -105,10 +101,6 @@ class NumbersWindow(QDialog):
     def showEvent(self, event: Any) -> None:  # noqa: N802
         """Count from now on."""
         super().showEvent(event)
-        if not self._placed:
-            self._placed = True
-            self.resize(700, 240)
-            put_at_left(self, self.parentWidget())
         self.counting.follow(True)
         self._show()
 
@@ -192,12 +184,14 @@ class NumbersWindow(QDialog):
 
     def _on_remove(self) -> None:
         rows = {index.row() for index in self.table.selectionModel().selectedRows()}
-        wanted = sorted((n for n in map(self._ruler_of, rows) if n >= 0), reverse=True)
+        wanted = [n for n in map(self._ruler_of, rows) if n >= 0]
         if self._rulers is not None:
-            for number in wanted:
-                self._rulers.remove(number)
-        if not wanted:
-            self.session.say("Select a ruler or an angle in the table first")
+            self._rulers.remove(wanted)
+        self.session.say(
+            f"Removed {counted(len(wanted), 'ruler')}; Ctrl-Z brings them back"
+            if wanted
+            else "Select a ruler or an angle in the table first"
+        )
 
     def _on_tool_button(self, action: Any) -> None:
         do(self.session, action)

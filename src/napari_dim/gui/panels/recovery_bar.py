@@ -21,6 +21,7 @@ from napari_dim.gui.storage.open_cases import open_case
 from napari_dim.gui.widgets.fixed_lines import FixedLines
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.project import Project
+from napari_dim.project.contents import FILE
 from napari_dim.project.local import recovery_folders
 from napari_dim.project.lock import Lock
 
@@ -50,7 +51,8 @@ class Leftover:
     @property
     def when(self) -> str:
         """When its last stroke was written, for people."""
-        last = max((p.stat().st_mtime for p in self.folder.rglob("*.journal")), default=0.0)
+        written = (*self.folder.rglob("*.journal"), self.folder / FILE)
+        last = max((p.stat().st_mtime for p in written if p.exists()), default=0.0)
         when = datetime.fromtimestamp(last)
         return f"{when.day} {when:%B, %H:%M}" if last else "some time ago"
 
@@ -61,14 +63,16 @@ class Leftover:
 
 
 def leftovers() -> Iterator[Leftover]:
-    """The recovery folders that nobody works in and that hold strokes, newest first."""
+    """The recovery folders that nobody works in and that hold anything, newest first."""
     for folder in recovery_folders():
         try:
             holder = Lock(folder).look()
             if holder is not None and not holder.stale:
                 continue
             with Project.open(folder, read_only=True) as project:
-                kept = tuple(case.name for case in project.cases if project.layers(case.name))
+                kept = tuple(
+                    case.name for case in project.cases if project.layers(case.name) or case.rulers
+                )
                 scans = frozenset(filter(None, (_scan_of(project, name) for name in kept)))
         except InputError:
             continue
@@ -120,7 +124,8 @@ def _make_room(session: Session, leftover: Leftover) -> None:
         if _file_of(image) not in leftover.scans:
             continue
         mask = session.mask_of(image)
-        if mask is None or not (mask.areas.any() or mask.states.any()):
+        drawn = mask is not None and (mask.areas.any() or mask.states.any())
+        if not drawn and not session.rulers_of(image).done:
             for layer in (image, None if mask is None else mask.layer):
                 if layer is not None and layer in session.viewer.layers:
                     session.viewer.layers.remove(layer)
@@ -146,7 +151,7 @@ class RecoveryBar(QFrame):
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.text = FixedLines(3)  # other work that is offered does not move the buttons
         self.restore = QPushButton("Restore")
-        self.restore.setToolTip("Open the scans with all labels, classes and states again")
+        self.restore.setToolTip("Open the scans with all labels, classes, states and rulers again")
         self.restore.clicked.connect(self._on_restore)
         self.later = QPushButton("Later")
         self.later.setToolTip(
@@ -214,7 +219,7 @@ class RecoveryBar(QFrame):
     def _on_drop(self) -> None:
         if self.left is None:
             return
-        question = f"Delete the labels of {', '.join(self.left.cases)} for good?"
+        question = f"Delete all labels and rulers of {', '.join(self.left.cases)} for good?"
         answer = QMessageBox.question(self, "Delete work", question)
         if answer == QMessageBox.StandardButton.Yes:
             discard(self.left)

@@ -91,7 +91,7 @@ def turn_slices(session: Session, plane: str) -> None:
         if isinstance(layer, Image):
             rulers, was = session.rulers_of(layer), layer_source(layer).grid
             _turn(layer, axis)
-            rulers.put(turned(points, was, layer_source(layer).grid) for points in rulers.done)
+            rulers.start(turned(points, was, layer_source(layer).grid) for points in rulers.done)
             session.autosave.turned(layer)
     for layer in together:
         if isinstance(layer, Labels):

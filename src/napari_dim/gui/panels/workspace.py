@@ -114,8 +114,10 @@ class Workspace(QWidget):
         while_alive(self, session.differences_wanted, self._show_differences)
         while_alive(self, session.case_changed, self._show_slices)
         while_alive(self, session.case_changed, self._place_recovery)
+        while_alive(self, session.case_changed, self._bind_history)
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.viewer.dims.events.point, self._on_point)
+        self._bind_history()
         self._show_slices()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
@@ -169,6 +171,9 @@ class Workspace(QWidget):
                 self.session.say(self.differences.step(direction))
         else:
             self.differences.setVisible(True)
+
+    def _bind_history(self) -> None:
+        keys.bind_history(self.session)
 
     def _place_recovery(self) -> None:
         """Offered first of all; beside work that goes on, where nothing moves when it goes."""

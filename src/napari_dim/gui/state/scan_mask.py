@@ -9,7 +9,6 @@ what it says by now. So undoing everything leaves the scan as if no hand had tou
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -20,11 +19,10 @@ from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.packed_plane import PackedPlane
 from napari_dim.gui.state.provenance import edited
 from napari_dim.gui.state.score import Score, dice
+from napari_dim.gui.state.undo_steps import UndoSteps
 from napari_dim.states import FREE, LABELLED, OPEN, SliceState, known_states
 
 _LABELLED = np.isin(np.arange(256), LABELLED)  # looked up for each slice of a stroke through many
-MOST = 500
-"""Acts that can be undone."""
 
 
 class ScanMask:
@@ -79,8 +77,7 @@ class ScanMask:
         self._checked: set[int] = set()
         self._dice: dict[int, float] = {}
         self._older: dict[int, Score] = {}
-        self._done: deque[Act] = deque(maxlen=MOST)
-        self._undone: deque[Act] = deque(maxlen=MOST)
+        self._steps: UndoSteps[Act] = UndoSteps()
         if planes.shape != self.answer.mask.shape:
             self.answer = Answer(planes.shape)  # type: ignore[arg-type]
         self._remember_machine()
@@ -101,6 +98,11 @@ class ScanMask:
     @property
     def brush(self) -> int | None:
         """The id that paints background; None where there is none."""
+        return None
+
+    @property
+    def only(self) -> int | None:
+        """The class that is drawn while all others stay; None where any may change."""
         return None
 
     @property
@@ -167,18 +169,9 @@ class ScanMask:
         self._older = {one.number: one for one in scores if 0 <= one.number < len(self._states)}
 
     @property
-    def last_act(self) -> Act | None:
-        """The act that `undo` would take back."""
-        return self._done[-1] if self._done else None
-
-    def stands(self, act: Act) -> bool:
-        """Whether an act was done and not taken back."""
-        return any(one is act for one in self._done)
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is an act to take back."""
-        return bool(self._done)
+    def steps(self) -> UndoSteps[Act]:
+        """The acts that can be taken back."""
+        return self._steps
 
     def shows_answer(self, number: int) -> bool:
         """Whether a slice shows just what the machine said last."""
@@ -216,7 +209,7 @@ class ScanMask:
                 self._older.pop(number, None)
                 if after in FREE:
                     self._left.add(number)
-            self._push(Act(title, before))
+            self._steps.push(Act(title, before))
         missed = self._missed.intersection(wanted)
         self._missed -= missed
         written = [n for n in missed if self._states[n] in FREE and n not in self._left]
@@ -269,7 +262,7 @@ class ScanMask:
             if state == SliceState.UNTOUCHED:
                 self._left.add(number)
         done = Act(title, before)
-        self._push(done)
+        self._steps.push(done)
         self.wrote.emit(frozenset(before))
         self.changed.emit()
         return done
@@ -298,7 +291,7 @@ class ScanMask:
             drawn = state in (SliceState.PAINTED, *OPEN, SliceState.FILLED)
             if drawn and not self._areas[number]:
                 self._become(number, SliceState.UNTOUCHED, before[number])
-        self._push(done)
+        self._steps.push(done)
         self.wrote.emit(frozenset(numbers))
         self.changed.emit()
         return done
@@ -315,10 +308,10 @@ class ScanMask:
         into
             The act that it is a part of; by default one of its own.
         """
-        if into is not None and into is self.last_act:
+        if into is not None and into is self._steps.last:
             into.beside = before
         else:
-            self._push(Act(title, {}, beside=before))
+            self._steps.push(Act(title, {}, beside=before))
         self.changed.emit()
 
     def take(self, numbers: np.ndarray, masks: np.ndarray) -> list[int]:
@@ -337,7 +330,7 @@ class ScanMask:
             The slices that show something else, because a person drew or said so.
         """
         self.answer.take(numbers, masks)
-        for act in (*self._done, *self._undone):
+        for act in self._steps.known:
             for number in numbers if act.answer else ():
                 act.answer.pop(int(number), None)  # what it said before is of no use any more
         kept, written = [], []
@@ -357,13 +350,13 @@ class ScanMask:
 
     def undo(self) -> Act | None:
         """Take back the last act, if there is one."""
-        self.look(self._done[-1].before if self._done else ())
-        return self._step(self._done, self._undone, undo=True)
+        self.look(() if (act := self._steps.last) is None else act.before)
+        return self._step(self._steps.last, undo=True)
 
     def redo(self) -> Act | None:
         """Do again what `undo` took back last, if nothing was done since."""
-        self.look(self._undone[-1].before if self._undone else ())
-        return self._step(self._undone, self._done, undo=False)
+        self.look(() if (act := self._steps.ahead) is None else act.before)
+        return self._step(self._steps.ahead, undo=False)
 
     def _prepare(self, planes: Mapping[int, np.ndarray]) -> None:
         """An act that writes these slices is about to begin: for those who keep the voxels."""
@@ -372,10 +365,9 @@ class ScanMask:
         """Put what was kept beside the voxels in place of what is there, which is returned."""
         return kept
 
-    def _step(self, acts: deque[Act], others: deque[Act], *, undo: bool) -> Act | None:
-        if not acts:
+    def _step(self, act: Act | None, *, undo: bool) -> Act | None:
+        if act is None:
             return None
-        act = acts.pop()
         now = {n: self._side(n, self.planes[n]) for n in act.before}
         if act.answer:
             before = {n: PackedPlane.of(self.answer.mask[n]) for n in act.answer}
@@ -389,7 +381,7 @@ class ScanMask:
         act.before, act.after = (act.before, now) if undo else (now, act.after)
         for number, was in wanted.items():
             self._restore(number, was)
-        others.append(act)
+        (self._steps.back if undo else self._steps.again)()
         numbers = frozenset(wanted)
         self.wrote.emit(numbers)
         self.changed.emit()
@@ -400,7 +392,9 @@ class ScanMask:
         state = SliceState(int(self._states[number]))
         if state in FREE and number not in self._left:
             return SliceBefore(state)
-        return SliceBefore(state, PackedPlane.of(plane), self._base.get(number), number in self._checked)
+        return SliceBefore(
+            state, PackedPlane.of(plane), self._base.get(number), number in self._checked
+        )
 
     def _restore(self, number: int, was: SliceBefore) -> None:
         if was.plane is None:
@@ -450,10 +444,6 @@ class ScanMask:
         self._turn += 1
         self._versions[number] = self._turn
         self._dice.pop(number, None)
-
-    def _push(self, act: Act) -> None:
-        self._done.append(act)
-        self._undone.clear()
 
     def _remember_machine(self) -> None:
         """What is shown of the machine's at the start is what it said last."""

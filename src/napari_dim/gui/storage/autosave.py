@@ -22,7 +22,7 @@ from qtpy.QtCore import QTimer
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.change_detector import LayerWatch, can_watch
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import layer_path, layer_source
 from napari_dim.gui.layers.mask_layer import STATES
 from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
@@ -73,7 +73,8 @@ class _Open:
         """Write what waits; a recovery folder that nobody needs is removed."""
         while self.projects:
             self.projects.pop().close()
-        if self.recovery is not None and not self.alone:
+        measured = self.recovery is not None and any(c.rulers for c in self.recovery.cases)
+        if self.recovery is not None and not self.alone and not measured:
             shutil.rmtree(self.recovery.folder, ignore_errors=True)
         self.recovery = None
 
@@ -148,6 +149,9 @@ class Autosave:
     def attach(self, image: Layer, project: Project, case: str) -> None:
         """Say that a scan is a case of a project: the labels on it are kept there."""
         session = self._session()
+        before, name = self._cases.get(image, (None, ""))
+        if before is not None and before is self._open.recovery and before is not project:
+            before.update_case(name, rulers=())  # they go to the project with the scan
         self._cases[image] = project, case
         for layer, kept in list(self._layers.items()):
             if session is None or kept.project is project:
@@ -171,6 +175,22 @@ class Autosave:
     def place_of(self, image: Layer) -> tuple[Project, str] | None:
         """The project or recovery folder that a scan is kept in, and the name of its case."""
         return self._cases.get(image)
+
+    def place_beside(self, image: Image) -> tuple[Project, str] | None:
+        """A place for what was measured in a scan that is kept nowhere: the recovery folder.
+
+        None for a scan that is in no file, as it could not be opened again, and where the folder
+        can't be made, which is told.
+        """
+        session = self._session()
+        path = layer_path(image)
+        if session is None or path is None or not path.exists():
+            return None
+        try:
+            return self._recovery_case(session, image, image)
+        except InputError as error:
+            self._tell(error)
+            return None
 
     def refusal(self, image: Layer) -> str:
         """Why nothing can be drawn on a scan: its project can only be looked at; "" if it can."""
@@ -347,7 +367,7 @@ class Autosave:
         return True
 
     def _recovery_case(
-        self, session: Session, layer: Labels, image: Image | None
+        self, session: Session, layer: Layer, image: Image | None
     ) -> tuple[Project, str]:
         """The recovery folder, and a case in it for a scan, or for labels without one."""
         if self._open.recovery is None:

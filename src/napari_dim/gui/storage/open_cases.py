@@ -96,6 +96,8 @@ def open_case(session: Session, project: Project, name: str) -> str:
         go_to_slice(session.viewer, shown if shown is not None else image, number)
     if not project.read_only:
         project.current = name
+    if measured := len(project.case(name).rulers):
+        said.append(counted(measured, "ruler"))
     return f"Opened {name}: " + ("; ".join(said) or "nothing is labelled yet")
 
 

@@ -51,7 +51,11 @@ class ScanLooks:
         except RuntimeError:  # the viewer is gone, and all was written when it went
             return
         for image in images:
-            project, name = session.autosave.place_of(image) or (None, "")
+            rulers = session.rulers_of(image).done if _channel(image) == 0 else None
+            place = session.autosave.place_of(image)
+            if place is None and rulers:
+                place = session.autosave.place_beside(image)
+            project, name = place or (None, "")
             if project is None or project.read_only:
                 continue
             case = project.case(name)
@@ -59,8 +63,8 @@ class ScanLooks:
             if image in self._set and not image.rgb:
                 low, high = (float(value) for value in image.contrast_limits)
                 wanted["windows"] = {**case.windows, _channel(image): (low, high)}
-            if _channel(image) == 0:
-                wanted["rulers"] = tuple(session.rulers_of(image).done)
+            if rulers is not None:
+                wanted["rulers"] = tuple(rulers)
             if any(getattr(case, key) != value for key, value in wanted.items()):
                 try:
                     project.update_case(name, **wanted)
@@ -78,7 +82,7 @@ class ScanLooks:
         if session is None:
             return
         if case.rulers and _channel(image) == 0:
-            session.rulers_of(image).put(case.rulers)
+            session.rulers_of(image).start(case.rulers)
         if image.rgb:
             return
         kept = case.windows.get(_channel(image))

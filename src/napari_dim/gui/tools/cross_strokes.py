@@ -14,6 +14,7 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_dim.editing.intensity_ranges import hanging_together
+from napari_dim.editing.kept_classes import free
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.locked_layer import why_locked
 from napari_dim.gui.layers.mask_layer import MaskLayer
@@ -63,7 +64,7 @@ class CrossStroke:
         self._last = np.asarray(place, float)
         voxels = np.array([self._plane.voxel(self._number, one) for one in places])
         at = _touched(voxels, self._radius, self._layer.data.shape)
-        self._touched |= _set(self._layer, at, self._value)
+        self._touched |= _set(self._mask, at, self._value)
 
     def end(self) -> str:
         """The mouse is up: returns what was done, for people."""
@@ -91,7 +92,7 @@ def fill(mask: MaskLayer, plane: CrossPlane, number: int, place: np.ndarray) -> 
         there = hanging_together(there, spot)
     index = plane.voxels(number, there)
     with mask.across(), layer.block_history():
-        touched = _set(layer, index, int(layer.selected_label))
+        touched = _set(mask, index, int(layer.selected_label))
     return told_of(mask, touched)
 
 
@@ -153,14 +154,14 @@ def _touched(
     return found[0] + low[0], found[1] + low[1], found[2] + low[2]
 
 
-def _set(layer: Labels, at: tuple[np.ndarray, np.ndarray, np.ndarray], value: int) -> set[int]:
+def _set(mask: MaskLayer, at: tuple[np.ndarray, np.ndarray, np.ndarray], value: int) -> set[int]:
     """Write a class where napari's brush would, too; returns the slices that changed."""
+    layer = mask.layer
     if not at[0].size:
         return set()
     there = layer.data[at]
     wanted = there != value
-    if layer.preserve_labels:
-        wanted &= there == (int(layer.selected_label) if value == 0 else 0)
+    wanted &= free(there, mask.only)
     if not wanted.any():
         return set()
     changed = (at[0][wanted], at[1][wanted], at[2][wanted])

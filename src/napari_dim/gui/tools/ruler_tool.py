@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -88,6 +88,21 @@ class RulerTool(MouseTool):
         image = self.session.image
         return self._armed is not None and image is not None and image in self.session.viewer.layers
 
+    @property
+    def begun(self) -> bool:
+        """Whether one is half drawn."""
+        return bool(self._points)
+
+    def keys(self) -> Mapping[str, Callable[[], None]]:
+        """Keys that take a place of the one that is half drawn back, or give it up."""
+        return {"Backspace": self.take_back, "Escape": self.give_up}
+
+    def take_back(self) -> None:
+        """Take back the last place of the one that is half drawn."""
+        if self._points:
+            self._points.pop()
+            self._rulers.draw(self._points)
+
     def give_up(self) -> None:
         """Forget the places of one that is not done."""
         self._points = []
@@ -124,7 +139,9 @@ class RulerTool(MouseTool):
             return
         points, self._points = self._points, []
         rulers.add(points)
-        self.session.say(words(points, layer_source(self._image).grid))
+        why = self.session.autosave.refusal(self._image)
+        text = words(points, layer_source(self._image).grid)
+        self.session.say(f"{text}; it is not kept: {why}" if why else text)
 
     def _place(self, event: Any) -> Point:
         """Where the mouse is in the scan, in voxels; on the slice that is shown."""
@@ -161,7 +178,8 @@ class RulerTool(MouseTool):
         found = nearest(lines, seen(here), NEAR)
         if found is None:
             raise InputError("there is no ruler here", hint="Press the right button on its line")
-        rulers.remove(in_sight[found])
+        rulers.remove([in_sight[found]])
+        self.session.say("Removed 1 ruler; Ctrl-Z brings it back")
 
     def _arm(self) -> None:
         """The layer that napari would give the mouse to neither moves the scan nor paints."""
@@ -172,12 +190,14 @@ class RulerTool(MouseTool):
         layer.mouse_pan = False
         layer.cursor = "crosshair"
         layer.events.mode.connect(self._on_mode)
+        self.hold_keys(layer)
 
     def _disarm(self) -> None:
         layer, self._armed = self._armed, None
         if layer is None:
             return
         layer.events.mode.disconnect(self._on_mode)
+        self.free_keys(layer)
         if str(layer.mode) == ASLEEP:
             layer.mouse_pan = True
             layer.cursor = "standard"

@@ -107,7 +107,6 @@ class ScribbleTool(HandTool):
             off,
             image=self.values(number),
             spacing=grid.spacing[1:],
-            keep_others=bool(layer.preserve_labels),
             lasting=lasting,
         )
         self._show_strokes()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels, Layer
 
+from napari_dim.editing.kept_classes import free
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import add_layer, current_slice, slice_values
 from napari_dim.gui.layers.stroke_layer import place_of_slice, stroke_layer
@@ -69,6 +70,28 @@ class MouseTool(ABC):
             Whether it was the left button: the right one takes away.
         """
 
+    @property
+    def begun(self) -> bool:
+        """Whether something is half drawn that takes further places."""
+        return False
+
+    def take_back(self) -> None:  # noqa: B027
+        """Take back the last place of what is half drawn."""
+
+    def keys(self) -> Mapping[str, Callable[[], None]]:
+        """Keys that do something else while it is in the hand."""
+        return {}
+
+    def hold_keys(self, layer: Layer) -> None:
+        """Take its keys, which reach it while a layer is selected."""
+        for key, act in self.keys().items():
+            layer.bind_key(key, lambda _, act=act: act(), overwrite=True)
+
+    def free_keys(self, layer: Layer) -> None:
+        """Give its keys back."""
+        for key in self.keys():
+            layer.bind_key(key, None)
+
     def hover(self, event: Any) -> None:  # noqa: B027
         """The mouse moves, and no button is down."""
 
@@ -111,8 +134,7 @@ class HandTool(MouseTool):
         layer.mode = MODE
         self._show_cursor()
         self._laid_over(current_slice(self.session.viewer, layer))
-        for key, act in self.keys().items():
-            layer.bind_key(key, lambda _, act=act: act(), overwrite=True)
+        self.hold_keys(layer)
         layer.events.mode.connect(self._on_mode)
         self.session.case_changed.connect(self._on_case)
 
@@ -122,8 +144,7 @@ class HandTool(MouseTool):
         layer, self._layer = self._layer, None
         if layer is not None:
             layer.events.mode.disconnect(self._on_mode)
-            for key in self.keys():
-                layer.bind_key(key, None)
+            self.free_keys(layer)
             with suppress(KeyError, ValueError, RuntimeError):
                 self.session.case_changed.disconnect(self._on_case)
 
@@ -136,10 +157,6 @@ class HandTool(MouseTool):
             and self.session.viewer.layers.selection.active is layer
             and str(layer.mode) == MODE
         )
-
-    def keys(self) -> Mapping[str, Callable[[], None]]:
-        """Keys that do something else while it is in the hand."""
-        return {}
 
     def place(self, event: Any) -> tuple[int, np.ndarray]:
         """The slice under the mouse, and row and column there, in pixels.
@@ -240,13 +257,11 @@ class HandTool(MouseTool):
 
     def set(self, number: int, pixels: np.ndarray, wanted: bool) -> None:
         """Give pixels the class in the hand, or take it from them, as napari's tools do."""
-        layer = self.layer
+        layer, mask = self.layer, self.session.mask
+        assert mask is not None
         class_id = int(layer.selected_label)
         plane = layer.data[number] if layer.ndim == 3 else layer.data
-        if not wanted:
-            pixels = pixels & (plane == class_id)
-        elif layer.preserve_labels:
-            pixels = pixels & (plane == 0)
+        pixels = pixels & (free(plane, mask.only) if wanted else plane == class_id)
         at = np.nonzero(pixels)
         if at[0].size:
             where = (np.full(at[0].size, number), *at) if layer.ndim == 3 else at

@@ -30,8 +30,8 @@ class LiveWire(HandTool):
     name = "Live wire"
     tip = (
         "Live wire: click along the border, the line follows the edge to the mouse (Shift: goes "
-        "straight). A double click, Enter or a click on the start closes it; Backspace takes the "
-        "last point back, Esc gives it up. Closed by the right button, it erases"
+        "straight). A double click, Enter or a click on the start closes it; Ctrl-Z or Backspace "
+        "takes the last point back, Esc gives it up. Closed by the right button, it erases"
     )
     cursor = "cross"
     double_clicks = True
@@ -47,6 +47,11 @@ class LiveWire(HandTool):
     def keys(self) -> Mapping[str, Callable[[], None]]:
         """Keys that close the outline, take a point of it back, or give it up."""
         return {"Enter": self.close, "Backspace": self.take_back, "Escape": self.give_up}
+
+    @property
+    def begun(self) -> bool:
+        """Whether an outline is open."""
+        return bool(self._points)
 
     def lay_down(self) -> None:
         """It is in the hand no longer; an outline that was not closed is given up."""
@@ -104,7 +109,7 @@ class LiveWire(HandTool):
         self.set(number, enclosed(self.layer.data.shape[-2:], outline), wanted)
 
     def take_back(self) -> None:
-        """Take the last point back."""
+        """Take the last point of the outline back."""
         if self._points:
             self._points.pop()
             del self._ways[-1:]

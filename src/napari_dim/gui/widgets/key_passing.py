@@ -19,11 +19,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+HISTORY = (QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo)
 ENDS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 
 
 class KeyPassing(QObject):
-    """Passes letters, figures and signs on to the canvas; what is typed in stays where it is.
+    """Passes letters, figures, signs and the keys of taking back on to the canvas.
+
+    What is typed in stays where it is.
 
     Parameters
     ----------
@@ -57,7 +60,8 @@ class KeyPassing(QObject):
             return False
         if event.matches(QKeySequence.StandardKey.Copy):
             return False  # a Mac writes it with a letter
-        if not event.text().strip().isprintable() or not event.text().strip():
+        history = any(event.matches(key) for key in HISTORY)  # they are written with no letter
+        if not history and not (event.text().strip() and event.text().strip().isprintable()):
             return False
         copy = QKeyEvent(event.type(), event.key(), event.modifiers(), event.text())
         QApplication.sendEvent(self._canvas(), copy)

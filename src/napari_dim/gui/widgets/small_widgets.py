@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.layers import Image, Labels, Layer
-from qtpy.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import (
     QComboBox,
@@ -171,13 +171,6 @@ class _Caption(QLabel):
         return QSize(metrics.horizontalAdvance("learn from") + 8, metrics.height())
 
     minimumSizeHint = sizeHint  # noqa: N815
-
-
-def put_at_left(window: QWidget, panel: QWidget) -> None:
-    """Put a small window at the bottom left of napari's: off the middle of the scan, and off us."""
-    whole = panel.window()
-    corner = whole.mapToGlobal(QPoint(0, whole.height()))
-    window.move(corner.x() + 4, corner.y() - window.height() - 60)
 
 
 def narrow(box: QComboBox) -> QComboBox:
