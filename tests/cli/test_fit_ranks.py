@@ -90,7 +90,8 @@ def test_two_processes_give_the_weights_of_one(cli, cohort, plain, tmp_path):
     assert (apart / moved) ** 0.5 < 2e-2, (apart / moved) ** 0.5  # 5e-3 where it was written
 
 
-@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
 def test_a_killed_process_ends_all_with_a_line(cli, cohort, small, tmp_path, killed):
     """What is left is the checkpoint, from which one process goes on."""
     run = tmp_path / "run"
@@ -154,6 +155,7 @@ def test_a_stop_reaches_all(cohort, small, tmp_path):
     assert (run / "weights.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_faults_are_one_line_and_leave_nothing(cohort, small, tmp_path):
     run = tmp_path / "run"
     for count, options, words in (

@@ -97,7 +97,9 @@ def test_stopped_while_loading_nothing_happened(panel, open_ball, qtbot, notes):
     assert notes == []
 
 
-@pytest.mark.parametrize("apart", [False, True], ids=["thread", "process"])
+@pytest.mark.parametrize(
+    "apart", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["thread", "process"]
+)
 def test_a_closed_panel_ends_its_training_and_keeps_what_was_learnt(
     viewer, workspace, panel, open_ball, qtbot, apart
 ):

@@ -156,6 +156,8 @@ def test_while_a_training_runs(hand, viewer, workspace, open_ball, qtbot):
     truth = BALL[number] == 1
     layer.selected_label = 2  # a class that the machine can't have marked there already
     for kind, take in TOOLS.items():
+        if kind.name not in ("Scribble", "Box", "Threshold"):  # one of each way to write a mask
+            continue
         before, state = layer.data[number].copy(), session.mask.states[number]
         hand.press(keys[take])
         gesture(hand, layer, kind.name, truth)

@@ -119,7 +119,9 @@ def test_sharpness_aware_for_any_single_loss(name):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "sifa" else n for n in ALL]
+)
 def test_it_learns_four_slices(name):
     """Dice above 0.95 on what it was shown, in at most 300 steps."""
     width = 4 if name in ("sifa", "uda-vae") else 8  # their steps are many times as dear
