@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
 from napari_dim.gui.commands import slice_commands as slices
+from napari_dim.gui.panels import clean_up_window
 from napari_dim.states import SliceState
 
 
@@ -103,3 +106,27 @@ def test_a_class_becomes_another_by_hand(hand, workspace, session, qtbot):
     assert (labels.data[6, 20:24, 10:30] == 1).all()
     hand.press("Ctrl-Z")
     np.testing.assert_array_equal(labels.data, before)
+
+
+def test_an_answer_to_what_was_asked_before_comes_too_late(
+    hand, workspace, session, qtbot, monkeypatch
+):
+    let, real = threading.Event(), clean_up_window.plan
+
+    def held(*given):
+        let.wait(10)
+        return real(*given)
+
+    monkeypatch.setattr(clean_up_window, "plan", held)
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    qtbot.waitUntil(lambda: window._mark is not None)
+    (waiting,) = (t for t in threading.enumerate() if t.name == "clean up")
+    window._soon.setInterval(2000)
+    window.where.setCurrentIndex(2)
+    let.set()
+    waiting.join()
+    hand.rest(0.1)
+    assert not window.apply.isEnabled()
+    window._soon.start(0)
+    assert said(qtbot, window) == "Removes 4 pixels in 1 slice. 2 labelled slices stay as they are."

@@ -208,7 +208,7 @@ class CleanUpWindow(QDialog):
         box.blockSignals(False)
 
     def _changed(self, *_: object) -> None:
-        self._plan = None
+        self._plan = self._mark = None  # an answer to what was asked before comes too late
         self.apply.setEnabled(False)
         if self.isVisible():
             self._soon.start()
