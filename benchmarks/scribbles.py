@@ -140,6 +140,7 @@ def annotate(
 ) -> tuple[list[float], list[float]]:
     """Dice after each stroke, and seconds of each answer."""
     wanted, unwanted, mask = (np.zeros_like(truth) for _ in range(3))
+    alike = None
     dices, seconds = [], []
     for number in range(STROKES):
         if shape and number == 0:
@@ -150,10 +151,10 @@ def annotate(
             unwanted = unwanted & ~line if kind else unwanted | line
         begun = time.perf_counter()
         before = mask if dices else None
-        mask = scribbled(image, wanted, unwanted, before=before, solver=engine)
+        mask = scribbled(image, wanted, unwanted, before=before, alike=alike, solver=engine)
         seconds.append(time.perf_counter() - begun)
         if shape and number == 0:  # it gives the mask, and says nothing that strokes can't correct
-            wanted, unwanted = np.zeros_like(truth), np.zeros_like(truth)
+            wanted, unwanted, alike = np.zeros_like(truth), np.zeros_like(truth), mask.copy()
         dices.append(dice(mask, truth))
     return dices, seconds
 

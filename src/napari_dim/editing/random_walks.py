@@ -62,6 +62,7 @@ def scribbled(
     *,
     before: np.ndarray | None = None,
     probability: np.ndarray | None = None,
+    alike: np.ndarray | None = None,
     spacing: Sequence[float] = (1.0, 1.0),
     solver: Solver | None = None,
 ) -> np.ndarray:
@@ -78,6 +79,9 @@ def scribbled(
         The mask that the strokes correct; it stays as it is outside a region around them.
     probability
         How likely a model holds each pixel to be of the structure, in [0, 1].
+    alike
+        Pixels that show, like those under strokes of the structure, what it looks like, and
+        are not said to be of it, ``(row, column)`` bool.
     spacing
         Size of a pixel along rows and columns.
     solver
@@ -94,9 +98,9 @@ def scribbled(
         return made
     box = _around(wanted if before is None else strokes)
     for growths_left in reversed(range(GROWTHS + 1)):
-        was, said = (None if a is None else a[box] for a in (before, probability))
+        was, said, like = (None if a is None else a[box] for a in (before, probability, alike))
         found = _in_region(
-            image[box], wanted[box], unwanted[box], was, said, spacing, solver or walks
+            image[box], wanted[box], unwanted[box], was, said, like, spacing, solver or walks
         )
         wider = _wider(found, box, wanted.shape)
         if wider == box or not growths_left or before is not None:
@@ -179,6 +183,7 @@ def _in_region(
     unwanted: np.ndarray,
     before: np.ndarray | None,
     probability: np.ndarray | None,
+    alike: np.ndarray | None,
     spacing: Sequence[float],
     solver: Solver,
 ) -> np.ndarray:
@@ -192,8 +197,9 @@ def _in_region(
     off = _thinned(unwanted, step, np.max) & ~of
     was = None if before is None else _thinned(before.astype(np.float32), step, np.mean) > 0.5
     said = None if probability is None else _thinned(probability, step, np.mean)
+    like = None if alike is None else _thinned(alike, step, np.max)
     values = _thinned(values, step, np.mean)
-    likely, pull = _likely(values, of, off, was, said)
+    likely, pull = _likely(values, of, off, was, said, like)
     if was is not None:  # it goes on in the mask around
         edge = np.ones_like(of)
         edge[1:-1, 1:-1] = False
@@ -219,12 +225,13 @@ def _likely(
     unwanted: np.ndarray,
     before: np.ndarray | None,
     probability: np.ndarray | None,
+    alike: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How much each pixel looks like the structure, and how much that counts; as `walks` takes it.
 
-    From histograms of what is under its strokes, and of what is under the others and further
-    away; from how far away a pixel is. Where a model or an older mask says what is what, strokes
-    correct it around themselves.
+    From histograms of what is under its strokes (and of what is said to be alike, which counts
+    as much), and of what is under the others and further away; from how far away a pixel is.
+    Where a model or an older mask says what is what, strokes correct it around themselves.
     """
     odds = np.zeros(values.shape[:2])
     held = before if probability is None else probability > 0.5
@@ -236,12 +243,15 @@ def _likely(
         weights = np.clip(away, 0, 1) if held is None else np.where(held, 0.0, 1.0)
         if unwanted.any():
             weights[unwanted] += weights.sum() / np.count_nonzero(unwanted)
+        shown = wanted.astype(float)
+        if alike is not None and (rest := alike & ~strokes).any():
+            shown[rest] = shown.sum() / np.count_nonzero(rest)
         for channel in np.moveaxis(values, -1, 0):
             bins = np.minimum((channel * BINS).astype(int), BINS - 1)
             under = channel[wanted]
             # As wide as so few pixels allow (Silverman's rule).
             wide = 1.06 * BINS * float(under.std()) * under.size**-0.2
-            of = _density(bins[wanted], None, max(SPREAD, wide))
+            of = _density(bins.ravel(), shown.ravel(), max(SPREAD, wide))
             off = _density(bins.ravel(), weights.ravel(), SPREAD)
             odds += np.log((of + 0.01) / (off + 0.01))[bins] / values.shape[2] ** 0.5
     if held is None:
@@ -260,7 +270,7 @@ def _likely(
     return likely, pull
 
 
-def _density(bins: np.ndarray, weights: np.ndarray | None, spread: float) -> np.ndarray:
+def _density(bins: np.ndarray, weights: np.ndarray, spread: float) -> np.ndarray:
     """A smooth histogram whose mean is 1, ``(BINS,)``."""
     counts = np.bincount(bins, weights, minlength=BINS).astype(float)
     smooth: np.ndarray = ndimage.gaussian_filter1d(counts, spread, mode="nearest")

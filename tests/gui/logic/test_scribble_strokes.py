@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_dim.editing.shape_seeds import seeds_of_box
 from napari_dim.gui.logic.scribble_strokes import Scribbles
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState
@@ -135,3 +136,25 @@ def test_a_stroke_that_changes_nothing_is_no_step_and_holds_all_the_same(mask):
     add(scribbles)
     assert len(scribbles.standing(6, 1)) == 2
     assert not mask.planes[6][BESIDE].any()
+
+
+def test_after_a_box_a_stroke_over_what_is_missing_takes_nothing_else_away():
+    rows, columns = np.mgrid[:64, :64]
+    body = ((rows - 32) / 16) ** 2 + ((columns - 28) / 14) ** 2 < 1
+    dark = (((rows - 32) / 6) ** 2 + ((columns - 43) / 5) ** 2 < 1) & ~body  # of the structure, too
+    noise = np.random.default_rng(0).normal(0, 15, body.shape)
+    image = 100 + 100 * (body | (columns > 50)) - 80 * dark + noise
+    mask = ScanMask(np.zeros((1, 64, 64), np.uint8))
+    scribbles = Scribbles(mask)
+
+    def said(of: np.ndarray, off: np.ndarray, **how: bool) -> None:
+        scribbles.add(0, 1, of, off, image=image, spacing=(1.0, 1.0), **how)
+
+    none = np.zeros_like(body)
+    said(*seeds_of_box(body.shape, (15, 13), (49, 43)), lasting=False)
+    beside, there = none.copy(), none.copy()
+    beside[10:14, 6:56] = beside[50:54, 6:56] = True
+    there[31:33, 44:47] = True
+    said(none, beside)
+    said(there, none)
+    assert dice(mask.planes[0] == 1, body | dark) > 0.9

@@ -29,12 +29,16 @@ class _Stroke:
         What it did; None where it changed nothing: it holds as long as the one before.
     left
         The slice after it.
+    alike
+        The mask that it gave, where it holds no longer than until the next one: it shows what
+        the class looks like, which a stroke over what it missed does not.
     """
 
     of: np.ndarray
     off: np.ndarray
     act: Act | None
     left: np.ndarray
+    alike: np.ndarray | None = None
 
 
 class Scribbles:
@@ -110,6 +114,7 @@ class Scribbles:
             off | others,
             before=before if before.any() else None,
             probability=_probability(mask.answer, number, class_id) if asked else None,
+            alike=next((one.alike for one in reversed(held) if one.alike is not None), None),
             spacing=spacing,
         )
         plane = np.where(before, 0, shown).astype(shown.dtype)
@@ -118,8 +123,8 @@ class Scribbles:
         if not np.array_equal(plane, shown):
             after = edited(state, int(np.count_nonzero(plane)))
             act = mask.act(f"scribble in slice {number}", {number: after}, {number: plane})
-        kept = stroke if lasting else (none, none)
-        self._strokes = [*held, _Stroke(*kept, act, plane)]
+        made = _Stroke(*stroke, act, plane) if lasting else _Stroke(none, none, act, plane, found)
+        self._strokes = [*held, made]
         return act
 
     def _held(self, number: int, class_id: int) -> list[_Stroke]:
