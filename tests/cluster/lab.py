@@ -45,9 +45,16 @@ class Lab:
         self.scheduler = self.worker = None
 
     def start(self):
+        before = self._connected()
         self.start_scheduler()
         self.start_worker()
+        wait_until(lambda: self._connected() > before)
         return self
+
+    def _connected(self):
+        """How often a worker found the scheduler."""
+        log = self.folder / "worker.log"
+        return log.read_text(errors="replace").count("Starting established") if log.exists() else 0
 
     def start_scheduler(self):
         self.scheduler = self._run(

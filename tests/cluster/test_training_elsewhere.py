@@ -225,7 +225,6 @@ def test_where_nobody_listens_or_no_gpu_is_there_it_is_told(tmp_path, monkeypatc
     assert "no scheduler answers there" in only.problem
     lab = Lab(tmp_path, resources="").start()
     try:
-        wait_until(lambda: "Starting established connection" in lab.said())
         (only,) = elsewhere(job(), lab)
         assert '--resources "GPU=1"' in only.problem
     finally:
@@ -270,19 +269,31 @@ def test_a_training_process_that_is_killed_goes_on_from_its_checkpoint(lab, tmp_
     last = events[-1]
     assert isinstance(last, Failed)
     assert last.run == tmp_path / "run"
-    resume = Checkpoint.load(last.run)
+    goes_on(lab, last.run)
+
+
+def goes_on(lab, run):
+    """Go on from a checkpoint of this computer, there; gives its step and those in the table."""
+    resume = Checkpoint.load(run)
     assert resume.step > 0
-    more = replace(job(last.run, steps=resume.step + 5), resume=resume)
+    more = replace(job(run, steps=resume.step + 5), resume=resume)
     again = list(elsewhere(more, lab))
     assert isinstance(again[-1], Finished), again[-1]
     assert again[-1].steps == resume.step + 5
     assert f"Going on from step {resume.step:,}" in again[0].notes
-    assert not has_checkpoint(last.run)
-    steps = [
-        int(row.split(",")[0]) for row in (last.run / "losses.csv").read_text().splitlines()[1:]
-    ]
-    assert steps == sorted(steps)
-    assert steps[0] < resume.step < steps[-1]
+    assert not has_checkpoint(run)
+    rows = (run / "losses.csv").read_text().splitlines()[1:]
+    return resume.step, [int(row.split(",")[0]) for row in rows]
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_with_its_table_of_losses(lab, tmp_path):
+    control, run = Control(), tmp_path / "run"
+    seen = stopped_after(elsewhere(job(run, steps=10**6), lab, control), control, lambda: 30)
+    assert seen[-1].run == run
+    step, steps = goes_on(lab, run)
+    assert steps == sorted(set(steps))
+    assert steps[0] < step < steps[-1] == step + 5
 
 
 def stopped_after(events, control, steps, then=lambda event: None):
@@ -377,7 +388,6 @@ def test_a_network_that_is_cut_for_half_a_minute_costs_no_step(lab):
 @pytest.mark.slow
 def test_the_end_that_nobody_heard_is_told_later(tmp_path):
     lab = Lab(tmp_path).start()
-    wait_until(lambda: "Starting established connection" in lab.said())
     relay = Relay(lab.port)
     seen = []
     try:
@@ -401,7 +411,7 @@ def test_the_end_that_nobody_heard_is_told_later(tmp_path):
 def test_stop_and_cancel_end_where_nobody_answers(lab, monkeypatch):
     monkeypatch.setattr("napari_dim.cluster.training_elsewhere.STOP_WITHIN", 4.0)
     monkeypatch.setattr("napari_dim.cluster.training_elsewhere.ANSWER", 3.0)
-    for end, limit in (("stop", 12.0), ("cancel", 6.0)):
+    for end, limit in (("stop", 12.0), ("cancel", 8.0)):
         relay, control, began = Relay(lab.port), Control(), []
         for event in elsewhere(job(steps=10**6), Server(f"127.0.0.1:{relay.port}"), control):
             if isinstance(event, StepDone) and not began:

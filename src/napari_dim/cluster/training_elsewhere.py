@@ -136,9 +136,9 @@ class _Work:
             while not connected.done():
                 await asyncio.wait([connected], timeout=0.1)
                 if not connected.done() and self._leaves():
+                    self.news.put(self._unheard())
                     connected.cancel()
                     await asyncio.wait([connected], timeout=CLOSE_WITHIN)
-                    self.news.put(self._unheard())
                     return
             await connected
         except Exception as error:
