@@ -133,7 +133,7 @@ def test_names_come_back_and_words_that_look_like_them_stay():
 
 def test_a_server_is_called_by_its_host():
     names = {
-        "tls://gpu1:8786": "gpu1", "ssh://anna@gpu1.lab.org": "gpu1.lab.org", "gpu1:8786": "gpu1",
-        "ssh://gpu1:9000/": "gpu1", "127.0.0.1:1": "127.0.0.1",
+        "tls://gpu1:8786": "gpu1", "ssh://anna@gpu1.lab.org": "gpu1", "tcp://[::1]:8786": "[::1]",
+        "gpu1:8786": "gpu1", "ssh://gpu1:9000/": "gpu1", "127.0.0.1:1": "127.0.0.1",
     }  # fmt: skip
     assert {address: Server(address).name for address in names} == names

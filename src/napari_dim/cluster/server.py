@@ -20,7 +20,9 @@ class Server:
 
     @property
     def name(self) -> str:
-        """What people call it: its host."""
-        place = self.address.strip().partition("://")[2] or self.address.strip()
-        host, colon, port = place.rstrip("/").rpartition(":")
-        return (host if colon and port.isdecimal() else place).rpartition("@")[2]
+        """What people call it: its host, without the domain."""
+        place = (self.address.strip().partition("://")[2] or self.address.strip()).rstrip("/")
+        host, colon, port = place.rpartition(":")
+        host = (host if colon and port.isdecimal() else place).rpartition("@")[2]
+        first = host.partition(".")[0]
+        return host if first.isdecimal() or host.startswith("[") else first

@@ -11,10 +11,11 @@ from typing import Any
 class Preferences:
     """What the user chose for all trainings. `threads` 0 leaves one core free.
 
-    `hints` says whether the window tells what to do next; `dicom` is the reader of DICOM files
-    by name, ``""`` for the usual one; `opens` whether napari's own ways to open scans take ours;
-    `mouse` whether the wheel goes through the slices and the right button erases; `contours`
-    whether masks are shown as contours only; `views` whether the linked views are shown.
+    `server` is where trainings run, ``""`` for this computer; `hints` says whether the window tells
+    what to do next; `dicom` is the reader of DICOM files by name, ``""`` for the usual one; `opens`
+    whether napari's own ways to open scans take ours; `mouse` whether the wheel goes through the
+    slices and the right button erases; `contours` whether masks are shown as contours only; `views`
+    whether the linked views are shown.
     """
 
     budget: float = 180.0
@@ -22,6 +23,7 @@ class Preferences:
     threads: int = 0
     run_folder: str = ""
     apart: bool = False
+    server: str = ""
     hints: bool = True
     dicom: str = ""
     opens: bool = True
@@ -51,6 +53,7 @@ def preferences() -> Preferences:
         int(chosen.threads),
         str(chosen.run_folder),
         bool(chosen.apart),
+        str(chosen.server).strip(),
         bool(settings.window.hints),
         "simpleitk" if settings.files.dicom == "SimpleITK" else "",
         bool(settings.files.opens),

@@ -78,7 +78,9 @@ class Session(Work):
     note
         What else is to be told while the training runs.
     device
-        Where the training runs or ran last.
+        What the training runs on, or ran on last.
+    server
+        The server that the training runs on; empty for this computer.
     scans
         The open scans, and which layer holds the mask of which.
     image, labels
@@ -147,7 +149,7 @@ class Session(Work):
     def __init__(self, viewer: Any) -> None:
         super().__init__()
         self.scans = OpenScans(viewer)
-        self.device = ""
+        self.device = self.server = ""
         self.note = ""
         self.joined = 0
         self.pending: int | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image, Layer
 
+from napari_dim.cluster.server import Server
 from napari_dim.data.case import Case
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import (
@@ -24,11 +25,11 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
-from napari_dim.gui import garbage_collection
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
 from napari_dim.gui.jobs.preview_schedule import Shown
+from napari_dim.gui.jobs.training_place import load_engine, trained
 from napari_dim.gui.jobs.training_plan import Part, Plan, case_of
 from napari_dim.gui.layers.image_layers import (
     Source,
@@ -98,6 +99,7 @@ class Training:
         session.history.clear()
         session.live.clear()
         session.note = ""
+        session.server = Server(plan.server).name if plan.server else ""
         session.training = training
         if plan.image is not None:
             training._show(plan.image, layer_source(plan.image))
@@ -207,12 +209,9 @@ class Training:
     def work(self, emit: Emit) -> None:
         """In the background thread."""
         plan, control = self._plan, self._control
-        if not plan.settings.apart:
-            with garbage_collection.loading():
-                import napari_dim.engine.training.loop  # noqa: F401
+        load_engine(plan.server, apart=plan.settings.apart)
 
         from napari_dim.engine.training.checkpoint import Checkpoint
-        from napari_dim.engine.training.child_process import run
         from napari_dim.engine.training.control import StoppedError
         from napari_dim.engine.training.job import Job
 
@@ -246,7 +245,7 @@ class Training:
             resume=resume,
             begun=self._begun,
         )
-        for event in run(job, control):
+        for event in trained(job, control, plan.server, emit):
             if isinstance(event, Preview) and event.confidence is not None:
                 doubts = doubts_of(event.entropy, event.disagreement, event.confidence)
                 self._home.keep_doubts(doubts)
@@ -289,6 +288,8 @@ class Training:
     def _close(self) -> None:
         """Nothing follows: let go of the cases, so that their memory can be used again."""
         self._over = True
+        if self._session.server:  # what follows is done here
+            self._session.server = self._session.device = ""
         self._session.task = self._session.training = None
         self._session.pending = None
         self._session.layers_changed.disconnect(self._on_layers, missing_ok=True)

@@ -64,6 +64,8 @@ class Plan:
         Whether the other open scans are segmented at the end, too.
     closed
         Cases that are not open and are segmented at the end as well.
+    server
+        Address of the scheduler whose worker trains; empty for this computer.
     told
         What was decided of the files, and what could not be read and is left out, one line each;
         known once `load` is through.
@@ -78,6 +80,7 @@ class Plan:
     resume: bool = False
     segment_all: bool = False
     closed: tuple[ClosedCase, ...] = ()
+    server: str = ""
     told: list[str] = field(default_factory=list)
 
     @property
@@ -200,11 +203,17 @@ def new_run(folder: Path, name: str) -> Path:
 
 
 def plan_settings(
-    changes: dict[str, Any], budget: float, device: str = "auto", threads: int = 0
+    changes: dict[str, Any],
+    budget: float,
+    device: str = "auto",
+    threads: int = 0,
+    *,
+    elsewhere: bool = False,
 ) -> Settings:
     """Settings for the window: one CPU core stays free unless the user says otherwise.
 
-    A budget of `math.inf` trains until it is stopped.
+    On a server (`elsewhere`) it has what it may take there. A budget of `math.inf` trains until it
+    is stopped.
 
     Raises
     ------
@@ -212,5 +221,6 @@ def plan_settings(
         If a value is outside its range.
     """
     length = {"until_stopped": True} if math.isinf(budget) else {"budget": budget}
-    base = {**length, "device": device, "threads": threads or spare_threads()}
+    threads = 0 if elsewhere else threads or spare_threads()
+    base = {**length, "device": device, "threads": threads}
     return Settings.make(**{**base, **changes})

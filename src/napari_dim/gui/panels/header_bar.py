@@ -46,7 +46,6 @@ class Header(QWidget):
         self.notes.setFlat(True)
         self.notes.clicked.connect(self._on_notes)
         self.dot = QLabel()
-        self.dot.setToolTip("What goes on, and where trainings run")
         self.memory = QLabel()
         self.memory.setToolTip("Memory that napari uses, of what the machine has")
         self.saved = QLabel()
@@ -126,9 +125,12 @@ class Header(QWidget):
         self._show_solid()
         activity = self.session.activity
         where = device_title(self.session.device or preferences().device)
-        self.dot.setText(
-            f'<span style="color:{DOTS[activity]}">●</span> {activity.value} · {where}'
-        )
+        what = f"{activity.value} · {where}"
+        self.dot.setToolTip("What goes on, and where trainings run")
+        if server := self.session.server:
+            what = f"{activity.value} on {server}"
+            self.dot.setToolTip(f"Where the training runs: {where} of {server}")
+        self.dot.setText(f'<span style="color:{DOTS[activity]}">●</span> {what}')
 
     def _on_slice(self, event: object = None) -> None:
         """Another picture of a folder has another name."""

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dim.cluster.server import Server
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.slice_commands import current
 from napari_dim.gui.jobs.training_job import Training
@@ -38,7 +39,9 @@ from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.closed_cases import ClosedCase, closed_cases
 from napari_dim.gui.storage.last_model import known_cases, start_of
+from napari_dim.gui.storage.last_servers import last_servers, remember_server
 from napari_dim.gui.widgets.loss_curves import LossCurves
+from napari_dim.gui.widgets.server_box import ServerBox
 from napari_dim.gui.widgets.settings_form import SettingsForm
 from napari_dim.gui.widgets.small_widgets import (
     Folded,
@@ -84,6 +87,7 @@ class TrainTab(QWidget):
         while_alive(self, session.slices_changed, self._on_slices)
         while_alive(self, session.changed, self._on_session)
         while_alive(self, session.model_changed, self._on_model)
+        self._on_server()
         self._on_case()
         self._on_session()
 
@@ -140,10 +144,17 @@ class TrainTab(QWidget):
         captioned(form_time, "train for", time_row)
 
         self.form = SettingsForm(start={"device": chosen.device, "apart": chosen.apart})
+        self.server = ServerBox(chosen.server, last_servers())
+        self.server.currentTextChanged.connect(lambda _: self._on_server())
         self.runs = PathPicker(folder=True)
         self.runs.path = chosen.runs
         self.runs.setToolTip("Each training saves its model in a folder of its own in here")
-        advanced = Folded("More settings")
+        self.more = advanced = Folded("More settings")
+        place = QWidget()
+        row = QFormLayout(place)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addRow("where", self.server)
+        advanced.addWidget(place)
         advanced.addWidget(self.form)
         advanced.addWidget(note("save models in"))
         advanced.addWidget(self.runs)
@@ -212,11 +223,16 @@ class TrainTab(QWidget):
     def start(self) -> None:
         """Start a training with what is chosen; a fault is told once."""
         try:
-            Training.start(self.session, self._plan())
+            plan = replace(self._plan(), server=self.server.address)
+            Training.start(self.session, plan)
         except InputError as error:
             from napari.utils.notifications import show_warning
 
             show_warning(str(error))
+            return
+        if plan.server:
+            remember_server(plan.server)
+            self.server.used(plan.server)
 
     def stop(self) -> None:
         """Stop the training; what was learnt until then is used."""
@@ -225,6 +241,9 @@ class TrainTab(QWidget):
 
     def _plan(self) -> Plan:
         changes = self.form.values()
+        elsewhere = bool(self.server.address)
+        if elsewhere:  # its devices are not those of this computer
+            changes |= {"device": "auto", "apart": False}
         start = start_of(self.session) if self.go_on.isChecked() else None
         folder = self.runs.path
         settings = plan_settings(
@@ -232,6 +251,7 @@ class TrainTab(QWidget):
             dict(BUDGETS).get(self.budget.currentText(), self.seconds.value()),
             changes["device"],
             preferences().threads,
+            elsewhere=elsewhere,
         )
         broken = self.session.resumable if self.go_on.isChecked() else None
         if self.source.currentText() == COHORT:
@@ -355,6 +375,12 @@ class TrainTab(QWidget):
         if self.joins.isChecked():
             training.join(self.session.mask, current(self.session))
 
+    def _on_server(self) -> None:
+        why = "The server chooses" if self.server.address else ""
+        for name in ("device", "apart"):
+            self.form.lock(name, why)
+        self._say_plan()
+
     def _on_session(self) -> None:
         activity, training = self.session.activity, self.session.training
         self.button.setText(
@@ -389,6 +415,8 @@ class TrainTab(QWidget):
             text = "Press New in Annotate, paint the structure in a few slices, then start."
         else:
             text = f"Nothing is labelled in “{mask.layer.name}” yet: paint a few slices."
+        if text and (server := self.server.address):
+            text += f"<br>Trains on {Server(server).name}: voxels and labels go there, no names."
         self._say_project()
         ticked = self.source.currentText() == LAYERS and bool(self.others.chosen())
         writable = self._closed() and not self.session.autosave.project.read_only

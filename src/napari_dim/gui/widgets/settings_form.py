@@ -37,6 +37,7 @@ class SettingsForm(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft)
         self._editors: dict[str, QWidget] = {}
+        self._tips: dict[str, str] = {}
         for name in names:
             field = setting_field(name)
             value = (start or {}).get(name, getattr(field.default, "name", field.default))
@@ -57,6 +58,17 @@ class SettingsForm(QWidget):
         values = {name: _value(editor) for name, editor in self._editors.items()}
         own = OPTIONS[values.get("system", "dim")].model_fields
         return {k: v for k, v in values.items() if k in own or k not in OPTION_NAMES}
+
+    def editor(self, name: str) -> QWidget:
+        """What a value is edited with."""
+        return self._editors[name]
+
+    def lock(self, name: str, why: str) -> None:
+        """Let a value not be changed, and say why; with no reason it can be changed again."""
+        editor = self._editors[name]
+        self._tips.setdefault(name, editor.toolTip())
+        editor.setEnabled(not why)
+        editor.setToolTip(why or self._tips[name])
 
     def set_value(self, name: str, value: Any) -> None:
         """Change one value."""
