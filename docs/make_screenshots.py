@@ -79,6 +79,9 @@ class Pictures:
         go_to_slice(viewer, image, int(painted[len(painted) // 2]))
         viewer.reset_view()
         session.show_contours(False)  # whatever the user's preferences are
+        if session.crosshair is not None:
+            workspace.header.views.click()
+            process(0.5)
         self.shoot("annotate", 0)
         workspace.header.views.click()
         process(0.5)

@@ -302,3 +302,11 @@ def test_a_scan_in_the_patient_has_letters_and_stands_head_up(
     assert coronal.seen(coronal.cross).y() < coronal.height() / 2
     affine = nib.load(nifti).affine
     assert affine[2, 2] > 0
+
+
+def test_the_room_of_views_that_are_hidden_is_the_scan_s(hand, workspace, views):
+    wide, room = workspace.width(), hand.canvas.width()
+    hand.press("Shift-T")
+    hand.rest(0.5)
+    assert workspace.width() == wide
+    assert hand.canvas.width() > room + 100

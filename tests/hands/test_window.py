@@ -120,6 +120,17 @@ def test_buttons_stay_where_they_are(hand, viewer, workspace, session):
     assert workspace.tabs.tabBar().mapTo(hand.window, QPoint(0, 0)) == before["tabs"]
 
 
+def test_nothing_is_cut_off_beside_the_bar_of_a_low_window(hand, viewer, workspace, session):
+    viewer.window.resize(1366, 560)
+    hand.rest(0.2)
+    for number in range(workspace.tabs.count()):
+        workspace.tabs.setCurrentIndex(number)
+        hand.rest(0.1)
+        area = workspace.tabs.widget(number)
+        room = area.width() - area.verticalScrollBar().sizeHint().width()
+        assert area.widget().minimumSizeHint().width() <= room, number
+
+
 def test_a_scan_dropped_beside_another_is_offered(hand, viewer, workspace, session, nifti):
     line, first = workspace.header.state, session.image
     assert not line.take.isVisible()

@@ -72,6 +72,7 @@ class Scribbles:
         image: np.ndarray,
         spacing: Sequence[float],
         lasting: bool = True,
+        what: str = "scribble",
     ) -> Act | None:
         """Add a stroke: the mask of the slice follows it, as one act.
 
@@ -87,6 +88,8 @@ class Scribbles:
             Size of a pixel along rows and columns.
         lasting
             Whether it holds for the strokes to come, or gives a mask that they correct.
+        what
+            What the act is called.
 
         Returns
         -------
@@ -122,7 +125,7 @@ class Scribbles:
         act = None
         if not np.array_equal(plane, shown):
             after = edited(state, int(np.count_nonzero(plane)))
-            act = mask.act(f"scribble in slice {number}", {number: after}, {number: plane})
+            act = mask.act(f"{what} in slice {number}", {number: after}, {number: plane})
         made = _Stroke(*stroke, act, plane) if lasting else _Stroke(none, none, act, plane, found)
         self._strokes = [*held, made]
         return act

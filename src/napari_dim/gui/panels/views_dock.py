@@ -109,10 +109,20 @@ class ViewsDock:
             return
         keeping = _kept_whole(session)
         views.leave()
-        dock = _dock_of(views)
+        dock, workspace = _dock_of(views), self._workspace()
+        other = None if workspace is None else _dock_of(workspace)
+        wide = 0 if other is None else other.width()
+
+        def stay() -> None:
+            with suppress(RuntimeError):  # the window went meanwhile
+                if other is not None:
+                    window = main_window(session.viewer)
+                    window.resizeDocks([other], [wide], Qt.Orientation.Horizontal)
+
         with suppress(RuntimeError):  # the viewer went first
             if dock is not None:
                 session.viewer.window.remove_dock_widget(dock)
+                QTimer.singleShot(0, stay)  # their room is the scan's, which Qt gives to us
         views.deleteLater()
         session.views_changed.emit()
         keeping()

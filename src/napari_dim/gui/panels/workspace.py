@@ -44,7 +44,7 @@ from napari_dim.gui.widgets.slice_strip import MISSING, Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
 from napari_dim.states import LABELLED
 
-WIDE = 49
+WIDE = 51
 """Letters that a line of the workspace holds at least."""
 
 
@@ -152,7 +152,8 @@ class Workspace(QWidget):
             if widget.font().pointSizeF() != font.pointSizeF():
                 widget.setFont(font)
         # Wide enough for every tab in this font, so that the dock does not grow while one works.
-        self.tabs.setMinimumWidth(WIDE * QFontMetrics(font).averageCharWidth())
+        wide = WIDE * QFontMetrics(font).averageCharWidth()
+        self.tabs.setMinimumWidth(max(wide, self.tabs.minimumSizeHint().width()))
 
     def _show_help(self) -> None:
         self.help.setVisible(not self.help.isVisible())

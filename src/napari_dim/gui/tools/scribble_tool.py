@@ -30,6 +30,8 @@ class ScribbleTool(HandTool):
         "Smart scribble: stroke over some of the class, and with the right button over what is "
         "not it: the slice's mask follows each stroke. Shift-drag draws a box around it"
     )
+    shape = "box"
+    """What a shape of it is called."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -108,13 +110,15 @@ class ScribbleTool(HandTool):
             image=self.values(number),
             spacing=grid.spacing[1:],
             lasting=lasting,
+            what="scribble" if lasting else self.shape,
         )
         self._show_strokes()
         plane = layer.data[number] if layer.ndim == 3 else layer.data
         there = int(np.count_nonzero(plane == class_id))
         area = there * grid.spacing[1] * grid.spacing[2]
         size = f"{area:.4g} mm²" if grid.unit == "mm" else counted(there, "pixel")
-        session.say(f"The slice has {size} of the class now; Ctrl-Z takes the stroke back")
+        what = "stroke" if lasting else self.shape
+        session.say(f"The slice has {size} of the class now; Ctrl-Z takes the {what} back")
 
     def _show_strokes(self, event: Any = None) -> None:
         """Show the strokes that hold; those that were taken back are gone."""
@@ -149,6 +153,7 @@ class EllipseTool(BoxTool):
         "Ellipse: drag it around the structure, as a box that it fills, and its mask is there; "
         "Shift-drag strokes over more of it, the right button over what is not it"
     )
+    shape = "ellipse"
 
     def _seeds(self, start: np.ndarray, end: np.ndarray) -> Seeds:
         return seeds_of_ellipse(self.layer.data.shape[-2:], start, end)

@@ -107,6 +107,7 @@ class LiveWire(HandTool):
         number = self._number
         self._begin_anew()
         self.set(number, enclosed(self.layer.data.shape[-2:], outline), wanted)
+        self.session.say("The outline is closed; Ctrl-Z takes back what it did")
 
     def take_back(self) -> None:
         """Take the last point of the outline back."""
