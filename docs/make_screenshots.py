@@ -153,6 +153,7 @@ class Pictures:
         self.shoot_beside("differences", workspace.differences)
         session.show_contours(False)
         self.viewer.layers.remove(reader)
+        self.viewer.reset_view()  # the difference was gone to
 
     def shoot_beside(self, name: str, window: QDialog) -> None:
         """Save a picture of the screen with one of our small windows on it."""
