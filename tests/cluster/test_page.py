@@ -12,6 +12,14 @@ from pathlib import Path
 
 import pytest
 
+CLIENT = """
+import sys
+from napari_dim.cluster.server import Server
+from napari_dim.cluster.training_elsewhere import train_elsewhere
+from tests.cluster.test_training_elsewhere import job
+for event in train_elsewhere(job(steps=int(sys.argv[2])), None, Server(sys.argv[1]), print):
+    print(type(event).__name__, getattr(event, "problem", ""))
+"""
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cluster.md"
 
 
@@ -34,6 +42,8 @@ def test_a_server_is_set_up_secured_and_used_as_the_page_says(home, tmp_path):
     script = "\n".join(rest).replace("SERVER", "127.0.0.1").replace("8786", port)
     script = script.replace("8787", watch).replace("16GB", "1.5GB")
     script = script.replace("predict run cohort.csv", "predict run data/scans.csv")
+    # A window on a computer with the key trains there.
+    script += f"\n{sys.executable} -c '{CLIENT}' tls://127.0.0.1:{port} 20"
     # Whoever has no key, and whoever does without encryption, is refused.
     stranger = f"HOME=$HOME/stranger {sys.executable} -m napari_dim.cli predict run data/scans.csv"
     script += f"\n{stranger} --out none --cluster tls://127.0.0.1:{port} || echo refused $?"
@@ -54,6 +64,7 @@ def test_a_server_is_set_up_secured_and_used_as_the_page_says(home, tmp_path):
     whole = f"set -e; trap 'kill $(jobs -p)' EXIT\ncd {tmp_path}\n{script}\n"
     done = subprocess.run(["bash", "-c", whole], env=environment, capture_output=True, text=True,
                           timeout=400)  # fmt: skip
+    assert "Finished" in done.stdout, done.stdout + done.stderr
     assert "Wrote 4 masks" in done.stdout, done.stdout + done.stderr
     assert len(list((tmp_path / "masks").glob("*_dim.nii.gz"))) == 4
     assert "at most 1.40 GiB of memory each" in done.stderr
