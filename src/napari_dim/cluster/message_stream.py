@@ -12,6 +12,7 @@ from typing import Any
 
 _LEVEL = 1  # masks shrink to a hundredth at any level, voxels no further at a higher one
 _HEAD = 8  # bytes that tell the length of a message
+_SAMPLE = 2**16  # bytes from the middle that tell whether packing is worth its time
 
 
 class Outbox:
@@ -40,7 +41,7 @@ class Outbox:
 
     def put(self, message: Any) -> None:
         """Add a message; anything that can be pickled."""
-        data = zlib.compress(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL), _LEVEL)
+        data = _packed(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
         with self._lock:
             self._kept += len(data).to_bytes(_HEAD, "big") + data
 
@@ -93,3 +94,11 @@ class Inbox:
                 found.append(pickle.loads(zlib.decompress(self._rest[_HEAD : _HEAD + length])))
                 del self._rest[: _HEAD + length]
             return found
+
+
+def _packed(data: bytes) -> bytes:
+    """Packed, or as they are where they hardly shrink, as weights do."""
+    middle = max(0, len(data) - _SAMPLE) // 2
+    sample = data[middle : middle + _SAMPLE]
+    shrinks = len(zlib.compress(sample, _LEVEL)) < 0.85 * len(sample)
+    return zlib.compress(data, _LEVEL if shrinks else 0)
