@@ -319,7 +319,7 @@ def _environment() -> dict[str, str]:
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Whether a line of Dask's log is not of a call that comes several times a second."""
-    return record.args != (exchange.__name__,)
+    return record.args not in ((exchange.__name__,), (whereabouts.__name__,))
 
 
 def _forget() -> None:

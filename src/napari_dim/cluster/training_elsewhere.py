@@ -186,6 +186,7 @@ class _Work:
         """The worker that has the training, once one has; it is asked for where none does."""
         link, name = self._link, self._server.name
         begun = time.monotonic()
+        soon = begun + 5.0
         while True:
             workers = await link.workers()
             asked = await link.ask(workers, whereabouts, self._id) if workers else {}
@@ -208,7 +209,7 @@ class _Work:
                 what = "free GPU" if workers else f"worker with the resource {RESOURCE}"
                 self.news.put(f"Waiting for a {what} on {name}")
                 begun = time.monotonic() + 5.0
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3 if time.monotonic() < soon else 1.0)
 
     async def _talk(self) -> None:
         """Say and hear until the training is over or is not there any more."""
