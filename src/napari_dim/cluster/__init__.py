@@ -1,1 +1,1 @@
-"""Work on Dask workers, on this machine or others: cohorts, a task a case or run."""
+"""Work on Dask workers, on this machine or others: cohorts by cases, and a window's training."""
