@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from tests.cluster.lab import Lab, Relay
 
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.training_elsewhere import train_elsewhere
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.training_elsewhere import train_elsewhere
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.engine.training.child_process import train_apart

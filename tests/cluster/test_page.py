@@ -14,8 +14,8 @@ import pytest
 
 CLIENT = """
 import sys
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.training_elsewhere import train_elsewhere
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.training_elsewhere import train_elsewhere
 from tests.cluster.test_training_elsewhere import job
 for event in train_elsewhere(job(steps=int(sys.argv[2])), None, Server(sys.argv[1]), print):
     print(type(event).__name__, getattr(event, "problem", ""))

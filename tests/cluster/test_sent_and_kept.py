@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from napari_dim.cluster.message_stream import Inbox, Outbox
-from napari_dim.cluster.scan_store import BLOCK, MappedVoxels, ScanStore, blocks, hash_of
-from napari_dim.cluster.sent_cases import Names, SentLabels, SentScan
-from napari_dim.cluster.server import Server
+from napari_dim.cluster.elsewhere.message_stream import Inbox, Outbox
+from napari_dim.cluster.elsewhere.scan_store import BLOCK, MappedVoxels, ScanStore, blocks, hash_of
+from napari_dim.cluster.elsewhere.sent_cases import Names, SentLabels, SentScan
+from napari_dim.cluster.elsewhere.server import Server
 from napari_dim.data.case import labelled_case
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState

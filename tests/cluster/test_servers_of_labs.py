@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_dim.cluster.server import Server
+from napari_dim.cluster.elsewhere.server import Server
 from napari_dim.engine.training.checkpoint import Checkpoint, has_checkpoint
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Failed, Finished, Started
@@ -25,8 +25,8 @@ __all__ = ["lab"]
 
 CLIENT = """
 import sys
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.training_elsewhere import train_elsewhere
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.training_elsewhere import train_elsewhere
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Finished, Recovered, StepDone
 from tests.cluster.test_training_elsewhere import job
@@ -85,7 +85,7 @@ def test_a_laptop_that_is_closed_and_opened_finds_its_training_farther_on(tmp_pa
 @pytest.mark.skipif(os.name == "nt", reason="kills a process")
 def test_a_laptop_that_never_comes_back_does_not_hold_the_gpu(tmp_path):
     (tmp_path / "soon.py").write_text(
-        "import napari_dim.cluster.served_training as served\nserved.DESERTED = 8.0\n"
+        "import napari_dim.cluster.elsewhere.served_training as served\nserved.DESERTED = 8.0\n"
     )
     lab = Lab(tmp_path)
     lab.start_scheduler()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.training_elsewhere import train_elsewhere
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.training_elsewhere import train_elsewhere
 from napari_dim.cluster.versions import own_versions
 from napari_dim.config import Settings
 from napari_dim.engine.inference.trained_model import Model
@@ -169,7 +169,8 @@ def test_nothing_that_names_a_patient_leaves(lab, tmp_path, monkeypatch):
 
     relay = Relay(lab.port)
     relay.keep = True
-    monkeypatch.setattr("napari_dim.cluster.message_stream._LEVEL", 0)  # as it is, to be read
+    # As it is, to be read.
+    monkeypatch.setattr("napari_dim.cluster.elsewhere.message_stream._LEVEL", 0)
     words = [f"CANARY{number}" for number in range(7)]
     cases = [
         replace(
@@ -220,7 +221,7 @@ def test_refusals_are_told_in_a_line(inside, monkeypatch):
 
 @pytest.mark.slow
 def test_where_nobody_listens_or_no_gpu_is_there_it_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_dim.cluster.server_link.ANSWERS_WITHIN", 3.0)
+    monkeypatch.setattr("napari_dim.cluster.elsewhere.server_link.ANSWERS_WITHIN", 3.0)
     (only,) = elsewhere(job(), Server("127.0.0.1:9"))
     assert "no scheduler answers there" in only.problem
     lab = Lab(tmp_path, resources="").start()
@@ -409,8 +410,8 @@ def test_the_end_that_nobody_heard_is_told_later(tmp_path):
 
 @pytest.mark.slow
 def test_stop_and_cancel_end_where_nobody_answers(lab, monkeypatch):
-    monkeypatch.setattr("napari_dim.cluster.training_elsewhere.STOP_WITHIN", 4.0)
-    monkeypatch.setattr("napari_dim.cluster.training_elsewhere.ANSWER", 3.0)
+    monkeypatch.setattr("napari_dim.cluster.elsewhere.training_elsewhere.STOP_WITHIN", 4.0)
+    monkeypatch.setattr("napari_dim.cluster.elsewhere.training_elsewhere.ANSWER", 3.0)
     for end, limit in (("stop", 12.0), ("cancel", 8.0)):
         relay, control, began = Relay(lab.port), Control(), []
         for event in elsewhere(job(steps=10**6), Server(f"127.0.0.1:{relay.port}"), control):

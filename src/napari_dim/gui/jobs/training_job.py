@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from napari.layers import Image, Layer
 
-from napari_dim.cluster.server import Server
+from napari_dim.cluster.elsewhere.server import Server
 from napari_dim.data.case import Case
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import (

@@ -31,7 +31,7 @@ def trained(job: Job, control: Control, server: str, say: Callable[[str], None])
         from napari_dim.engine.training.child_process import run
 
         return run(job, control)
-    from napari_dim.cluster.server import Server
-    from napari_dim.cluster.training_elsewhere import train_elsewhere
+    from napari_dim.cluster.elsewhere.server import Server
+    from napari_dim.cluster.elsewhere.training_elsewhere import train_elsewhere
 
     return train_elsewhere(job, control, Server(server), say)

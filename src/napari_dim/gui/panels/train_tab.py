@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dim.cluster.server import Server
+from napari_dim.cluster.elsewhere.server import Server
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.slice_commands import current
 from napari_dim.gui.jobs.training_job import Training

@@ -15,10 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from napari_dim.cluster.sent_training import SentTraining
-from napari_dim.cluster.served_training import RESOURCE, Whereabouts, dismiss, exchange, whereabouts
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.server_link import ServerLink
+from napari_dim.cluster.elsewhere.sent_training import SentTraining
+from napari_dim.cluster.elsewhere.served_training import (
+    RESOURCE,
+    Whereabouts,
+    dismiss,
+    exchange,
+    whereabouts,
+)
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.server_link import ServerLink
 from napari_dim.engine.training.control import Control, StoppedError
 from napari_dim.engine.training.events import Event, Failed, Finished, Recovered
 from napari_dim.engine.training.failures import failure_of
@@ -52,8 +58,8 @@ def train_elsewhere(
 ) -> Iterator[Event]:
     """Train on a worker with a GPU; events, ends and control as `train`'s.
 
-    Only voxels, geometry and labels leave: see `cluster.sent_cases`. What the server keeps comes
-    back into ``job.run`` at the end.
+    Only voxels, geometry and labels leave: see `cluster.elsewhere.sent_cases`. What the server
+    keeps comes back into ``job.run`` at the end.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_dim.cluster.scan_store import ScanStore, hash_of
+from napari_dim.cluster.elsewhere.scan_store import ScanStore, hash_of
 from napari_dim.config import Settings
 from napari_dim.data.case import Case
 from napari_dim.states import LABELLED

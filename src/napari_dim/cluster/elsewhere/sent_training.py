@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_dim.cluster.fetched_run import FetchedRun
-from napari_dim.cluster.kept_runs import FILES
-from napari_dim.cluster.message_stream import Inbox, Outbox
-from napari_dim.cluster.scan_store import blocks
-from napari_dim.cluster.sent_cases import Names, SentScan, sent_job
+from napari_dim.cluster.elsewhere.fetched_run import FetchedRun
+from napari_dim.cluster.elsewhere.kept_runs import FILES
+from napari_dim.cluster.elsewhere.message_stream import Inbox, Outbox
+from napari_dim.cluster.elsewhere.scan_store import blocks
+from napari_dim.cluster.elsewhere.sent_cases import Names, SentScan, sent_job
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import (
     Checkpointed,

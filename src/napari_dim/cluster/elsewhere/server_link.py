@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cluster.connection import ANSWERS_WITHIN, check_extra, checked_address, refused
-from napari_dim.cluster.served_training import RESOURCE, serve
-from napari_dim.cluster.server import Server
-from napari_dim.cluster.ssh_tunnel import SshTunnel
+from napari_dim.cluster.elsewhere.served_training import RESOURCE, serve
+from napari_dim.cluster.elsewhere.server import Server
+from napari_dim.cluster.elsewhere.ssh_tunnel import SshTunnel
 from napari_dim.cluster.versions import check_same, own_versions
 from napari_dim.errors import InputError
 

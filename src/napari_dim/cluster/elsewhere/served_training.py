@@ -21,21 +21,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_dim.cluster.kept_runs import (
+from napari_dim.cluster.elsewhere.kept_runs import (
     KEPT,
     KeptRun,
     server_folder,
     sweep_runs,
     without_model,
 )
-from napari_dim.cluster.message_stream import Inbox, Outbox
-from napari_dim.cluster.scan_store import ScanStore
+from napari_dim.cluster.elsewhere.message_stream import Inbox, Outbox
+from napari_dim.cluster.elsewhere.scan_store import ScanStore
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import Event, Failed, Finished, Preview, StepDone
 from napari_dim.io.atomic import write_bytes_atomically
 
 if TYPE_CHECKING:
-    from napari_dim.cluster.sent_cases import SentJob, SentScan
+    from napari_dim.cluster.elsewhere.sent_cases import SentJob, SentScan
     from napari_dim.data.case import Case
     from napari_dim.engine.training.job import Job
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_dim.cluster.sent_cases import Names
+from napari_dim.cluster.elsewhere.sent_cases import Names
 from napari_dim.engine.inference.trained_model import RECORD, Model
 from napari_dim.engine.training.checkpoint import LATEST, forget_checkpoints
 from napari_dim.engine.training.job import Job
