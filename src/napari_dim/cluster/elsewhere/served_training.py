@@ -50,6 +50,7 @@ LOOK_EVERY = 0.5
 ANSWER_WITHIN = 0.25
 """Seconds that `exchange` waits for news."""
 _BACKLOG = 2**20
+_UNWRITTEN, _BREATH = 4, 5.0  # messages that may wait, and seconds that others are held for it
 _here: dict[str, Served] = {}
 
 
@@ -168,6 +169,9 @@ class Served:
                     self.forget()
                 else:
                     self._said.put(message)
+            end = time.monotonic() + _BREATH
+            while self._said.qsize() > _UNWRITTEN and not self.over and time.monotonic() < end:
+                time.sleep(0.01)  # the disk is slower than the network
 
     def forget(self) -> None:
         """The window has all."""
