@@ -13,13 +13,26 @@ def doubts(entropy, disagreement=None, labelled=()):
     return Doubts(entropy, apart, labelled)
 
 
-def test_the_least_sure_slice_comes_first_and_the_next_lies_apart():
-    entropy = np.full(40, 0.1)
+def test_the_least_sure_slices_come_first_and_the_next_lies_apart():
+    entropy = np.zeros(40)
     entropy[[10, 11, 12]] = 0.5, 0.6, 0.5
     entropy[30] = 0.4
-    found = suggest([doubts(entropy)], 2)
+    found = suggest([doubts(entropy, labelled=[20])], 2)
     assert [s.number for s in found] == [11, 30]
     assert found[0].need > found[1].need
+
+
+def test_the_middle_of_what_is_unsure_comes_before_its_end():
+    entropy = np.zeros(60)
+    entropy[40:] = 0.5  # up to the end of the scan
+    first, second = suggest([doubts(entropy, labelled=[20])], 2)
+    assert 45 <= first.number <= 55
+    assert second.number != 59
+
+
+def test_where_nothing_is_known_they_are_laid_out_evenly():
+    numbers = sorted(s.number for s in suggest([doubts(np.ones(80))], 4))
+    assert min(np.diff(numbers)) >= 12
 
 
 def test_a_labelled_slice_is_never_suggested():

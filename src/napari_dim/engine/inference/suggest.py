@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+REACH = 0.25
+"""How far a label tells something of its neighbours, of the share of a volume that it has."""
+
 
 @dataclass(frozen=True)
 class Doubts:
@@ -43,9 +46,12 @@ class Suggestion:
 def suggest(cases: Sequence[Doubts], count: int = 5) -> list[Suggestion]:
     """The slices whose labels should help most, the first first.
 
-    A slice's need is the mean of its entropy and of its disagreement, each as a share of the
-    largest of all cases. Near a labelled or suggested slice it is damped, over a distance
-    that shrinks as more are labelled, so that suggestions spread over a volume and over cases.
+    The doubt of a slice is the mean of its entropy and of its disagreement, each as a share of
+    the largest of all cases. A label takes away the doubts of its slice and, less and less, those
+    of its neighbours; the next one to be suggested is always the slice that takes away most of
+    what is left (the greedy choice of facilities: Nemhauser, Wolsey and Fisher, "An analysis of
+    approximations for maximizing submodular set functions", 1978). So suggestions lie in the
+    middle of what is unsure, not at the far ends of a scan, and spread over volumes and cases.
 
     Parameters
     ----------
@@ -59,11 +65,13 @@ def suggest(cases: Sequence[Doubts], count: int = 5) -> list[Suggestion]:
     unsure = [c.entropy / most_unsure for c in cases]
     apart = [c.disagreement / most_apart for c in cases]
     known = [list(c.labelled) for c in cases]
+    reaches = [_reach(len(c.entropy), len(c.labelled)) for c in cases]
     found: list[Suggestion] = []
     while len(found) < count:
         best: tuple[float, int, int] | None = None
         for place, taken in enumerate(known):
-            need = (unsure[place] + apart[place]) / 2 * _spread(len(unsure[place]), taken)
+            doubt = (unsure[place] + apart[place]) / 2
+            need = _taken_away(doubt, taken, reaches[place])
             if not need.size:
                 continue
             number = int(need.argmax())
@@ -78,13 +86,29 @@ def suggest(cases: Sequence[Doubts], count: int = 5) -> list[Suggestion]:
     return found
 
 
-def _spread(count: int, taken: Sequence[int]) -> np.ndarray:
-    """From 0 at a labelled slice to 1 far from all of them, ``(slice,)``."""
-    if not taken:
-        return np.ones(count)
-    gap = np.abs(np.arange(count)[:, None] - np.asarray(taken)).min(1)
-    reach = max(1.0, count / (2 * (len(taken) + 1)))
-    return np.asarray(1 - np.exp(-((gap / reach) ** 2)))
+def _reach(count: int, labelled: int) -> float:
+    """How many slices away a label says half as much: the fewer there are, the further."""
+    return max(0.5, REACH * count / (labelled + 1))
+
+
+def _taken_away(doubt: np.ndarray, taken: Sequence[int], reach: float) -> np.ndarray:
+    """The doubts that a label of each slice would take away beyond those taken, ``(slice,)``.
+
+    As a share of the most that a label can take away.
+    """
+    count = len(doubt)
+    said = np.zeros(count)
+    if taken:
+        gap = np.abs(np.arange(count)[:, None] - np.asarray(taken)).min(1)
+        said = np.exp2(-np.square(gap / reach))
+    far = int(3 * reach)  # further away a label says less than a five hundredth
+    says = np.exp2(-np.square(np.arange(-far, far + 1) / reach))
+    around, known = np.pad(doubt, far), np.pad(said, far)
+    need = np.zeros(count)
+    for place, here in enumerate(says):
+        window = slice(place, place + count)
+        need += around[window] * np.maximum(here - known[window], 0)
+    return np.asarray(need / says.sum())
 
 
 def _reason(unsure: float, apart: float, number: int, taken: Sequence[int]) -> str:
