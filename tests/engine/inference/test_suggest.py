@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from napari_dim.engine.inference.suggest import Doubts, suggest
@@ -33,6 +35,14 @@ def test_the_middle_of_what_is_unsure_comes_before_its_end():
 def test_where_nothing_is_known_they_are_laid_out_evenly():
     numbers = sorted(s.number for s in suggest([doubts(np.ones(80))], 4))
     assert min(np.diff(numbers)) >= 12
+
+
+def test_pictures_say_nothing_of_their_neighbours():
+    entropy = np.full(9, 0.1)
+    entropy[[3, 4]] = 0.9, 0.8
+    stack = doubts(entropy)
+    assert [s.number for s in suggest([replace(stack, separate=True)], 2)] == [3, 4]
+    assert abs(np.diff([s.number for s in suggest([stack], 2)])) > 1
 
 
 def test_a_labelled_slice_is_never_suggested():

@@ -9,6 +9,7 @@ import numpy as np
 
 REACH = 0.25
 """How far a label tells something of its neighbours, of the share of a volume that it has."""
+_LEAST = 0.25  # slices: that is, of no neighbour
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class Doubts:
         Share of each slice's pixels on which a second network differs, ``(slice,)``.
     labelled
         Numbers of the slices that need no more labels.
+    separate
+        Whether slices are pictures of their own, whose labels say nothing of their neighbours.
     """
 
     entropy: np.ndarray
     disagreement: np.ndarray
     labelled: Sequence[int]
+    separate: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def suggest(cases: Sequence[Doubts], count: int = 5) -> list[Suggestion]:
     unsure = [c.entropy / most_unsure for c in cases]
     apart = [c.disagreement / most_apart for c in cases]
     known = [list(c.labelled) for c in cases]
-    reaches = [_reach(len(c.entropy), len(c.labelled)) for c in cases]
+    reaches = [_reach(c) for c in cases]
     found: list[Suggestion] = []
     while len(found) < count:
         best: tuple[float, int, int] | None = None
@@ -86,9 +90,10 @@ def suggest(cases: Sequence[Doubts], count: int = 5) -> list[Suggestion]:
     return found
 
 
-def _reach(count: int, labelled: int) -> float:
+def _reach(case: Doubts) -> float:
     """How many slices away a label says half as much: the fewer there are, the further."""
-    return max(0.5, REACH * count / (labelled + 1))
+    alone = 0.0 if case.separate else REACH * len(case.entropy) / (len(case.labelled) + 1)
+    return max(_LEAST, alone)
 
 
 def _taken_away(doubt: np.ndarray, taken: Sequence[int], reach: float) -> np.ndarray:

@@ -107,8 +107,9 @@ def renew_suggestions(session: Session) -> None:
             _there(mask, np.nan_to_num(mask.answer.entropy)),
             _there(mask, mask.answer.disagreement),
             mask.labelled,
+            separate(image),
         )
-        for _, mask in known
+        for image, mask in known
     ]
     found = suggest(doubts, SUGGESTED) if doubts else []
     session.suggestions = [Suggested(known[s.case][0], s.number, s.reason) for s in found]
