@@ -12,7 +12,7 @@ from qtpy.QtTest import QTest
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.layers.image_layers import labels_array
 from napari_dim.gui.work import Activity
-from tests.cluster.lab import Lab
+from tests.cluster.lab import Lab, wait_until
 from tests.gui.conftest import wait_idle
 
 
@@ -110,3 +110,21 @@ def test_a_server_that_is_none_is_told(hand, session, workspace, qtbot, monkeypa
     choose_server(hand, workspace, "")
     assert train.form.editor("device").isEnabled()
     assert "Trains on" not in train.plan_text.text()
+
+
+@pytest.mark.slow
+def test_a_window_that_closes_ends_it_there_and_keeps_the_checkpoint(
+    hand, session, workspace, lab, qtbot
+):
+    paint(hand, workspace)
+    choose_server(hand, workspace, lab.address)
+    train = workspace.train
+    train.set_budget(600)
+    hand.click(train.button)
+    qtbot.waitUntil(lambda: len(session.history) > 3, timeout=60_000)
+    task = session.task
+    session.end()
+    assert task.wait(20)
+    wait_until(lambda: not lab.trainings() and not lab.runs)
+    (run,) = train.runs.path.iterdir()
+    assert (run / "latest.safetensors").is_file()
