@@ -36,7 +36,7 @@ from tests.gates.stopwatch import Stopwatch
 
 PROMISE = """out of memory, a lost device, a missing operator, NaN, a killed child, a stop in any
 phase: every end is a stated result within 2 s, with the memory given back"""
-FULL, QUICK = 16, 16
+FULL, QUICK = 16, 8
 
 MOST = 2.0
 """Seconds from the fault to the last event, less what the machine gave to others."""

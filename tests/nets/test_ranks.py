@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from napari_dim.nets.ranks import Ranks
@@ -36,6 +37,7 @@ def two(module: str, folder: Path, *arguments: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one(tmp_path):
     """Sharp steps, dropout and batch norm among them: `two_ranks`, which takes --all."""
     done = two("tests.nets.two_ranks", tmp_path)
