@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -200,8 +201,9 @@ def test_a_lost_tunnel_is_made_again(sshd, lab):
         if not cut and step > 20:
             cut.append(step)
             for one in psutil.Process().children(recursive=True):
-                if "-N" in one.cmdline():
-                    one.kill()
+                with suppress(psutil.Error):  # one that has just ended
+                    if "-N" in one.cmdline():
+                        one.kill()
         if cut and step > cut[0] + 300:
             control.stop()
     assert isinstance(event, Finished), event
