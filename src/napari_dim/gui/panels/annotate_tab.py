@@ -60,6 +60,7 @@ class AnnotateTab(QWidget):
         self.session = session
         self.welcome = Welcome(session)
         self.image = LayerPicker(session, Image)
+        self._scans: set[Layer] = set()
         self.image.setToolTip("The scan to segment")
         self.image.activated.connect(self._on_chosen)
         self.plane = SliceAxisBox(session)
@@ -239,9 +240,11 @@ class AnnotateTab(QWidget):
         there = self.image.layer is not None
         self.welcome.setVisible(not there)
         self._box.setVisible(there)
-        if there and not self.image.layer.visible and self.labels.layer is None:
+        scans = self.session.scans.layers(Image)
+        new, self._scans = set(scans) != self._scans, set(scans)
+        if there and new and not self.image.layer.visible and self.labels.layer is None:
             # Several scans opened at once, some hidden: work on the one that is seen.
-            seen = next((x for x in self.session.scans.layers(Image) if x.visible), None)
+            seen = next((scan for scan in scans if scan.visible), None)
             if seen is not None:
                 self.image.pick(seen)
                 fit_camera(self.session.viewer, seen)

@@ -1,0 +1,40 @@
+"""From one scan to another by hand, whatever is in the hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.gui.conftest import tiny_image
+
+
+@pytest.mark.parametrize("tool", ["8", "Shift-X"])
+def test_the_scan_that_is_asked_for_is_the_one_that_is_worked_on(hand, workspace, session, tool):
+    ball, viewer = session.image, session.viewer
+    hand.press(tool)
+    viewer.add_image(tiny_image(1)[0], name="other", scale=(3, 1, 1))
+    hand.rest(0.05)
+    hand.click(workspace.header.state.take)
+    hand.rest(0.05)
+    assert session.image.name == "other" == workspace.annotate.image.layer.name
+    assert [layer.name for layer in viewer.layers if layer.visible and layer.ndim == 3] == ["other"]
+    hand.click(workspace.annotate.new)
+    hand.press(tool)
+    session.open_case(ball)  # as the list of cases does
+    assert session.image is ball is workspace.annotate.image.layer
+    assert ball.visible
+    assert session.labels.visible
+
+
+def test_the_list_of_scans_goes_there_with_a_tool_in_the_hand(hand, workspace, session):
+    viewer = session.viewer
+    viewer.add_image(np.zeros((12, 40, 40), np.float32), name="other", scale=(3, 1, 1))
+    hand.rest(0.05)
+    hand.click(workspace.header.state.stay)
+    hand.press("9")
+    scans = workspace.annotate.image
+    scans.setFocus()
+    hand.press("Up" if scans.currentIndex() else "Down", on=scans)
+    hand.rest(0.05)
+    assert session.image.name == "other" == scans.layer.name
+    assert session.image.visible
