@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from qtpy.QtGui import QGuiApplication
 from qtpy.QtWidgets import QApplication, QLabel
 
@@ -216,6 +216,20 @@ def test_closing_while_training_asks_once(hand, workspace, session, qtbot):
         wait_idle(qtbot, session)
     workspace.train.set_budget(600)
     assert asked == []
+
+
+def test_a_stroke_is_kept_where_qt_ends_before_the_window_says_so(hand, session):
+    """As a program ends, Qt may delete its timers first."""
+    autosave = session.autosave
+    for waker in (autosave._looking, autosave.looks._soon):
+        waker._timer.deleteLater()
+        QCoreApplication.sendPostedEvents(waker._timer, QEvent.Type.DeferredDelete)
+    hand.press("2")
+    hand.stroke(session.labels, (20, 20), (20, 24))
+    assert autosave.text != "saved"
+    assert session.panel_closed()
+    assert autosave.text == "saved"
+    session.panel_opened()  # the workspace is still there
 
 
 def test_what_has_no_room_is_cut_at_a_word_and_never_through_a_line(workspace):

@@ -378,10 +378,12 @@ class Session(Work):
         self._panels -= 1
         if self._panels > 0:
             return False
-        self.autosave.flush()
-        if self.growing is not None:
-            self.growing.end()
-        self.end()
+        try:
+            self.autosave.flush()
+        finally:  # whatever can't be written: nothing runs on behind a closed window
+            if self.growing is not None:
+                self.growing.end()
+            self.end()
         return True
 
     def outline(self, wanted: bool) -> None:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels, Layer
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.change_detector import LayerWatch, can_watch
@@ -27,6 +26,7 @@ from napari_dim.gui.layers.mask_layer import STATES
 from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
 from napari_dim.gui.storage.scan_looks import ScanLooks
+from napari_dim.gui.storage.waker import Waker
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folder
 from napari_dim.states import OPEN, SliceState
@@ -110,9 +110,7 @@ class Autosave:
         )
         self._text = self._told = ""
         self._refused = -TRY_AGAIN
-        self._timer = QTimer()
-        self._timer.setInterval(EVERY)
-        self._timer.timeout.connect(self._tick)
+        self._looking = Waker(self._tick, EVERY, again=True)
         self._finalizer = weakref.finalize(self, self._open.close)
         session.layers_changed.connect(self._on_layers)
         session.slices_changed.connect(self._wake)
@@ -246,7 +244,7 @@ class Autosave:
     def close(self, timeout: float = 3.0) -> bool:
         """Write what waits and let go of the projects; returns whether all is on the disk."""
         done = self.flush(timeout)
-        self._timer.stop()
+        self._looking.stop()
         self._layers.clear()
         self._closed.clear()
         self._cases.clear()
@@ -267,8 +265,7 @@ class Autosave:
             self._tell(error)
 
     def _wake(self) -> None:
-        if not self._timer.isActive():
-            self._timer.start()
+        self._looking.wake()
 
     def _on_change(self) -> None:
         """Something may have changed: from now on it is not called saved."""

@@ -6,11 +6,11 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image, Layer
-from qtpy.QtCore import QTimer
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import CHANNEL, contrast_of
 from napari_dim.gui.logic.contrast_windows import CT, Limits, shows_something
+from napari_dim.gui.storage.waker import Waker
 
 if TYPE_CHECKING:
     from napari_dim.gui.session import Session
@@ -33,10 +33,7 @@ class ScanLooks:
         self._session = weakref.ref(session)
         self._set: weakref.WeakSet[Layer] = weakref.WeakSet()  # whose window a person has changed
         self._known: weakref.WeakSet[Layer] = weakref.WeakSet()
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(SOON)
-        self._timer.timeout.connect(self.keep)
+        self._soon = Waker(self.keep, SOON)
         session.layers_changed.connect(self._on_layers)
         session.measured.connect(self.wake)
         self._on_layers()
@@ -116,8 +113,7 @@ class ScanLooks:
 
     def wake(self) -> None:
         """Something may have changed, as where a scan is kept: look soon."""
-        if not self._timer.isActive():
-            self._timer.start()
+        self._soon.wake()
 
 
 def _channel(image: Layer) -> int:
