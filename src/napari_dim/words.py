@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from napari_dim.errors import InputError
@@ -58,3 +59,20 @@ def count(number: int, thing: str) -> str:
     """``1 slice``, ``2 slices``, ``1,200 slices``."""
     plural = "es" if thing.endswith("s") else "s"
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}{plural}"
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """``47.5``, ``0.0447``, ``19640``: so many digits that tell, and never a power of ten.
+
+    Parameters
+    ----------
+    value
+        What is written; what stands before the point is written in full.
+    digits
+        How many digits tell at least; noughts at the end of what stands after the point go.
+    """
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text

@@ -31,6 +31,7 @@ from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import MouseTool, put_down
 from napari_dim.gui.widgets.quick_dabs import QuickDabs
+from napari_dim.words import figure
 
 GESTURES = (
     ("wheel", "Go through the slices"),
@@ -295,7 +296,7 @@ def brush_words(layer: Labels) -> str:
     """How wide the brush is, for people, in pixels and, where they have a size, in mm."""
     wide = in_mm(layer, float(layer.cursor_size))
     pixels = f"Brush: {int(layer.brush_size)} px"
-    return pixels if wide is None else f"{pixels}, {wide:.3g} mm"
+    return pixels if wide is None else f"{pixels}, {figure(wide)} mm"
 
 
 def _held(event: Any) -> set[str]:

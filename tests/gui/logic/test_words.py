@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from napari_dim.gui.logic import growing
 from napari_dim.gui.logic import slice_actions as acts
@@ -11,6 +12,7 @@ from napari_dim.gui.logic.time_words import class_words
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import SliceState
 from napari_dim.words import count as counted
+from napari_dim.words import figure
 
 
 def test_one_thing_is_no_several():
@@ -71,3 +73,17 @@ def test_a_slice_of_the_machines_that_is_called_partial_is_no_persons_work():
     mask.undo()
     acts.take_back(mask, 0)
     assert mask.states[0] == SliceState.MACHINE
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1178.2, 3, "1178"),
+        (2_100_000, 6, "2100000"),
+        (0.044678, 3, "0.0447"),
+        (-0.9999, 3, "-1"),
+        (0, 3, "0"),
+    ],
+)
+def test_no_number_is_a_power_of_ten(value, digits, text):
+    assert figure(value, digits) == text

@@ -15,6 +15,7 @@ from napari_dim.gui.logic.contrast_windows import (
     shows_something,
 )
 from napari_dim.gui.session import Session
+from napari_dim.words import figure
 
 
 def use(session: Session, window: Window) -> str:
@@ -30,7 +31,7 @@ def use(session: Session, window: Window) -> str:
     if not shows_something(window.limits, (low, high)):
         raise InputError(
             f"the window for {window.name} is for CT, in Hounsfield units; the values of this "
-            f"scan run from {low:.4g} to {high:.4g}",
+            f"scan run from {figure(low, 4)} to {figure(high, 4)}",
             hint="Take the automatic one",
         )
     said = _show(image, window.limits, window.name)

@@ -21,6 +21,7 @@ from napari_dim.gui.state.provenance import edited
 from napari_dim.gui.state.scan_mask import ScanMask
 from napari_dim.states import FREE, LABELLED, SliceState
 from napari_dim.words import count as counted
+from napari_dim.words import figure
 
 
 @dataclass(frozen=True)
@@ -340,5 +341,7 @@ def _size(now: Situation, voxels: int, *, flat: bool) -> str:
     if now.unit != "mm":
         return counted(voxels, "pixel")
     if flat:
-        return f"{counted(voxels, 'voxel')} ({voxels * now.spacing[1] * now.spacing[2]:.3g} mm²)"
-    return f"{counted(voxels, 'voxel')} ({voxels * float(np.prod(now.spacing)) / 1000:.3g} ml)"
+        size = f"{figure(voxels * now.spacing[1] * now.spacing[2])} mm²"
+    else:
+        size = f"{figure(voxels * float(np.prod(now.spacing)) / 1000)} ml"
+    return f"{counted(voxels, 'voxel')} ({size})"

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_dim.io.export.size_tables import pixel_and_voxel
 from napari_dim.volume import Grid
+from napari_dim.words import figure
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Shares of red, green and blue in how bright a colour is (ITU-R BT.709)."""
@@ -201,8 +202,8 @@ def rows(
         whole = one.whole.voxels * (voxel if physical else pixel)
         body.append(
             (
-                names.get(one.id, str(one.id)), f"{one.here.voxels * pixel:.6g}",
-                _value(one.here.mean), _value(one.here.deviation), f"{whole:.6g}",
+                names.get(one.id, str(one.id)), figure(one.here.voxels * pixel, 6),
+                _value(one.here.mean), _value(one.here.deviation), figure(whole, 6),
                 _value(one.whole.mean), _value(one.whole.deviation),
                 str(one.whole.voxels), str(one.slices), str(one.labelled),
             )
@@ -211,4 +212,4 @@ def rows(
 
 
 def _value(number: float) -> str:
-    return "-" if np.isnan(number) else f"{number:.5g}"
+    return "-" if np.isnan(number) else figure(number, 5)

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from napari_dim.io.export.size_tables import pixel_and_voxel
 from napari_dim.volume import Grid
+from napari_dim.words import figure
 
 ONLY_A, ONLY_B, OTHER = 1, 2, 3
 """What a pixel of the overlay is: painted in one mask alone, or in both with different classes."""
@@ -192,12 +193,16 @@ def rows(
     unit, size = ("ml", voxel) if physical else ("px", pixel)
     body = [
         (
-            names.get(one.id, str(one.id)), f"{one.dice:.3f}", f"{one.a * size:.4g}",
-            f"{one.b * size:.4g}", f"{(one.b - one.a) * size:+.3g}",
+            names.get(one.id, str(one.id)), f"{one.dice:.3f}", figure(one.a * size, 4),
+            figure(one.b * size, 4), _more((one.b - one.a) * size),
         )
         for one in agreements
     ]  # fmt: skip
     return [("class", "Dice", f"A ({unit})", f"B ({unit})", "B − A"), *body]
+
+
+def _more(amount: float) -> str:
+    return figure(amount) if amount < 0 else f"+{figure(amount)}"
 
 
 def _key(piece: Piece, order: str) -> tuple[float, ...]:

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from napari_dim.volume import Grid
+from napari_dim.words import figure
 
 Point = tuple[float, float, float]
 """Slice, row, column; counted from the middle of the first voxel."""
@@ -29,7 +30,7 @@ def words(points: Sequence[Point], grid: Grid) -> str:
     """The length of two places or the angle of three, for people: ``23.4 mm``, ``87.5°``."""
     if len(points) == 3:
         return f"{angle(points, grid):.1f}°"
-    return f"{length(points, grid):.4g} {unit_of(grid)}"
+    return f"{figure(length(points, grid), 4)} {unit_of(grid)}"
 
 
 def unit_of(grid: Grid) -> str:
@@ -44,9 +45,9 @@ def rows(measured: Sequence[Sequence[Point]], grid: Grid) -> list[tuple[str, ...
         slices = sorted({round(point[0]) for point in points})
         where = str(slices[0]) if len(slices) == 1 else f"{slices[0]} to {slices[-1]}"
         if len(points) == 3:
-            body.append((f"angle {number}", f"{angle(points, grid):.4g}", "°", where))
+            body.append((f"angle {number}", figure(angle(points, grid), 4), "°", where))
         else:
-            body.append((f"ruler {number}", f"{length(points, grid):.4g}", unit_of(grid), where))
+            body.append((f"ruler {number}", figure(length(points, grid), 4), unit_of(grid), where))
     return [("measured", "value", "unit", "slice"), *body]
 
 

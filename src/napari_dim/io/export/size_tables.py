@@ -13,6 +13,7 @@ import numpy as np
 from napari_dim.io.atomic import write_text_atomically
 from napari_dim.io.labels import LabelClass, as_labels, classes_in
 from napari_dim.volume import Grid, Placed
+from napari_dim.words import figure
 
 COLUMNS = ("id", "class", "slice", "area_mm2", "volume_ml", "voxels")
 
@@ -86,9 +87,9 @@ def write_sizes(
     writer.writerow(COLUMNS if physical else [name.replace("mm2", "px") for name in COLUMNS])
     for sizes in sizes_of(mask, volume, classes):
         start = (sizes.item.id, sizes.item.label)
-        ml = f"{sizes.volume:.6g}" if physical else ""
+        ml = figure(sizes.volume, 6) if physical else ""
         writer.writerow((*start, "all", "", ml, int(sizes.voxels.sum())))
         for number in np.flatnonzero(sizes.voxels):
-            area = f"{sizes.area[number]:.6g}"
+            area = figure(sizes.area[number], 6)
             writer.writerow((*start, int(number), area, "", int(sizes.voxels[number])))
     return write_text_atomically(path, text.getvalue())
