@@ -130,3 +130,22 @@ def test_an_answer_to_what_was_asked_before_comes_too_late(
     assert not window.apply.isEnabled()
     window._soon.start(0)
     assert said(qtbot, window) == "Removes 4 pixels in 1 slice. 2 labelled slices stay as they are."
+
+
+def test_copying_leaves_no_run_of_slices_behind(hand, workspace, session, qtbot):
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.tool.setCurrentIndex(window.tool.findData("copy"))
+    said(qtbot, window)
+    assert window.first.isVisible()
+    for widget in (window.where, window.first, window.last):  # nothing is cut off
+        place = widget.mapTo(window, widget.rect().bottomRight())
+        assert window.rect().contains(place)
+        assert widget.width() >= widget.minimumSizeHint().width()
+    window.tool.setCurrentIndex(window.tool.findData("islands"))
+    assert said(qtbot, window) == "Removes 4 pixels."
+    assert not window.first.isVisible()
+    window.tool.setCurrentIndex(window.tool.findData("copy"))
+    hand.press("Down", on=window.where)  # a person's own choice stays
+    window.tool.setCurrentIndex(window.tool.findData("islands"))
+    assert window.where.currentText() == "the whole scan"

@@ -60,6 +60,7 @@ class CleanUpWindow(QDialog):
         self.setWindowTitle("Clean up")
         self.setModal(False)
         self._placed = False
+        self._run_for_copy = False
         self._followed: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._mark: object = None
         self._then: Situation | None = None
@@ -81,6 +82,7 @@ class CleanUpWindow(QDialog):
         self.where.addItems([HERE, RUN, ALL])
         self.where.setToolTip("In a run of slices, pieces and margins reach across them")
         self.where.currentTextChanged.connect(self._on_where)
+        self.where.activated.connect(self._on_where_chosen)
         self.first, self.last = QSpinBox(), QSpinBox()
         for box, which in ((self.first, "First"), (self.last, "Last")):
             box.setToolTip(f"{which} of the slices")
@@ -100,17 +102,18 @@ class CleanUpWindow(QDialog):
         self.apply = QPushButton("Apply")
         self.apply.setToolTip("One step; Ctrl-Z takes it back")
         self.apply.clicked.connect(self._on_apply)
-        run = QHBoxLayout()
-        run.addWidget(self.where, 1)
-        run.addWidget(self.first)
-        self._to = QLabel("to")
-        run.addWidget(self._to)
-        run.addWidget(self.last)
+        self._ends = QWidget()
+        ends = QHBoxLayout(self._ends)
+        ends.setContentsMargins(0, 0, 0, 0)
+        ends.addWidget(self.first, 1)
+        ends.addWidget(QLabel("to"))
+        ends.addWidget(self.last, 1)
         form = QFormLayout()
         form.addRow("do", self.tool)
         form.addRow("with", self.what)
         form.addRow(self.other_name, self.other)
-        form.addRow("in", run)
+        form.addRow("in", self.where)
+        form.addRow(self._ends)
         form.addRow(self.size_name, self.size)
         column = QVBoxLayout(self)
         column.addLayout(form)
@@ -155,14 +158,21 @@ class CleanUpWindow(QDialog):
         self.size.blockSignals(False)
         self.what.setEnabled(tool.key not in WITHOUT_CLASS)
         self.labelled.setEnabled(tool.key not in WITHOUT_CLASS)
-        if tool.key == "copy" and self.where.currentText() == HERE:
-            self.where.setCurrentText(RUN)
+        copied = tool.key == "copy"
+        if copied and self.where.currentText() == HERE:
+            self.where.setCurrentText(RUN)  # onto itself there is nothing to copy
+            self._run_for_copy = True
+        elif not copied and self._run_for_copy:
+            self.where.setCurrentText(HERE)  # nobody asked for more
+            self._run_for_copy = False
         self._changed()
 
     def _on_where(self, *_: object) -> None:
-        for widget in (self.first, self._to, self.last):
-            widget.setVisible(self.where.currentText() == RUN)
+        self._ends.setVisible(self.where.currentText() == RUN)
         self._changed()
+
+    def _on_where_chosen(self, *_: object) -> None:
+        self._run_for_copy = False
 
     def _on_case(self) -> None:
         """Another scan has other classes and slices."""
