@@ -45,6 +45,32 @@ def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, s
     assert session.labels is layer
 
 
+def test_a_first_stroke_over_what_is_not_it_takes_nothing_elses_place(hand, viewer, session):
+    layer = session.labels
+    hand.press("2")
+    slices.go_to(session, 3)
+    hand.stroke(layer, (20, 20), (24, 20))
+    before = layer.data.copy()
+    slices.go_to(session, 6)
+    hand.press("8")
+    layer.brush_size = 3
+    hand.stroke(layer, (20, 12), (28, 12), button=RIGHT)
+    assert "stays as it is" in session.message
+    assert strokes_shown(viewer) > 0
+    hand.press("Ctrl-Z")  # that stroke, not the one in slice 3
+    assert strokes_shown(viewer) == 0
+    np.testing.assert_array_equal(layer.data, before)
+    assert viewer.dims.current_step[0] == 6
+    hand.stroke(layer, (20, 12), (28, 12), button=RIGHT)
+    hand.stroke(layer, (17, 20), (31, 20))  # it has heard what is not it
+    assert layer.data[6, 24, 20] == 1
+    assert not layer.data[6, 20:28, 12].any()
+    hand.press("Ctrl-Z")
+    hand.press("Ctrl-Z")
+    hand.press("Ctrl-Z")
+    assert not layer.data.any()
+
+
 def test_a_box_around_the_structure_gives_its_mask(hand, viewer, session):
     layer = session.labels
     hand.press("8")

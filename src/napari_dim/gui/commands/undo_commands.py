@@ -23,6 +23,8 @@ def undo(session: Session) -> str:
     if _begun(session):
         _take_point_back(session)
         return "Took the last point back" if _begun(session) else "Took the only point back"
+    if session.tool is not None and (forgotten := session.tool.forget()):
+        return str(forgotten)
     steps = to_undo(*_things(session))
     if steps is None:
         return "There is nothing to take back"

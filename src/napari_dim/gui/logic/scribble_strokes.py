@@ -130,6 +130,14 @@ class Scribbles:
         self._strokes = [*held, made]
         return act
 
+    def forget(self, number: int, class_id: int) -> bool:
+        """Forget the last stroke in a slice, where it changed nothing; returns whether it did."""
+        held = self._held(number, class_id)
+        if not held or held[-1].act is not None:
+            return False
+        self._strokes = held[:-1]
+        return True
+
     def _held(self, number: int, class_id: int) -> list[_Stroke]:
         """The strokes whose acts stand, if the slice still shows what they asked for."""
         if self._place != (number, class_id):

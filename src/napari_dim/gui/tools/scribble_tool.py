@@ -10,13 +10,14 @@ from napari.layers import Labels
 
 from napari_dim.editing.shape_seeds import Seeds, seeds_of_box, seeds_of_ellipse
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import current_slice, layer_source
 from napari_dim.gui.layers.locked_layer import why_locked
 from napari_dim.gui.layers.stroke_layer import UNWANTED, WANTED, WANTED_AREA
 from napari_dim.gui.logic.scribble_strokes import Scribbles
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import HandTool
 from napari_dim.words import count as counted
+from napari_dim.words import figure
 
 LEAST_SHAPE = 3
 """Pixels along each side of a box or an ellipse that is meant as one."""
@@ -58,6 +59,15 @@ class ScribbleTool(HandTool):
         if wanted and self._shaped(event):
             return self._shape(event)
         return self._stroke(event, wanted)
+
+    def forget(self) -> str:
+        """Forget a stroke that changed nothing: Ctrl-Z must not take back what was before it."""
+        number = current_slice(self.session.viewer, self.layer)
+        class_id = int(self.layer.selected_label)
+        if self._scribbles is None or not self._scribbles.forget(number, class_id):
+            return ""
+        self._show_strokes()
+        return "Took back the stroke, which had changed nothing"
 
     def _shaped(self, event: Any) -> bool:
         """Whether a drag of the left button is a shape."""
@@ -102,7 +112,7 @@ class ScribbleTool(HandTool):
         if why := why_locked(layer):
             raise InputError(why, where=layer.name)
         grid = layer_source(image).grid
-        scribbles.add(
+        act = scribbles.add(
             number,
             class_id,
             of,
@@ -116,9 +126,12 @@ class ScribbleTool(HandTool):
         plane = layer.data[number] if layer.ndim == 3 else layer.data
         there = int(np.count_nonzero(plane == class_id))
         area = there * grid.spacing[1] * grid.spacing[2]
-        size = f"{area:.4g} mm²" if grid.unit == "mm" else counted(there, "pixel")
+        size = f"{figure(area, 4)} mm²" if grid.unit == "mm" else counted(there, "pixel")
         what = "stroke" if lasting else self.shape
-        session.say(f"The slice has {size} of the class now; Ctrl-Z takes the {what} back")
+        if act is None:
+            session.say(f"The slice stays as it is; the next strokes heed this {what}")
+        else:
+            session.say(f"The slice has {size} of the class now; Ctrl-Z takes the {what} back")
 
     def _show_strokes(self, event: Any = None) -> None:
         """Show the strokes that hold; those that were taken back are gone."""

@@ -78,6 +78,10 @@ class MouseTool(ABC):
     def take_back(self) -> None:  # noqa: B027
         """Take back the last place of what is half drawn."""
 
+    def forget(self) -> str:
+        """Forget the last gesture where it made no step of its own; says so, or nothing."""
+        return ""
+
     def keys(self) -> Mapping[str, Callable[[], None]]:
         """Keys that do something else while it is in the hand."""
         return {}
