@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from napari.utils import progress
 
+from napari_dim.gui.jobs import training_job
+from napari_dim.gui.jobs.preview_schedule import FIRST_STEPS
 from napari_dim.gui.layers.image_layers import labels_array
 from napari_dim.gui.work import Activity
 from napari_dim.states import SliceState
@@ -79,7 +81,10 @@ def test_from_painted_slices_to_predicted_layer_and_file(
     assert len(record["mask"]["sha256"]) == 64
 
 
-def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ball, qtbot):
+def test_preview_comes_while_training_current_slice_first(
+    viewer, panel, open_ball, qtbot, monkeypatch
+):
+    monkeypatch.setattr(training_job, "FIRST_PREVIEW", 0.0)  # a machine too slow for more steps
     image, _, _ = open_ball()
     panel.set_budget(60)
     viewer.dims.set_point(0, 8 * 3)
@@ -91,6 +96,7 @@ def test_preview_comes_while_training_current_slice_first(viewer, panel, open_ba
     qtbot.waitUntil(lambda: bool(orders), timeout=120_000)
     assert panel.session.activity is Activity.TRAINING
     assert orders[0][0] == 8
+    assert panel.session.history[-1].step >= FIRST_STEPS
     stop_quickly(panel, qtbot)
     assert "Stopped" in panel.session.message
 

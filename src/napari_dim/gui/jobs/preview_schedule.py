@@ -20,19 +20,38 @@ PREVIEW_EVERY = 8.0
 """Least seconds between the end of a preview and the request for the next."""
 
 
+FIRST_STEPS = 25
+"""Steps of a new network before its masks are shown; until then they are specks all over."""
+
+
 @dataclass
 class Shown:
-    """The case whose masks are previewed, and the mask they are shown in."""
+    """The case whose masks are previewed, and the mask they are shown in.
+
+    Attributes
+    ----------
+    begins
+        The step from which masks are worth a look.
+    due
+        When the next preview is due, by the monotonic clock.
+    """
 
     image: Layer | None
     source: Source
     mask: MaskLayer | None = None
+    begins: int = 0
     due: float = math.inf
+    step: int = 0
     asked: float = 0.0
     waiting: set[int] = field(default_factory=set)
     coming: int | None = None
     yours: Agreement = field(default_factory=Agreement)
     before: Agreement = field(default_factory=Agreement)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next preview is to be asked for."""
+        return self.step >= self.begins and not self.waiting and time.monotonic() >= self.due
 
     def ask(self) -> None:
         """All slices are asked for now."""
@@ -46,6 +65,7 @@ class Shown:
 
         Of a large scan a preview shows only those that the time is enough for.
         """
+        self.step = step
         over = self.coming is not None and step > self.coming
         if over:
             self.waiting.clear()

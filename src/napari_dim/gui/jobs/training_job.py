@@ -28,7 +28,7 @@ from napari_dim.engine.training.events import (
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
-from napari_dim.gui.jobs.preview_schedule import Shown
+from napari_dim.gui.jobs.preview_schedule import FIRST_STEPS, Shown
 from napari_dim.gui.jobs.training_place import load_engine, trained
 from napari_dim.gui.jobs.training_plan import Part, Plan, case_of
 from napari_dim.gui.layers.image_layers import (
@@ -199,7 +199,7 @@ class Training:
             session.say(f"{self._phase}: {quiet:.0f} s so far")
         if shown is None or session.activity is not Activity.TRAINING:
             return
-        if not shown.waiting and time.monotonic() >= shown.due:
+        if shown.is_due:
             layer = shown.image if shown.image in session.viewer.layers else None
             shown.ask()
             self._control.ask_preview(
@@ -322,6 +322,8 @@ class Training:
     def _started(self, event: Started) -> None:
         if self._shown is not None:
             self._shown.due = time.monotonic() + FIRST_PREVIEW
+            learnt = self._plan.start is not None or self._plan.resume
+            self._shown.begins = 0 if learnt else FIRST_STEPS
         self._phase = "The first steps take longest"
         self._home.keep_run(self._plan.run)
         self._session.device = event.device
@@ -349,6 +351,8 @@ class Training:
                 text = self._phase = "Trained; now predicting all slices"
             elif session.pending is not None:
                 text += f" · slice {session.pending} joins when you go on to another"
+            elif self._shown is not None and event.step < self._shown.begins:
+                text += f" · masks from step {self._shown.begins}"
             elif session.note:
                 text += f" · {session.note}"
             session.say(text, share=event.share)
