@@ -185,3 +185,20 @@ def test_without_two_masks_it_says_what_is_missing(hand, viewer, workspace, note
     assert "no two masks yet" in window.text.whole
     hand.press("Alt-.")
     assert any("No two masks are compared" in text for text in notes)
+
+
+def test_a_scan_given_as_a_mask_is_refused(hand, workspace, session, notes, tmp_path):
+    image = session.image
+    grid = layer_source(image).grid
+    noise = np.random.default_rng(0).integers(0, 4000, grid.shape, dtype=np.uint16)
+    nib.save(
+        nib.Nifti1Image(noise.T, grid.affine[[2, 1, 0, 3]][:, [2, 1, 0, 3]]), tmp_path / "s.nii"
+    )
+    hand.press("Shift-D")
+    window = workspace.differences
+    settled(hand, window)
+    before = window.pair.b.currentText()
+    with hand.answering(choose(tmp_path / "s.nii")):
+        hand.press("End", on=window.pair.b)  # a file…
+    assert any("hardly a mask" in note for note in notes), notes
+    assert window.pair.b.currentText() == before

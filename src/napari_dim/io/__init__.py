@@ -17,7 +17,7 @@ from napari_dim.io.formats import format_of, image_format, mask_format, reader_o
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.glance import Glance
 from napari_dim.io.hashing import hash_file
-from napari_dim.io.labels import LabelClass
+from napari_dim.io.labels import LabelClass, image_like
 from napari_dim.io.overlaps import winner
 from napari_dim.io.places import is_elsewhere
 from napari_dim.io.strange_files import absent, refuse_strange
@@ -160,12 +160,18 @@ def lay_mask(path: Path, like: Placed, *, overlaps: str = "") -> Laid:
     wins = (winner(overlaps),) if found.overlaps else ()
     if not found.read_mask:
         mask = read_volume(path, part="".join(wins))
-        laid = lay(mask, like.grid)
+        laid = _doubted(lay(mask, like.grid))
         _record(laid.notes)
         return replace(laid, notes=(*mask.warnings, *laid.notes))
-    got: Laid = found.call(found.read_mask, path, like, *wins)
+    got = _doubted(found.call(found.read_mask, path, like, *wins))
     _record(got.notes)
     return got
+
+
+def _doubted(laid: Laid) -> Laid:
+    """Say so where a stack is hardly a mask; a picture's reader knows more of pictures."""
+    why = image_like(laid.ids) if len(laid.ids) > 1 else ""
+    return replace(laid, notes=(why, *laid.notes)) if why else laid
 
 
 def read_classes(path: Path) -> list[LabelClass]:

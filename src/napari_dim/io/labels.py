@@ -15,6 +15,13 @@ COLOURS = (
 )  # fmt: skip
 """Colours of the classes, by id: Okabe and Ito's, which colour-blind people can tell apart."""
 
+LOOKED_AT = 9
+"""Slices that tell an image from a mask."""
+MANY = 64
+"""Different values in these: an atlas has more of them, too."""
+SHARED = 0.5
+"""Share of neighbours in a row of one value: a mask has far more, however many its classes."""
+
 
 @dataclass(frozen=True)
 class LabelClass:
@@ -118,6 +125,29 @@ def as_labels(
     if lowest < 0:
         raise InputError(f"a mask holds no negative numbers, this one {lowest}", where=where)
     return values.astype(smallest_type(int(values.max())), copy=False)
+
+
+def image_like(ids: np.ndarray) -> str:
+    """What tells that an image was given as a mask; "" where nothing does.
+
+    Whole numbers as its values are, it would be taken for one of many classes.
+
+    Parameters
+    ----------
+    ids
+        Class ids, ``(slice, row, column)``.
+    """
+    some = ids[np.unique(np.linspace(0, len(ids) - 1, LOOKED_AT).astype(int))]
+    left, right = some[..., :-1], some[..., 1:]
+    inside = (left != 0) & (right != 0)
+    if not inside.any() or np.mean(left[inside] == right[inside]) >= SHARED:
+        return ""
+    if (different := len(np.unique(some))) <= MANY:
+        return ""
+    return (
+        f"it holds {different:,} different numbers in {len(some)} slices, and neighbours hardly "
+        "ever share one: this is hardly a mask"
+    )
 
 
 def _exactly(value: np.floating) -> str:

@@ -17,6 +17,7 @@ from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_layer import BRUSH, MaskLayer
 from napari_dim.gui.layers.mask_place import fits, laid
 from napari_dim.gui.layers.napari_compat import painted_slices
+from napari_dim.io.labels import image_like
 
 
 @dataclass(frozen=True)
@@ -102,12 +103,13 @@ def file_compared(path: Path, image: Image) -> Compared:
     Raises
     ------
     InputError
-        If it can't be read, or doesn't lie on the scan.
+        If it can't be read, doesn't lie on the scan, or is no mask.
     """
     from napari_dim.io import lay_mask, read_classes
 
-    found = lay_mask(path, layer_source(image))
-    planes = found.ids
+    planes = lay_mask(path, layer_source(image)).ids
+    if len(planes) > 1 and (why := image_like(planes)):
+        raise InputError(why, where=path, hint="Choose a file of class numbers")
     names = {item.id: item.label for item in read_classes(path)}
     return Compared(path.name, lambda number: planes[number], lambda: [0] * len(planes), names)
 
