@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,11 +21,10 @@ from napari_dim.gui.layers.image_layers import (
 from napari_dim.gui.layers.locked_layer import lock
 from napari_dim.gui.storage.last_model import doubts_back
 from napari_dim.gui.storage.layer_notes import labels_from, take_over
+from napari_dim.gui.storage.written_scans import written
 from napari_dim.io.hashing import hash_ahead
 from napari_dim.project import Project, Recovered
-from napari_dim.project.paths import inside, slug
 from napari_dim.states import BY_HAND
-from napari_dim.volume import Volume
 from napari_dim.words import count as counted
 
 if TYPE_CHECKING:
@@ -148,22 +146,6 @@ def add_open_layers(session: Session, project: Project, images: Iterable[Image])
         session.autosave.attach(image, project, name)
         names.append(name)
     return names
-
-
-def written(project: Project, volume: Volume, name: str) -> Path:
-    """A scan that is in no file, or in several, as a file of the project.
-
-    Raises
-    ------
-    InputError
-        If it can't be written.
-    """
-    from napari_dim.io import write_image
-
-    suffix = ".png" if volume.kind == "picture" and volume.array.dtype == np.uint8 else ".nii"
-    folder = inside(project.folder, "images")
-    folder.mkdir(exist_ok=True)
-    return write_image(inside(project.folder, f"images/{slug(name)}{suffix}"), volume)
 
 
 def _open_scan(session: Session, project: Project, name: str) -> list[Image]:

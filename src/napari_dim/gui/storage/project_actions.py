@@ -16,8 +16,9 @@ from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
 from napari_dim.gui.storage.mask_files import LABEL_NAMES
-from napari_dim.gui.storage.open_cases import add_open_layers, close_case, open_case, written
+from napari_dim.gui.storage.open_cases import add_open_layers, close_case, open_case
 from napari_dim.gui.storage.readers import check_own
+from napari_dim.gui.storage.written_scans import written
 from napari_dim.io.formats import known_format
 from napari_dim.project import Note, Project
 from napari_dim.project.model import Case
