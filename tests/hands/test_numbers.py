@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import numpy as np
+import PIL.Image
 import pytest
 from napari.layers import Labels
 from qtpy.QtCore import QPoint
@@ -251,6 +252,41 @@ def test_rulers_of_a_scan_without_project_and_mask_are_offered_at_the_next_start
     hand.stroke(other.session.image, (10, 10), button=RIGHT)
     other.session.autosave.close()
     assert list(leftovers()) == []
+
+
+def test_a_scan_that_is_in_no_file_comes_back_with_its_rulers_and_its_mask(
+    hand, viewer, workspace, tmp_path, make_napari_viewer
+):
+    picture = np.random.default_rng(0).integers(0, 255, (40, 48, 3), dtype=np.uint8)
+    PIL.Image.fromarray(picture).save(tmp_path / "eye.png")
+    for number in range(2):
+        PIL.Image.fromarray(255 - picture).save(tmp_path / f"other{number}.png")
+    session = workspace.session
+    viewer.open(str(tmp_path / "eye.png"), plugin="napari")  # whose reader tells us no file
+    hand.rest(0.2)
+    hand.click(workspace.annotate.new)
+    hand.press("Shift-R")
+    hand.stroke(session.labels, (10, 10), (30, 20))
+    (kept,) = session.rulers_of(session.image).done
+    hand.press("2")
+    hand.stroke(session.labels, (20, 20), (24, 30))
+    mask = session.labels.data.copy()
+    assert mask.any()
+    session.autosave.close()
+    viewer.close()
+    again = make_napari_viewer(show=True)
+    other = Workspace(again)
+    again.window.add_dock_widget(other, name="Workspace", area="right")
+    again.open(str(tmp_path), plugin="napari-dim")  # pictures as large as it
+    hand = Hand(again)
+    hand.rest(0.2)
+    hand.click(other.recovery.restore)
+    image, labels = other.session.image, other.session.labels
+    np.testing.assert_array_equal(image.data, picture)
+    np.testing.assert_array_equal(labels.data, mask)
+    assert other.session.scans.owner_of(labels) is image
+    assert other.session.rulers_of(image).done == [kept]
+    other.session.autosave.close()
 
 
 def test_in_a_plane_that_was_rolled_to_a_ruler_measures_across_slices(hand, viewer, session):

@@ -21,12 +21,13 @@ from psygnal import Signal
 
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.change_detector import LayerWatch, can_watch
-from napari_dim.gui.layers.image_layers import layer_path, layer_source
+from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.mask_layer import STATES
 from napari_dim.gui.layers.napari_compat import was_changed
 from napari_dim.gui.storage.layer_notes import case_of, note_of
 from napari_dim.gui.storage.scan_looks import ScanLooks
 from napari_dim.gui.storage.waker import Waker
+from napari_dim.gui.storage.written_scans import written_alone
 from napari_dim.project import Note, Project
 from napari_dim.project.local import recovery_folder
 from napari_dim.states import OPEN, SliceState
@@ -177,12 +178,10 @@ class Autosave:
     def place_beside(self, image: Image) -> tuple[Project, str] | None:
         """A place for what was measured in a scan that is kept nowhere: the recovery folder.
 
-        None for a scan that is in no file, as it could not be opened again, and where the folder
-        can't be made, which is told.
+        None where the folder can't be made, which is told.
         """
         session = self._session()
-        path = layer_path(image)
-        if session is None or path is None or not path.exists():
+        if session is None:
             return None
         try:
             return self._recovery_case(session, image, image)
@@ -371,12 +370,13 @@ class Autosave:
             self._open.recovery = Project.create(recovery_folder(), "work without a project")
             self._open.projects.append(self._open.recovery)
         project, shown = self._open.recovery, image or layer
-        source = None if image is None else layer_source(image)
-        path = None if source is None or source.path is None else source.path
-        there = path is not None and path.exists()
         name = project.free_name(shown.name)
-        place = source.place if source is not None and there else {}
-        project.add_case(path if there else None, name, digest=False, **place)
+        source = None if image is None else layer_source(image)
+        if source is not None and source.path is not None and source.path.exists():
+            project.add_case(source.path, name, digest=False, **source.place)
+        else:  # a scan in no file is kept beside its work: it would be gone
+            path = None if image is None else written_alone(project, image, name)
+            project.add_case(path, name, digest=False)
         if image is not None:
             self._cases[image] = project, name
             if image is session.image:
