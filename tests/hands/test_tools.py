@@ -71,6 +71,30 @@ def test_a_first_stroke_over_what_is_not_it_takes_nothing_elses_place(hand, view
     assert not layer.data.any()
 
 
+def test_a_stroke_over_what_the_machine_missed_takes_nothing_else_away(hand, viewer, workspace):
+    rows, columns = np.mgrid[:64, :64]
+    body = ((rows - 32) / 16) ** 2 + ((columns - 28) / 14) ** 2 < 1
+    dark = (((rows - 32) / 6) ** 2 + ((columns - 43) / 5) ** 2 < 1) & ~body  # of the structure, too
+    bright = body | (columns > 50)
+    noise = np.random.default_rng(0).normal(0, 15, (4, 64, 64))
+    viewer.add_image((100 + 100 * bright - 80 * dark + noise).astype(np.float32), name="heart")
+    hand.rest()
+    hand.click(workspace.annotate.new)
+    session = workspace.session
+    session.mask.take(np.arange(4), np.repeat(body[None], 4, 0).astype(np.uint8))
+    slices.go_to(session, 2)
+    hand.press("8")
+    session.labels.brush_size = 4
+    for row in (12, 52):
+        hand.stroke(session.labels, (row, 6), (row, 56), button=RIGHT)
+    session.labels.brush_size = 2
+    hand.stroke(session.labels, (31, 44), (32, 45))
+    found = session.labels.data[2] == 1
+    assert found[body].mean() > 0.97
+    assert found[dark].mean() > 0.7
+    assert session.mask.states[2] == SliceState.CORRECTED
+
+
 def test_a_box_around_the_structure_gives_its_mask(hand, viewer, session):
     layer = session.labels
     hand.press("8")

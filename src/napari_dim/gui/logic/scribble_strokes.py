@@ -30,8 +30,9 @@ class _Stroke:
     left
         The slice after it.
     alike
-        The mask that it gave, where it holds no longer than until the next one: it shows what
-        the class looks like, which a stroke over what it missed does not.
+        The mask that it gave, where it holds no longer than until the next one, or that it found
+        as the first: it shows what the class looks like, which a stroke over what it missed
+        does not.
     """
 
     of: np.ndarray
@@ -111,13 +112,16 @@ class Scribbles:
         before, state = shown == class_id, SliceState(int(mask.states[number]))
         # What the model holds likely tells more than its mask; a person's mask more than either.
         asked = not held and (state in FREE or not before.any())
+        alike = next((one.alike for one in reversed(held) if one.alike is not None), None)
+        if not held and before.any():
+            alike = before
         found = scribbled(
             image,
             of,
             off | others,
             before=before if before.any() else None,
             probability=_probability(mask.answer, number, class_id) if asked else None,
-            alike=next((one.alike for one in reversed(held) if one.alike is not None), None),
+            alike=alike,
             spacing=spacing,
         )
         plane = np.where(before, 0, shown).astype(shown.dtype)
@@ -126,7 +130,11 @@ class Scribbles:
         if not np.array_equal(plane, shown):
             after = edited(state, int(np.count_nonzero(plane)))
             act = mask.act(f"{what} in slice {number}", {number: after}, {number: plane})
-        made = _Stroke(*stroke, act, plane) if lasting else _Stroke(none, none, act, plane, found)
+        made = (
+            _Stroke(*stroke, act, plane, None if held else alike)
+            if lasting
+            else _Stroke(none, none, act, plane, found)
+        )
         self._strokes = [*held, made]
         return act
 
