@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
@@ -20,13 +21,24 @@ TWICE = QEvent.Type.MouseButtonDblClick
 """What Qt makes of a press that comes soon after another."""
 
 
-def mouse(hand: Hand, kind: QEvent.Type, place: QPoint) -> None:
+class Stamped(QMouseEvent):
+    """An event that says when it was, which Python can't set."""
+
+    stamp = 0
+
+    def timestamp(self) -> int:
+        return self.stamp
+
+
+def mouse(hand: Hand, kind: QEvent.Type, place: QPoint, stamp: int = 0) -> None:
     """The left button over the canvas; QTest's moves don't hold it down while one rests."""
     here, none = QPointF(place), Qt.KeyboardModifier.NoModifier
     away = QPointF(hand.canvas.mapToGlobal(place))
     button = Qt.MouseButton.NoButton if kind == MOVE else LEFT
     held = Qt.MouseButton.NoButton if kind == UP else LEFT
-    QApplication.sendEvent(hand.canvas, QMouseEvent(kind, here, away, button, held, none))
+    event = Stamped(kind, here, away, button, held, none)
+    event.stamp = stamp
+    QApplication.sendEvent(hand.canvas, event)
 
 
 def test_a_stroke_with_rests_is_one_step(hand, workspace, open_ball):
@@ -83,3 +95,23 @@ def test_the_second_of_two_quick_dabs_counts_too(hand, workspace, open_ball):
     assert not layer.data[1, 6, 9]
     hand.press("Ctrl-Z")
     assert not layer.data[1].any()
+
+
+@pytest.mark.parametrize("key", ["2", "8", "Shift-B"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_drag_that_is_over_before_the_window_looks_is_whole(hand, session, key, moved):
+    layer = session.labels
+    hand.press(key)
+    layer.brush_size = 3
+    places = [hand.at(*place, layer) for place in ((11, 9), (11, 31), (24, 20), (37, 31))]
+    mouse(hand, DOWN, places[0], 1000)  # and nothing rests: all of it waited for a busy window
+    for number, place in enumerate(places[1:] if moved else (), start=1):
+        mouse(hand, MOVE, place, 1000 + 20 * number)
+    mouse(hand, UP, places[-1], 1080)
+    hand.rest(0.05)
+    drawn = layer.data[6] == 1
+    if key == "2":
+        assert drawn[12, 10]
+        assert drawn[36, 30]
+        assert drawn[11, 20] == moved  # the way between
+    assert drawn[24, 20]

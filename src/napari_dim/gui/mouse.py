@@ -23,6 +23,7 @@ from napari_dim.gui.layers.napari_compat import (
     canvas_of,
     deafen,
     give_wheel_back,
+    hear_moves,
     scroll_dims,
     take_wheel,
 )
@@ -31,6 +32,7 @@ from napari_dim.gui.preferences import preferences
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.tool_in_hand import MouseTool, put_down
 from napari_dim.gui.widgets.quick_dabs import QuickDabs
+from napari_dim.gui.widgets.whole_drags import WholeDrags
 from napari_dim.words import figure
 
 GESTURES = (
@@ -85,7 +87,7 @@ class Mouse:
         self._scrolled = 0.0
         self._labels: Labels | None = None
         self._told = 0
-        self._quick: QuickDabs | None = None
+        self._filters: tuple[QuickDabs | WholeDrags, ...] = ()
 
     def bind(self) -> None:
         """Begin to hear."""
@@ -95,9 +97,13 @@ class Mouse:
         viewer.mouse_move_callbacks.append(self._on_move)
         viewer.mouse_double_click_callbacks.append(self._on_double_click)
         if getattr(viewer, "window", None) is not None:
-            self._quick = QuickDabs(canvas_of(viewer), self._dabs)
+            canvas = canvas_of(viewer)
+            self._filters = QuickDabs(canvas, self._dabs), WholeDrags(canvas, self._hear)
         self._session.case_changed.connect(self._watch_brush)
         self._watch_brush()
+
+    def _hear(self) -> None:
+        hear_moves(self._session.viewer)
 
     def unbind(self) -> None:
         """Leave all to napari again."""
@@ -110,9 +116,9 @@ class Mouse:
         ):
             with suppress(ValueError):
                 callbacks.remove(ours)
-        if self._quick is not None:
+        for heard in self._filters:
             with suppress(RuntimeError):  # the window went first
-                self._quick.end()
+                heard.end()
         put_down(self._session)
         self._session.case_changed.disconnect(self._watch_brush)
         self._let_brush_go()

@@ -157,6 +157,21 @@ def canvas_of(viewer: Any) -> QWidget:
     return canvas
 
 
+def hear_moves(viewer: Any) -> None:
+    """Let the move of the mouse that waits be heard now, and the next one whenever it comes.
+
+    Within 10 ms of the last one vispy leaves moves out (`_last_time`), and within 5 ms napari
+    hears them later (`VispyCanvas`; 0.6.6 to 0.9.2): where a busy window gets several at once,
+    after the button was let go, or never.
+    """
+    canvas = viewer.window._qt_viewer.canvas
+    for callback in canvas._scene_canvas.events.mouse_move.callbacks:
+        flush = getattr(callback, "flush", None)
+        if flush is not None:
+            flush()
+    canvas.native._last_time = 0.0
+
+
 def clear_in_own_context(viewer: Any) -> None:
     """Let what was drawn of a layer go in the canvas' own OpenGL context.
 
