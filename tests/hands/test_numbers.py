@@ -286,6 +286,8 @@ def test_a_scan_that_is_in_no_file_comes_back_with_its_rulers_and_its_mask(
     np.testing.assert_array_equal(labels.data, mask)
     assert other.session.scans.owner_of(labels) is image
     assert other.session.rulers_of(image).done == [kept]
+    (rulers,) = other.session.ruler_layers
+    assert again.layers.index(rulers) > again.layers.index(labels)
     other.session.autosave.close()
 
 

@@ -73,6 +73,8 @@ def open_case(session: Session, project: Project, name: str) -> str:
         if older and (mask is None or mask[1].note.role != "mask"):
             said += _taken_over(session, image, shown, older)
             shown = session.scans.labels_of(image) or shown
+        for one in images:  # rulers lie over the mask
+            session.autosave.looks.back(one, project, name)
         if shown is not None:
             session.scans.pair(image, shown)
         session.show_case(image, shown)
@@ -160,7 +162,6 @@ def _open_scan(session: Session, project: Project, name: str) -> list[Image]:
     images = [add_layer(session.viewer, how) for how in image_tuples(volume, name)]
     for image in images:
         session.autosave.attach(image, project, name)
-        session.autosave.looks.back(image, project, name)
     return images
 
 
