@@ -90,6 +90,7 @@ class CasesPanel(QWidget):
         buttons.addWidget(self.read)
         column.addLayout(buttons)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
+        self.passing.watch(self)
         self._soon = QTimer(self, singleShot=True, interval=300)
         self._soon.timeout.connect(self._read)
         self._font_soon = QTimer(self, singleShot=True, interval=0)

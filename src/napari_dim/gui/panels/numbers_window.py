@@ -84,6 +84,7 @@ class NumbersWindow(SmallWindow):
         self.counting.known.connect(self._show)
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.tool_changed, self._on_tool)
+        while_alive(self, session.measured, self._show)
         while_alive(self, session.viewer.dims.events.point, self._show)
         while_alive(self, session.slices_changed, self._show)  # names of classes
         self._on_case()
@@ -122,12 +123,8 @@ class NumbersWindow(SmallWindow):
         return bool(super().eventFilter(watched, event))
 
     def _on_case(self) -> None:
-        if self._rulers is not None:
-            self._rulers.changed.disconnect(self._show)
         image = self.session.image
         self._rulers = None if image is None else self.session.rulers_of(image)
-        if self._rulers is not None:
-            self._rulers.changed.connect(self._show)
         self._show()
 
     def _show(self, *_: object) -> None:

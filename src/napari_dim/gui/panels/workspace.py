@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import napari.viewer
 import numpy as np
@@ -44,6 +45,7 @@ from napari_dim.gui.widgets.slice_strip import MISSING, Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
 from napari_dim.states import LABELLED
 
+SomeWindow = TypeVar("SomeWindow", bound=QWidget)
 WIDE = 51
 """Letters that a line of the workspace holds at least."""
 
@@ -88,12 +90,9 @@ class Workspace(QWidget):
         column.addWidget(self.tabs, 1)
         self._column = column
         self._place_recovery()
-        self.help = HelpWindow(self)
-        self.clean_up = CleanUpWindow(session, self)
-        self.numbers = NumbersWindow(session, self)
-        self.differences = DifferencesWindow(session, self)
         self.setAcceptDrops(True)
         self.passing = KeyPassing(self, lambda: canvas_of(session.viewer))
+        self.passing.watch(self)
         self.question = CloseQuestion(session, main_window(session.viewer))
         QTimer.singleShot(0, lambda: tell_reader(session))
         self._font_soon = QTimer(self, singleShot=True, interval=0)
@@ -119,6 +118,32 @@ class Workspace(QWidget):
         while_alive(self, session.viewer.dims.events.point, self._on_point)
         self._bind_history()
         self._show_slices()
+
+    @cached_property
+    def help(self) -> HelpWindow:
+        """The window of keys; it and those below are made when they are first asked for."""
+        return self._made(HelpWindow(self))
+
+    @cached_property
+    def clean_up(self) -> CleanUpWindow:
+        """The window that cleans up."""
+        return self._made(CleanUpWindow(self.session, self))
+
+    @cached_property
+    def numbers(self) -> NumbersWindow:
+        """The window of numbers and rulers."""
+        return self._made(NumbersWindow(self.session, self))
+
+    @cached_property
+    def differences(self) -> DifferencesWindow:
+        """The window of differences between masks."""
+        return self._made(DifferencesWindow(self.session, self))
+
+    def _made(self, window: SomeWindow) -> SomeWindow:
+        """Let a new window pass on keys, and have the font, as the workspace does."""
+        self.passing.watch(window)
+        self._font_soon.start()
+        return window
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
         """Files may be dropped on the workspace, too."""

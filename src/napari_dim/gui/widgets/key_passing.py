@@ -30,15 +30,18 @@ class KeyPassing(QObject):
 
     Parameters
     ----------
-    panel
-        Whose widgets; those that are made later are not watched.
+    parent
+        What it belongs to.
     canvas
         Gives the widget that the keys are for.
     """
 
-    def __init__(self, panel: QWidget, canvas: Callable[[], QWidget]) -> None:
-        super().__init__(panel)
+    def __init__(self, parent: QObject, canvas: Callable[[], QWidget]) -> None:
+        super().__init__(parent)
         self._canvas = canvas
+
+    def watch(self, panel: QWidget) -> None:
+        """Pass on what is pressed in the widgets of a panel; not in those that are made later."""
         for widget in panel.findChildren(QWidget):
             if isinstance(widget, QAbstractButton):
                 # A click leaves the keys with the canvas: a space does not press it once more.

@@ -45,39 +45,45 @@ class LossCurves(QWidget):
         self._session = session
         self._plot: Any = None
         self._scores: Any = None
+        self._begun = False
         self._lines: dict[str, Any] = {}
         self._text: QLabel = note()
         self._said: QLabel = note()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self._column.addWidget(self._text)
+        self._column.addWidget(self._said)
+        while_alive(self, session.viewer.events.theme, self._on_theme)
+        while_alive(self, session.stepped, self._on_step)
+        self.refresh()
+
+    def _begin(self) -> None:
+        """Make the plots, once there is something to draw: the window opens sooner without."""
+        self._begun = True
         try:
             import pyqtgraph
         except ImportError:
-            column.addWidget(self._text)
-            column.addWidget(note("Curves need pyqtgraph: pip install napari-dim[plots]"))
-        else:
-            self._graph = pyqtgraph
-            self._plot = _plot(130)
-            self._plot.setToolTip(
-                "How far the model is from your slices (thick line), and from what it works out "
-                "for the others: lower is better. The others join as training goes on"
+            self._column.insertWidget(
+                1, note("Curves need pyqtgraph: pip install napari-dim[plots]")
             )
-            self._scores = _plot(100)
-            self._scores.setYRange(0, 1)
-            self._scores.setToolTip(
-                "1 is perfect. Thick: how well the masks agree with the slices you labelled. "
-                "Thin: how little they changed since the last refresh; once it stays near 1, more "
-                "minutes hardly help"
-            )
-            column.addWidget(self._plot)
-            column.addWidget(self._text)
-            column.addWidget(self._scores)
-            while_alive(self, session.viewer.events.theme, self._on_theme)
-            self._restyle()
-        column.addWidget(self._said)
-        while_alive(self, session.stepped, self._on_step)
-        self.refresh()
+            return
+        self._graph = pyqtgraph
+        self._plot = _plot(130)
+        self._plot.setToolTip(
+            "How far the model is from your slices (thick line), and from what it works out "
+            "for the others: lower is better. The others join as training goes on"
+        )
+        self._scores = _plot(100)
+        self._scores.setYRange(0, 1)
+        self._scores.setToolTip(
+            "1 is perfect. Thick: how well the masks agree with the slices you labelled. "
+            "Thin: how little they changed since the last refresh; once it stays near 1, more "
+            "minutes hardly help"
+        )
+        self._column.insertWidget(0, self._plot)
+        self._column.insertWidget(2, self._scores)
+        self._restyle()
 
     @property
     def text(self) -> str:
@@ -86,8 +92,10 @@ class LossCurves(QWidget):
 
     def refresh(self) -> None:
         """Draw the whole history."""
-        self._refresh_scores()
         history = self._session.history
+        if not self._begun and (history or self._session.live):
+            self._begin()
+        self._refresh_scores()
         if self._plot is None:
             self._text.setText(f"loss: {history[-1].losses['total']:.3f}" if history else "")
             return
@@ -137,8 +145,9 @@ class LossCurves(QWidget):
         return self._lines[name]
 
     def _on_theme(self, event: Any = None) -> None:
-        self._restyle()
-        self.refresh()
+        if self._plot is not None:
+            self._restyle()
+            self.refresh()
 
     def _restyle(self) -> None:
         """Take napari's colours."""
@@ -187,30 +196,34 @@ class ScoreCurve(QWidget):
         super().__init__()
         self._session = session
         self._plot: Any = None
+        self._begun = False
         self._text = note()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.addWidget(self._text)
+        while_alive(self, session.viewer.events.theme, self._restyle)
+        while_alive(self, session.slices_changed, self.refresh)
+        self.refresh()
+
+    def _begin(self) -> None:
+        """Make the plot, once there is a score."""
+        self._begun = True
         try:
             import pyqtgraph
         except ImportError:
-            pass
-        else:
-            self._plot = _plot(120)
-            self._plot.setToolTip(
-                "How right the model was on each slice that you then corrected, or confirmed "
-                "after a check: 1 is perfect. Slices accepted unchanged are not in it"
-            )
-            self._plot.setYRange(0, 1)
-            self._line = self._plot.plot(
-                pen=pyqtgraph.mkPen(COLOURS["inner"], width=2),
-                symbol="o", symbolSize=6, symbolBrush=COLOURS["inner"], symbolPen=None,
-            )  # fmt: skip
-            column.addWidget(self._plot)
-            while_alive(self, session.viewer.events.theme, self._restyle)
-            self._restyle()
-        column.addWidget(self._text)
-        while_alive(self, session.slices_changed, self.refresh)
-        self.refresh()
+            return
+        self._plot = _plot(120)
+        self._plot.setToolTip(
+            "How right the model was on each slice that you then corrected, or confirmed "
+            "after a check: 1 is perfect. Slices accepted unchanged are not in it"
+        )
+        self._plot.setYRange(0, 1)
+        self._line = self._plot.plot(
+            pen=pyqtgraph.mkPen(COLOURS["inner"], width=2),
+            symbol="o", symbolSize=6, symbolBrush=COLOURS["inner"], symbolPen=None,
+        )  # fmt: skip
+        self._column.insertWidget(0, self._plot)
+        self._restyle()
 
     @property
     def text(self) -> str:
@@ -223,6 +236,8 @@ class ScoreCurve(QWidget):
         self.setVisible(bool(scores))
         if not scores:
             return
+        if not self._begun:
+            self._begin()
         if self._plot is not None:
             numbers = [s.labelled for s in scores]
             self._line.setData(numbers, [s.dice for s in scores])
@@ -231,7 +246,8 @@ class ScoreCurve(QWidget):
         self._text.setText(verdict([s.dice for s in scores]))
 
     def _restyle(self, event: Any = None) -> None:
-        _style(self._plot, self._session, "labelled slices", "Dice")
+        if self._plot is not None:
+            _style(self._plot, self._session, "labelled slices", "Dice")
 
 
 def _style(plot: Any, session: Session, bottom: str, left: str) -> None:
