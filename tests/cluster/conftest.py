@@ -17,7 +17,7 @@ pytest.importorskip("distributed")
 SCANS = 4
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def s3():
     """A bucket on a server of its own; the environment names it, as a person's would."""
     moto = pytest.importorskip("moto.server")
@@ -48,7 +48,7 @@ def s3():
             os.environ[name] = value
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def scheduler(s3):
     """The address of a scheduler on the loopback, with two workers that know the store."""
     from distributed import LocalCluster
@@ -60,7 +60,7 @@ def scheduler(s3):
         yield cluster.scheduler_address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory) -> Path:
     """A folder with ``data/scans.csv``, four scans with masks, and a run trained for two steps."""
     folder = tmp_path_factory.mktemp("cohort")
