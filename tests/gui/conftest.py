@@ -16,6 +16,7 @@ from qtpy.QtCore import QEvent
 from napari_dim.gui.controller import _SESSIONS
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.session import Session
+from tests.one_window import check_window, one_window, put_away, wants_its_own
 
 TINY = {"max_size": 64, "width": 8, "context": 0, "seed": 1}
 
@@ -53,10 +54,28 @@ def shown(request):
 
 
 @pytest.fixture
-def viewer(make_napari_viewer, monkeypatch, tmp_path, engine_loaded, shown):
-    """A viewer with the plugin's own preferences in a folder of this test."""
+def viewer(request, qtbot, monkeypatch, tmp_path, engine_loaded, shown):
+    """A viewer as new, with the plugin's own preferences in a folder of this test."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return make_napari_viewer(show=shown)
+    if wants_its_own(request):
+        yield request.getfixturevalue("make_napari_viewer")(show=shown)
+        return
+    window = one_window(shown=shown)
+    yield window.viewer
+    request.node.funcargs.clear()  # they keep alive what is to go now
+    window.clear()
+
+
+@pytest.fixture
+def no_window():
+    """The window that tests share is closed."""
+    put_away()
+
+
+@pytest.fixture
+def make_napari_viewer(no_window, make_napari_viewer):
+    """napari's own fixture; no other window is open meanwhile."""
+    return make_napari_viewer
 
 
 @pytest.fixture
@@ -68,7 +87,7 @@ def workspace(viewer, tmp_path):
     for name, value in {**TINY, "device": "cpu"}.items():
         if name in panel.form.values():
             panel.form.set_value(name, value)
-    panel.set_budget(3)
+    panel.set_budget(1)
     panel.runs.path = tmp_path / "runs"
     return workspace
 
@@ -120,6 +139,13 @@ def engine_loaded():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def windows_closed():
+    """The window that tests share is closed in the end."""
+    yield
+    put_away()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def manifests_read_once():
     """Each viewer looks for the plugins installed, and reads their manifests; once is enough."""
     found = list(PluginManifest.discover())
@@ -146,6 +172,8 @@ def nothing_left(request):
     assert not [session for session in _SESSIONS.values() if session.task is not None]
     ours = [w for w in qapp.allWidgets() if type(w).__module__.startswith("napari_dim.")]
     assert not ours, f"widgets outlived their test: {ours}"
+    if "viewer" in request.fixturenames and not wants_its_own(request):
+        check_window(request)
     gc.freeze()  # what is left now was loaded for good: the next test need not look through it
 
 

@@ -231,6 +231,7 @@ def test_layers_removed_and_renamed_during_training(
     assert layer.data.shape == reference.shape
 
 
+@pytest.mark.own_window
 @pytest.mark.parametrize("way", ["viewer", "dock"])
 def test_closing_while_training_ends_the_thread(viewer, workspace, panel, open_ball, qtbot, way):
     open_ball()

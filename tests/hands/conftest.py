@@ -8,13 +8,16 @@ from qtpy.QtCore import QCoreApplication, Qt
 from napari_dim.gui.commands import slice_commands as slices
 from tests.gui.conftest import (  # noqa: F401
     engine_loaded,
+    make_napari_viewer,
     manifests_read_once,
     nifti,
+    no_window,
     notes,
     nothing_left,
     open_ball,
     tiny_image,
     viewer,
+    windows_closed,
     workspace,
 )
 from tests.hands.hand import Hand

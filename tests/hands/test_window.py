@@ -197,6 +197,7 @@ def test_uncertainty_is_shown_and_hidden_and_is_no_scan(hand, workspace, session
 
 
 @pytest.mark.skipif(QGuiApplication.platformName() not in ("", "xcb"), reason="asks X11")
+@pytest.mark.own_window
 def test_closing_while_training_asks_once(hand, workspace, session, qtbot):
     train = workspace.train
     train.set_budget(600)
