@@ -335,6 +335,28 @@ def test_work_that_is_put_off_is_offered_again_with_its_scan_and_the_brush_is_in
     session.autosave.close()
 
 
+def test_work_on_the_scan_that_is_open_is_offered_first(make_napari_viewer, viewer, hand, nifti):
+    for name in ("scan", "monday"):
+        other = make_napari_viewer()
+        left = session_of(other)
+        made = image_tuples(read_volume(nifti))[0]
+        image = add_layer(other, made) if name == "scan" else other.add_image(made[0], name=name)
+        left.show_case(image, add_layer(other, new_labels(image)))
+        left.labels.paint((3, 20, 20), 1)
+        assert left.autosave.flush()
+        left.autosave.close()
+    hand.drop(nifti)
+    workspace = Workspace(viewer)
+    viewer.window.add_dock_widget(workspace, name="Workspace", area="right")
+    hand.rest(0.3)
+    bar = workspace.recovery
+    assert "scan" in bar.text.whole
+    hand.click(bar.later)
+    assert "monday" in bar.text.whole
+    hand.click(bar.later)
+    assert not bar.isVisible()
+
+
 def test_what_is_cut_is_read_by_a_click(hand, workspace):
     whole = "Decided of this scan: " + "a long sentence that has no room in two lines, " * 6
     for line in (FixedLines(2, workspace.header), workspace.header.case):

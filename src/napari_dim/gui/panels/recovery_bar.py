@@ -168,11 +168,13 @@ class RecoveryBar(QFrame):
         column.setContentsMargins(6, 4, 6, 4)
         column.addWidget(self.text)
         column.addLayout(row)
-        self._waiting = leftovers()
+        self._unread = leftovers()  # each takes a look into its folder
+        self._waiting: list[Leftover] = []
         self._put_off: list[Leftover] = []
         self._asked: weakref.WeakSet[Layer] = weakref.WeakSet()
-        self.left = next(self._waiting, None)
+        self.left = next(self._unread, None)
         while_alive(self, session.case_changed, self._on_case)
+        self._on_case()
         self.refresh()
 
     def refresh(self) -> None:
@@ -200,21 +202,38 @@ class RecoveryBar(QFrame):
         self._next()
 
     def _next(self) -> None:
-        self.left = next(self._waiting, None)
+        self.left = self._waiting.pop(0) if self._waiting else next(self._unread, None)
         self.refresh()
 
     def _on_case(self) -> None:
-        """Work on a scan that was put off is offered again once the scan is opened."""
+        """Work on the scan that is opened comes first, if it was put off or is older."""
         image = self.session.image
         path = None if image is None else _file_of(image)
-        if image is None or path is None or image in self._asked or self.left is not None:
+        if image is None or path is None or image in self._asked:
             return
-        left = next((one for one in self._put_off if path in one.scans), None)
-        if left is not None:
-            self._asked.add(image)
-            self._put_off.remove(left)
-            self.left = left
-            self.refresh()
+        if self.left is not None and path in self.left.scans:
+            return
+        found = self._of(path)
+        if found is None:
+            return
+        self._asked.add(image)
+        if self.left is not None:
+            self._waiting.insert(0, self.left)
+        self.left = found
+        self.refresh()
+
+    def _of(self, scan: Path) -> Leftover | None:
+        """Take the work on a scan out of what is left, if there is any."""
+        for some in (self._put_off, self._waiting):
+            for one in some:
+                if scan in one.scans:
+                    some.remove(one)
+                    return one
+        for one in self._unread:
+            if scan in one.scans:
+                return one
+            self._waiting.append(one)
+        return None
 
     def _on_drop(self) -> None:
         if self.left is None:
