@@ -351,10 +351,10 @@ class Training:
                 text = self._phase = "Trained; now predicting all slices"
             elif session.pending is not None:
                 text += f" · slice {session.pending} joins when you go on to another"
-            elif self._shown is not None and event.step < self._shown.begins:
-                text += f" · masks from step {self._shown.begins}"
             elif session.note:
                 text += f" · {session.note}"
+            elif self._shown is not None and event.step < self._shown.begins:
+                text += f" · masks from step {self._shown.begins}"
             session.say(text, share=event.share)
 
     def _preview(self, event: Preview) -> None:
