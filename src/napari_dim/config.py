@@ -23,7 +23,7 @@ from napari_dim.words import LONGEST, UNTIL_STOPPED, parse_time
 
 Preset = Literal["interactive", "paper", "published"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
-Network = Literal["resunet", "unet", "published-unet"]
+Network = Literal["resunet-wide", "resunet", "unet", "published-unet"]
 Optimiser = Literal["sgd", "adamw"]
 
 
@@ -119,7 +119,7 @@ class Settings(BaseModel):
         group="data",
     )
 
-    network: Network = setting("resunet", "Which network", group="network")
+    network: Network = setting("resunet-wide", "Which network", group="network")
     width: int = setting(16, "Channels of the network's first level", group="network", ge=4, le=256)
 
     local_contrast: float = setting(

@@ -10,7 +10,7 @@ from torch.nn.modules.conv import _ConvNd
 from napari_dim.nets.dropout import replace_dropout, seed_dropout
 from napari_dim.nets.local_contrast import with_local_contrast
 from napari_dim.nets.published_unet import PublishedUNet
-from napari_dim.nets.unet import paper_unet, residual_unet
+from napari_dim.nets.unet import paper_unet, residual_unet, wide_residual_unet
 
 __all__ = ["PublishedUNet", "build", "last_map", "seed_dropout"]
 
@@ -29,7 +29,8 @@ def build(
     Parameters
     ----------
     name
-        ``resunet``: strided residual U-Net with instance norm. ``unet``: MONAI's basic U-Net, with
+        ``resunet-wide``: strided residual U-Net with instance norm. ``resunet``: the same with
+        fewer maps at full size, that of earlier versions. ``unet``: MONAI's basic U-Net, with
         batch norm. ``published-unet``: that of the paper's baseline.
     channels_in, channels_out
         Channels of image and logits.
@@ -50,7 +51,9 @@ def build(
         return with_local_contrast(network, local_contrast)
     if name == "published-unet":
         return PublishedUNet(channels_in, channels_out, width, dropout=dropout)
-    makers: dict[str, Any] = {"resunet": residual_unet, "unet": paper_unet}
+    makers: dict[str, Any] = {
+        "resunet-wide": wide_residual_unet, "resunet": residual_unet, "unet": paper_unet,
+    }  # fmt: skip
     return replace_dropout(makers[name](channels_in, channels_out, width, dropout=dropout))
 
 

@@ -1,7 +1,8 @@
-"""Two U-Nets in torch alone. Both take any size that is a multiple of `STRIDE`.
+"""U-Nets in torch alone. All take any size that is a multiple of `STRIDE`.
 
-Their layers, the names of their weights and the order in which these are drawn are those of
-MONAI's UNet and BasicUNet, so that runs of earlier versions load; a test compares them.
+The layers of `residual_unet` and `paper_unet`, the names of their weights and the order in which
+these are drawn are those of MONAI's UNet and BasicUNet, so that runs of earlier versions load; a
+test compares them.
 """
 
 from __future__ import annotations
@@ -25,16 +26,33 @@ Finish = Callable[[int], nn.Module]
 def residual_unet(
     channels_in: int, channels_out: int, width: int, *, dropout: bool = False
 ) -> nn.Module:
-    """Five levels, strided residual units, instance norm: the most Dice a second on a CPU.
+    """Five levels, strided residual units, instance norm; a map a class at full size.
 
-    Instance norm has no running statistics, so nothing is bound to the labelled scanner.
+    With several classes the few maps at full size keep some from being learnt for long; it is
+    here for the runs of earlier versions.
     """
+    return _residual(channels_in, channels_out, width, dropout, wide=False)
 
+
+def wide_residual_unet(
+    channels_in: int, channels_out: int, width: int, *, dropout: bool = False
+) -> nn.Module:
+    """`residual_unet` with `width` maps at full size, of which a convolution makes the logits.
+
+    Our default: the most Dice a step (docs/decisions/0029). Instance norm has no running
+    statistics, so nothing is bound to the labelled scanner.
+    """
+    return _residual(channels_in, channels_out, width, dropout, wide=True)
+
+
+def _residual(
+    channels_in: int, channels_out: int, width: int, dropout: bool, *, wide: bool
+) -> nn.Module:
     def finish(channels: int) -> nn.Module:
         return _finish(InstanceNorm(channels), dropout, nn.LeakyReLU(0.1, inplace=True))
 
     widths = tuple(width * 2**level for level in range(5))
-    return ResidualUNet(channels_in, channels_out, widths, finish)
+    return ResidualUNet(channels_in, channels_out, widths, finish, wide=wide)
 
 
 def paper_unet(
@@ -59,13 +77,29 @@ class ResidualUNet(nn.Module):
         Channels of each level, from the first to the deepest.
     finish
         What follows a convolution.
+    wide
+        Whether there are ``widths[0]`` maps at full size, or one for each channel of the logits.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, widths: tuple[int, ...], finish: Finish
+        self,
+        channels_in: int,
+        channels_out: int,
+        widths: tuple[int, ...],
+        finish: Finish,
+        *,
+        wide: bool,
     ) -> None:
         super().__init__()
-        self.model = _level(channels_in, channels_out, widths, finish, top=True)
+
+        def narrow_end() -> nn.Module:
+            return Residual(channels_out, channels_out, finish, units=1, bare=True)
+
+        def wide_end() -> nn.Module:
+            return nn.Conv2d(widths[0], channels_out, 3, padding=1)
+
+        after, end = (widths[0], wide_end) if wide else (channels_out, narrow_end)
+        self.model = _level(channels_in, after, widths, finish, end)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, ``(batch, channels_out, row, column)``."""
@@ -74,19 +108,23 @@ class ResidualUNet(nn.Module):
 
 
 def _level(
-    before: int, after: int, widths: tuple[int, ...], finish: Finish, *, top: bool
+    before: int, after: int, widths: tuple[int, ...], finish: Finish, end: Callable[[], nn.Module]
 ) -> nn.Module:
+    """A level and all below it; `end` makes its last layers, after the maps have grown."""
     own, *deeper = widths
+
+    def unit() -> nn.Module:
+        return Residual(own, own, finish, units=1)
+
     if len(deeper) > 1:
-        inside, joined = _level(own, own, tuple(deeper), finish, top=False), 2 * own
+        inside, joined = _level(own, own, tuple(deeper), finish, unit), 2 * own
     else:
         inside, joined = Residual(own, deeper[0], finish), own + deeper[0]
     down = Residual(before, own, finish, stride=2)
     grow = _unit(
         nn.ConvTranspose2d(joined, after, 3, stride=2, padding=1, output_padding=1), finish(after)
     )
-    up = nn.Sequential(grow, Residual(after, after, finish, units=1, bare=top))
-    return nn.Sequential(down, Beside(inside), up)
+    return nn.Sequential(down, Beside(inside), nn.Sequential(grow, end()))
 
 
 class Beside(nn.Module):

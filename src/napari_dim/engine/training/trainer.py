@@ -308,8 +308,9 @@ class Trainer:
         grid = replace(job.start.grid, focus=labelled_place(cases, job.start.grid))
         model = replace(model, grid=grid)
         model.take_weights(job.start)
-        self.skipped = settings.resume_at
         self.notes = _new_classes(model, job.start)
+        # What is new is learnt at the rates of a beginning (docs/decisions/0015).
+        self.skipped = 0.0 if self.notes else settings.resume_at
         return model
 
     def _resumed(self, resume: Checkpoint, channels: int, record: Mapping[str, object]) -> Model:
