@@ -1,6 +1,6 @@
 """Does a class that is added late cost what was learnt of the others?
 
-``python benchmarks/late_class.py COHORT.csv --first 1 --late 2 --steps 200 100``, or without
+``python benchmarks/late_class.py COHORT.csv --first 1 --late 2 --steps 300 300``, or without
 a cohort for the phantom. A model learns the first class from labelled slices in which the late
 one was not painted. Then some of the slices get the late class, too, and the training goes on,
 with the other slices left open for it, or taken as complete as they are. The Dice of the first
@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("cohort", type=Path, nargs="?")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--late", type=int, default=2)
-    parser.add_argument("--steps", type=int, nargs=2, default=(200, 100))
+    parser.add_argument("--steps", type=int, nargs=2, default=(300, 300))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--cases", type=int, default=6, help="training cases used")
     parser.add_argument("--json", type=Path)

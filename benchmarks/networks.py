@@ -55,7 +55,7 @@ def main() -> None:
     use_threads(0)
     torch.manual_seed(0)
     table = []
-    for name, width in (("resunet", 16), ("unet", 16), ("unet", 64)):
+    for name, width in (("resunet-wide", 16), ("resunet", 16), ("unet", 16), ("unet", 64)):
         for bfloat16, last in ((False, False), (False, True), (True, True)):
             net = nets.build(name, channels_in=3, channels_out=2, width=width)
             x = torch.randn(args.batch, 3, args.rows, args.columns)

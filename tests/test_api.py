@@ -34,7 +34,7 @@ def run(cohort, tmp_path_factory) -> Path:
 
 def test_from_a_cohort_to_scores(cohort, run, tmp_path, capfd):
     model = napari_dim.load_model(run)
-    assert repr(model) == "<Model dim, resunet, classes 1, 2, 3 steps>"
+    assert repr(model) == "<Model dim, resunet-wide, classes 1, 2, 3 steps>"
     image = cohort.parent / "three.nii.gz"
     mask = napari_dim.predict(model, image, out=tmp_path / "three.nii.gz")
     written = nib.load(tmp_path / "three.nii.gz")

@@ -176,7 +176,7 @@ def test_all_faults_are_told_in_the_users_words():
         Settings.make(bugdet=3, width="wide", seed=-1, network="vnet", system={"least": 1})
     for words in (
         "there is no setting 'bugdet': did you mean budget?", "width is 'wide'",
-        "seed is -1, it must be at least 0", "it can be 'resunet'", "least is no option of",
+        "seed is -1, it must be at least 0", "it can be 'resunet-wide'", "least is no option of",
     ):  # fmt: skip
         assert words in str(caught.value)
     assert "Extra" not in str(caught.value)

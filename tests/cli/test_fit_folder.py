@@ -119,7 +119,8 @@ def test_every_fault_of_a_settings_file_is_told_at_once(fit, tmp_path):
     for words in (
         "mine.toml", "did you mean budget?", "seed is -1, it must be at least 0",
         "width is 'wide', it must be a whole number", "confidence is 0.2, it must be at least 0.5",
-        "network is 'vnet', it can be 'resunet', 'unet' or 'published-unet'",
+        "network is 'vnet', it can be 'resunet-wide', 'resunet', 'unet' or "
+        "'published-unet'",
     ):  # fmt: skip
         assert words in refused.complaint
     assert "validation" not in refused.complaint.lower()

@@ -29,9 +29,9 @@ def test_the_coil_s_brightness_goes_and_edges_stay():
 def test_a_network_sees_it_beside_the_slice_and_can_be_copied():
     how = {"channels_in": 2, "channels_out": 3, "width": 4}
     torch.manual_seed(0)
-    net = nets.build("resunet", **how, local_contrast=4.0).eval()
+    net = nets.build("resunet-wide", **how, local_contrast=4.0).eval()
     torch.manual_seed(0)
-    bare = nets.build("resunet", **{**how, "channels_in": 4}).eval()
+    bare = nets.build("resunet-wide", **{**how, "channels_in": 4}).eval()
     x = torch.randn(2, 2, 32, 48)
     expected = bare(torch.cat([x, local_contrast(x, 4.0)], 1))
     torch.testing.assert_close(net(x), expected)

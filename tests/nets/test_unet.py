@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_dim import nets
+from napari_dim.nets.class_channels import class_axes
 from napari_dim.nets.unet import STRIDE
 
 
@@ -52,6 +53,17 @@ def test_same_seed_gives_the_weights_and_logits_of_monai(name, make):
         ours.train(training)
         theirs.train(training)
         torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_the_wide_network_has_a_level_s_maps_at_full_size_and_classes_in_its_last_layer_alone():
+    how = {"channels_in": 3, "width": 8}
+    net = nets.build("resunet-wide", channels_out=4, **how)
+    x = torch.randn(2, 3, 3 * STRIDE, 2 * STRIDE)
+    assert net(x).shape == (2, 4, *x.shape[2:])
+    assert nets.last_map(net, x).shape == (2, 8, *x.shape[2:])
+    axes = class_axes(lambda k: nets.build("resunet-wide", channels_out=k, **how), 4)
+    last = [*net.state_dict()][-2:]
+    assert axes == dict.fromkeys(last, ((0, True),))
 
 
 def test_the_paper_s_network_has_the_published_size():

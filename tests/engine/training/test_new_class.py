@@ -45,7 +45,7 @@ def probability(net, targets, x):
         return targets.probability(net.eval()(x))
 
 
-@pytest.mark.parametrize("network", ["resunet", "unet"])
+@pytest.mark.parametrize("network", ["resunet-wide", "resunet", "unet"])
 @pytest.mark.parametrize("ids", [(1, 2), (2, 6, 18)])
 def test_probabilities_of_old_classes_are_exactly_kept(network, ids):
     """Also where a new id comes before the old one, and for student and teacher."""
