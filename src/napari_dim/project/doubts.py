@@ -29,7 +29,7 @@ class Doubts:
         Mean entropy of each slice as a share of its maximum, ``(slice,)`` in [0, 1]; NaN where
         it has said nothing.
     disagreement
-        Share of each slice's pixels on which the two networks differ, ``(slice,)``.
+        How far the two networks differ on each slice, ``(slice,)``.
     confidence
         Probability of the class that each pixel was given, in 255ths, ``(slice, row, column)``
         uint8 on a grid of its own; None where it isn't known.

@@ -199,3 +199,28 @@ def test_a_scan_that_is_not_wide_is_predicted_as_it_is():
     predictor = Predictor(replace(model, grid=grid), torch.device("cpu"))
     predictor.net = torch.nn.Identity()  # is not asked
     assert predictor.shape(volume) == grid.shape(volume)
+
+
+def test_structures_share_the_disagreement_of_a_scan_evenly():
+    """A class that is hardly found counts as much as one on which much differs."""
+    volume = scan(8)
+    model = model_for(volume)
+    student, teacher = (model.networks[name] for name in ("student", "teacher"))
+    with torch.no_grad():
+        for net, much in ((student, 0.5), (teacher, -0.5)):
+            *_, weight, bias = net.parameters()
+            weight[2] *= 0.2
+            bias += torch.tensor([0.0, much, -5 + 0.2 * much])
+    predictor = Predictor(model, torch.device("cpu"))
+    stack = normalised(volume, model.grid.shape(volume))
+    said = []
+    for net in (student, teacher):
+        predictor.net = net
+        said.append(predictor._probability(stack, np.arange(8))[0])
+    apart = (said[0] - said[1]).abs().mean((2, 3)).numpy()[:, 1:]
+    assert apart[:, 0].sum() > 5 * apart[:, 1].sum() > 0
+    found = predictor.disagreement(stack)
+    share = (apart / apart.sum(0)).mean(1)
+    np.testing.assert_allclose(found, share * apart.sum(), rtol=0.05)
+    teacher.load_state_dict(student.state_dict())
+    assert not predictor.disagreement(stack).any()

@@ -190,31 +190,35 @@ class Predictor:
     def disagreement(
         self, stack: Tensor | LazySlices, progress: Callable[[float], None] | None = None
     ) -> np.ndarray:
-        """Share of each slice's pixels on which a second network differs, ``(slice,)``.
+        """How far a second network differs on each slice, ``(slice,)``, in [0, 1].
 
-        0 where there is none: see `systems.system.System.second_opinion`. `progress` is
-        called with the share done.
+        The difference of each structure's probability, mean of the pixels. Every structure has
+        the same share of the whole scan's: a network that hardly finds one of several differs
+        little there, and nowhere else is more to be learnt. 0 where there is no second network:
+        see `systems.system.System.second_opinion`. `progress` is called with the share done.
         """
-        found = np.zeros(len(stack), dtype=np.float32)
         other = self.model.system.second_opinion()
         if other is None:
-            return found
+            return np.zeros(len(stack), dtype=np.float32)
         nets = [self.model.net, other]
         kept = self.net
+        found = []
         try:
             for part in _chunks(np.arange(len(stack)), self.batch):
                 said = []
                 for net in nets:
                     self.net = net.to(self.device)
-                    said.append(self._probability(stack, part)[0].argmax(1))
-                found[part] = (said[0] != said[1]).float().mean((1, 2)).cpu().numpy()
+                    said.append(self._probability(stack, part)[0])
+                found.append((said[0] - said[1]).abs().mean((2, 3))[:, 1:].cpu())
                 if progress is not None:
                     progress((part[-1] + 1) / len(stack))
         finally:
             self.net = kept
-        return found
+        apart = torch.cat(found)
+        of_class = apart.sum(0)
+        share = apart / of_class.clamp_min(1e-12)
+        return np.asarray((share.mean(1) * of_class.sum()).clamp_max(1.0), dtype=np.float32)
 
-    @torch.no_grad()
     def _probability(
         self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
     ) -> tuple[Tensor, np.ndarray]:

@@ -21,7 +21,8 @@ class Doubts:
     entropy
         Mean entropy of each slice, ``(slice,)``.
     disagreement
-        Share of each slice's pixels on which a second network differs, ``(slice,)``.
+        How far a second network differs on each slice, ``(slice,)``; see
+        `engine.inference.predictor.Predictor.disagreement`.
     labelled
         Numbers of the slices that need no more labels.
     separate

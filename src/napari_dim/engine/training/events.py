@@ -78,8 +78,8 @@ class Preview:
     entropy
         Mean entropy of each slice relative to its maximum, (n,), in [0, 1].
     confidence, disagreement
-        With the last preview alone: as in `engine.inference.predictor.Prediction`, and the share of
-        each slice's pixels on which the masks and a second opinion differ, (n,).
+        With the last preview alone: as in `engine.inference.predictor.Prediction`, and how far a
+        second opinion differs on each slice, (n,), as `Predictor.disagreement` has it.
     """
 
     case: int
