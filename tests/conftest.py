@@ -9,12 +9,17 @@ os.environ["NAPARI_CONFIG"] = ""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests with the same kind of window come one after the other: few are opened and closed."""
-    items.sort(key=_window)
+    """Tests with the same kind of window come one after the other: few are opened and closed.
+
+    The gates come first: the longest tests should not be the last ones that run.
+    """
+    items.sort(key=_place)
 
 
-def _window(item: pytest.Item) -> int:
-    """No window; a hidden one that tests share; one on the screen; one of the test's own."""
+def _place(item: pytest.Item) -> int:
+    """Gates; no window; a hidden one that tests share; one on the screen; one of its own."""
+    if "gates" in item.path.parts:
+        return -1
     names = getattr(item, "fixturenames", ())
     if "make_napari_viewer" in names or item.get_closest_marker("own_window"):
         return 3
