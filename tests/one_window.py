@@ -22,6 +22,7 @@ from napari._app_model._app import NapariApplication
 from napari._qt._qapp_model.qactions import init_qactions
 from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari._qt.qt_viewer import QtViewer
+from napari._qt.widgets.qt_viewer_dock_widget import QtCustomTitleBar
 from napari.plugins import _initialize_plugins
 from napari.settings import get_settings
 from napari.utils.events import EmitterGroup, EventedModel
@@ -64,6 +65,7 @@ class OneWindow:
         QApplication.processEvents()
         self._values = [(*one, copy.copy(getattr(*one))) for one in _fields(self.viewer)]
         self._docks = set(self.window.findChildren(QDockWidget))
+        self._titles = set(self.window.findChildren(QtCustomTitleBar))
         self._size, self._places = self.window.size(), self.window.saveState()
         self._callbacks, self._widgets = _callbacks(self.viewer), _kinds(self.window)
         self._session: weakref.ref[Any] | None = None
@@ -76,6 +78,8 @@ class OneWindow:
             viewer.window.remove_dock_widget(dock)
             if inside is not None:
                 inside.deleteLater()
+        for title in set(window.findChildren(QtCustomTitleBar)) - self._titles:
+            title.deleteLater()  # napari before 0.8 leaves those of docks that are gone
         for toast in window.findChildren(NapariQtNotification):
             toast.deleteLater()
         _delete()
