@@ -65,7 +65,6 @@ class OneWindow:
         QApplication.processEvents()
         self._values = [(*one, copy.copy(getattr(*one))) for one in _fields(self.viewer)]
         self._docks = set(self.window.findChildren(QDockWidget))
-        self._titles = set(self.window.findChildren(QtCustomTitleBar))
         self._size, self._places = self.window.size(), self.window.saveState()
         self._callbacks, self._widgets = _callbacks(self.viewer), _kinds(self.window)
         self._session: weakref.ref[Any] | None = None
@@ -78,8 +77,6 @@ class OneWindow:
             viewer.window.remove_dock_widget(dock)
             if inside is not None:
                 inside.deleteLater()
-        for title in set(window.findChildren(QtCustomTitleBar)) - self._titles:
-            title.deleteLater()  # napari before 0.8 leaves those of docks that are gone
         for toast in window.findChildren(NapariQtNotification):
             toast.deleteLater()
         _delete()
@@ -110,6 +107,10 @@ class OneWindow:
                 break
             window.resize(self._size)
         self._set_back()  # the camera follows the canvas
+        shown = {dock.titleBarWidget() for dock in window.findChildren(QDockWidget)}
+        for title in set(window.findChildren(QtCustomTitleBar)) - shown:
+            title.deleteLater()  # napari 0.6 makes a dock's title anew, and leaves the old one
+        _delete()
 
     def _set_back(self) -> None:
         for model, name, value in self._values:
