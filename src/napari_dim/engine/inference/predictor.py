@@ -219,6 +219,7 @@ class Predictor:
         share = apart / of_class.clamp_min(1e-12)
         return np.asarray((share.mean(1) * of_class.sum()).clamp_max(1.0), dtype=np.float32)
 
+    @torch.no_grad()
     def _probability(
         self, stack: Tensor | LazySlices, numbers: np.ndarray, *, everywhere: bool = False
     ) -> tuple[Tensor, np.ndarray]:
