@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from napari_dim.gui.layers.napari_compat import clear_in_own_context
+from napari_dim.gui.layers.napari_compat import allow_flat_outlines, clear_in_own_context
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.autosave import Autosave
 
@@ -20,4 +20,5 @@ def session_of(viewer: Any) -> Session:
         session.autosave = Autosave(session)
         _SESSIONS[viewer] = session
         clear_in_own_context(viewer)
+        allow_flat_outlines()
     return _SESSIONS[viewer]

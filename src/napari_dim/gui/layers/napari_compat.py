@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from napari.layers import Labels, Layer
 from qtpy.QtWidgets import QMainWindow, QWidget
+from vispy.color import Color
+from vispy.visuals.polygon import PolygonVisual
 
 
 def lead_undo(layer: Labels, undo: Callable[[], object], redo: Callable[[], object]) -> None:
@@ -68,6 +70,32 @@ def take_corner_back(layer: Labels) -> None:
     overlay = layer._overlays["polygon"]
     points = list(overlay.points)
     overlay.points = [*points[:-2], points[-1]] if len(points) > 2 else []
+
+
+def allow_flat_outlines() -> None:
+    """Let an outline whose corners lie in one line be drawn: as its line alone.
+
+    vispy fails to fill some of them (`PolygonVisual._update`, vispy 0.14 to 0.17), as napari's
+    polygon has them after a few clicks straight down: the click was lost with an error, and
+    so was every later change of the colour.
+    """
+    if getattr(PolygonVisual._update, "is_ours", False):
+        return
+    fill = PolygonVisual._update
+
+    def update(polygon: Any) -> None:
+        try:
+            fill(polygon)
+        except (IndexError, ValueError, RuntimeError):
+            polygon.mesh.set_data(faces=np.empty((0, 3), np.uint32))
+            colour, polygon._color = polygon._color, Color("transparent")
+            try:
+                fill(polygon)
+            finally:
+                polygon._color = colour
+
+    update.is_ours = True  # type: ignore[attr-defined]
+    PolygonVisual._update = update
 
 
 def painted_slices(atoms: Iterable[Any], count: int, ndim: int = 3) -> set[int]:
