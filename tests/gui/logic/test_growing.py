@@ -65,6 +65,20 @@ def test_slices_labelled_meanwhile_are_left_alone(mask):
         land(mask, harvest)
 
 
+def test_what_is_drawn_in_a_slice_that_the_scan_lacks_stays(mask):
+    mask.lack([5, 6])
+    mine = np.full((48, 40), 2, np.uint8)
+    mask.act("drawn", {6: D}, {6: mine})
+    text = land(mask, growing.carry(now_of(mask), nothing, here=3)).text
+    np.testing.assert_array_equal(mask.planes[6], mine)
+    assert mask.planes[5].any()
+    assert "What is drawn in slice 6, which the scan lacks, stays as it is" in text
+    for number in (4, 7, 8):
+        mask.act("labelled", {number: D}, {number: BALL[number]})
+    with pytest.raises(InputError, match="missing in the scan, and hold a mask already"):
+        land(mask, growing.fill(now_of(mask), nothing))
+
+
 def test_seeds_grow_between_and_around(mask):
     text = land(mask, growing.grow(now_of(mask), nothing)).text
     assert "Grew into" in text

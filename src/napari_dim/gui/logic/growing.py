@@ -240,11 +240,18 @@ def land(mask: ScanMask, harvest: Harvest) -> Harvest:
     """
     mask.look()
     states = mask.states
+    # Whether a person drew what is in a slice that the scan lacks is not known of it.
+    held = {n for n in mask.missing if n in harvest.planes and mask.planes[n].any()}
     found = {
         n: plane
         for n, plane in harvest.planes.items()
-        if states[n] not in LABELLED or n in harvest.strokes
+        if (states[n] not in LABELLED and n not in held) or n in harvest.strokes
     }
+    if not found and held:
+        raise InputError(
+            "these slices are missing in the scan, and hold a mask already",
+            hint="Clear them first to have them filled anew",
+        )
     if not found:
         raise InputError("all of these slices were labelled meanwhile")
     planes = {n: kept(_drawn(mask, n), plane, mask.only) for n, plane in found.items()}
@@ -252,6 +259,9 @@ def land(mask: ScanMask, harvest: Harvest) -> Harvest:
     text = harvest.text
     if any(not np.array_equal(planes[n], found[n]) for n in planes):
         text += ". “Preserve labels” kept other classes as they were"
+    if held:
+        which = ", ".join(map(str, sorted(held)))
+        text += f". What is drawn in slice {which}, which the scan lacks, stays as it is"
     return replace(harvest, text=f"{text}. Ctrl-Z takes all back", planes=planes)
 
 
