@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import matplotlib
 import nibabel as nib
 import numpy as np
 import pytest
@@ -132,7 +133,7 @@ def test_examples_of_settings_are_taken(tmp_path):
 
 def test_the_notebook_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
+    matplotlib.use("agg")  # a variable would not tell one that another test has loaded
     notebook = json.loads((DOCS / "python.ipynb").read_text(encoding="utf-8"))
     names: dict[str, object] = {"SMALL": SMALL}
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
