@@ -149,3 +149,25 @@ def test_copying_leaves_no_run_of_slices_behind(hand, workspace, session, qtbot)
     hand.press("Down", on=window.where)  # a person's own choice stays
     window.tool.setCurrentIndex(window.tool.findData("islands"))
     assert window.where.currentText() == "the whole scan"
+
+
+def test_taking_copies_back_leaves_the_view_on_the_slice_that_was_copied(
+    hand, workspace, session, qtbot
+):
+    before = session.labels.data.copy()
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.tool.setCurrentIndex(window.tool.findData("copy"))
+    window.first.setValue(5)
+    window.last.setValue(7)
+    said(qtbot, window)
+    hand.click(window.apply)
+    np.testing.assert_array_equal(session.labels.data[[5, 7]], before[[6, 6]])
+    hand.press("Ctrl-Z")
+    np.testing.assert_array_equal(session.labels.data, before)
+    assert slices.current(session) == 6
+    hand.press("Ctrl-Shift-Z")
+    assert slices.current(session) == 6
+    slices.go_to(session, 10)
+    hand.press("Ctrl-Z")
+    assert slices.current(session) == 7  # from elsewhere it goes where something changed

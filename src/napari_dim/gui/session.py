@@ -412,12 +412,16 @@ class Session(Work):
         self.slices_changed.emit()
 
     def _on_moved(self, numbers: frozenset[int], what: str) -> None:
-        """Go where undo changed something, if it is not on the screen, and say what it was."""
+        """Go where undo changed something, and say what it was.
+
+        Not from the slice that it changed, nor from amid a run of them, as from one whose copies
+        in its neighbours were taken back: what is to be done next is done there.
+        """
         mask = self.mask
         if mask is None or mask.layer not in self.viewer.layers:
             return
         here = current_slice(self.viewer, mask.layer)
-        if numbers and here not in numbers:
+        if numbers and not min(numbers) <= here <= max(numbers):
             nearest = min(sorted(numbers), key=lambda number: abs(number - here))
             go_to_slice(self.viewer, mask.layer, nearest)
         self.say(what)
