@@ -38,3 +38,32 @@ def test_the_list_of_scans_goes_there_with_a_tool_in_the_hand(hand, workspace, s
     hand.rest(0.05)
     assert session.image.name == "other" == scans.layer.name
     assert session.image.visible
+
+
+def test_of_scans_that_come_one_after_the_other_the_newest_is_offered(hand, workspace, session):
+    viewer = session.viewer
+    for name in ("first", "second"):
+        viewer.add_image(tiny_image(1)[0], name=name, scale=(3, 1, 1))
+        hand.rest(0.05)
+        assert name in workspace.header.state.text
+    hand.click(workspace.header.state.take)
+    hand.rest(0.05)
+    assert session.image.name == "second"
+
+
+def test_a_picture_beside_a_scan_in_mm_brings_no_warning(hand, workspace, session, notes):
+    viewer = session.viewer
+    for layer in (session.image, session.labels):
+        layer.units = ("mm",) * 3
+    picture = viewer.add_image(tiny_image(1)[0][0], name="picture")
+    hand.rest(0.3)
+    assert not picture.visible
+    hand.press("8")  # its strokes are a layer
+    hand.rest(0.3)
+    assert notes == []
+    marks = viewer.add_points([[6, 20, 20]], name="marks")  # in pixels over what is in mm
+    hand.rest(0.3)
+    assert any("units" in note for note in notes)
+    for layer in (marks, picture):
+        viewer.layers.remove(layer)
+    hand.rest(0.3)

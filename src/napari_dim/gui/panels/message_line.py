@@ -117,11 +117,12 @@ class MessageLine(QWidget):
             return
         if not self.session.scans.is_scan(layer):
             return
+        first = not self._opened
         self._opened.append(weakref.ref(layer))
         self._soon.start()
         if not layer.visible:
             return
-        if self._offered() is None:  # of several channels or scans, the first
+        if first or self._offered() is None:  # of what is opened at once, the first
             self._new = weakref.ref(layer)
             self.take.setToolTip(f"Label and segment {layer.name}; what you did is kept")
 
