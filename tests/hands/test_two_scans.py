@@ -49,21 +49,3 @@ def test_of_scans_that_come_one_after_the_other_the_newest_is_offered(hand, work
     hand.click(workspace.header.state.take)
     hand.rest(0.05)
     assert session.image.name == "second"
-
-
-def test_a_picture_beside_a_scan_in_mm_brings_no_warning(hand, workspace, session, notes):
-    viewer = session.viewer
-    for layer in (session.image, session.labels):
-        layer.units = ("mm",) * 3
-    picture = viewer.add_image(tiny_image(1)[0][0], name="picture")
-    hand.rest(0.3)
-    assert not picture.visible
-    hand.press("8")  # its strokes are a layer
-    hand.rest(0.3)
-    assert notes == []
-    marks = viewer.add_points([[6, 20, 20]], name="marks")  # in pixels over what is in mm
-    hand.rest(0.3)
-    assert any("units" in note for note in notes)
-    for layer in (marks, picture):
-        viewer.layers.remove(layer)
-    hand.rest(0.3)

@@ -25,7 +25,6 @@ from napari_dim.gui.layers.layer_classes import classes_of, set_classes
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.layers.mask_outlines import show_outline
 from napari_dim.gui.layers.mask_place import fits
-from napari_dim.gui.layers.mixed_units import UnitsOfScans
 from napari_dim.gui.layers.open_scans import OpenScans
 from napari_dim.gui.layers.ruler_layer import RulerLayer
 from napari_dim.gui.layers.slice_numbers import number_like
@@ -174,7 +173,6 @@ class Session(Work):
         self.growing: Any = None
         self.crosshair: Crosshair | None = None
         self.held_range = HeldRange()
-        self._units = UnitsOfScans(viewer, self._another)
         self._panels = 0
         self._tools: weakref.WeakSet[Layer] = weakref.WeakSet()
         self._tool, self._brush_size, self._held = "pan_zoom", 0, False
@@ -200,10 +198,6 @@ class Session(Work):
             If it is gone.
         """
         return self.scans.viewer
-
-    def _another(self, layer: Layer) -> bool:
-        beside = isinstance(layer, Image) and layer is not self.image
-        return beside and self.scans.is_scan(layer)
 
     def show_case(self, image: Image | None, labels: Labels | None) -> None:
         """Work on this scan and these labels from now on."""
