@@ -130,3 +130,28 @@ def test_runs_are_compared_and_made_once(cli, scheduler, tmp_path, monkeypatch):
     assert json.loads((out / "trainings" / "supervised--south--seed0.json").read_text())["spec"]
     north = out / "trainings" / "supervised--north--seed0.json"
     assert north.read_bytes() == records[north.name]
+
+
+@pytest.mark.slow
+def test_a_comparison_lies_in_a_store_and_goes_on_there(cli, scheduler, s3, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_dim.compare.figures.write_figures", lambda *given: [])
+    data = folders.centres(tmp_path / "data")
+    for path in sorted(path for path in data.parent.rglob("*") if path.is_file()):
+        s3.upload_file(str(path), "scans", f"compared/{path.relative_to(data.parent).as_posix()}")
+    there = f"s3://scans/compared/{data.name}"
+    command = ("compare", there, "--out", "s3://scans/out", "--scale", "smoke", "--count", 2,
+               "--seeds", 0, "--device", "cpu", "--systems", "supervised",
+               "--cluster", scheduler)  # fmt: skip
+    done = cli(*command)
+    assert done.code == 0, done.err
+    kept = {each["Key"] for each in s3.list_objects_v2(Bucket="scans", Prefix="out/")["Contents"]}
+    runs = {f"out/trainings/supervised--{site}--seed0.json" for site in ("north", "south")}
+    assert runs <= kept
+    table = s3.get_object(Bucket="scans", Key="out/tables/table2.md")["Body"].read().decode()
+    assert re.search(r"\| 2 \| \d", table), table
+
+    s3.delete_object(Bucket="scans", Key="out/trainings/supervised--south--seed0.json")
+    done = cli(*command)
+    assert done.code == 0, done.err
+    assert "1 run of 6 steps to make, 1 are there" in done.err
+    assert s3.get_object(Bucket="scans", Key="out/trainings/supervised--south--seed0.json")
