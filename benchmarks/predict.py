@@ -5,7 +5,7 @@ normalises, smooths across slices, brings the masks onto the volume's own grid a
 drops stray pieces. Both take turns in one process; peak memory is that of a process of its
 own that loads nothing else.
 
-    python benchmarks/predict.py [--size 512 512 400] [--classes 2] [--repeats 3]
+    python benchmarks/predict.py [--size 512 512 400] [--classes 2] [--native] [--repeats 3]
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ def scan(rows: int, columns: int, slices: int) -> Volume:
     return Volume(array, Grid((columns, rows, slices), np.diag([-0.7, -0.7, 1.0, 1]), slice_axis=2))
 
 
-def model_for(volume: Volume, classes: int) -> Model:
-    """Fresh weights on the usual working grid."""
+def model_for(volume: Volume, classes: int, *, native: bool) -> Model:
+    """Fresh weights on the usual working grid, or on the scan's own."""
     settings = Settings.make()
-    grid = WorkingGrid.fit([volume], min_size=settings.min_size, max_size=settings.usual_size)
+    size = max(volume.array.shape[1:]) if native else settings.usual_size
+    grid = WorkingGrid.fit([volume], min_size=settings.min_size, max_size=size)
     return Model.new(settings, tuple(range(1, classes)), 1, settings.context, grid, {})
 
 
@@ -56,12 +57,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--size", type=int, nargs=3, default=[512, 512, 400])
     parser.add_argument("--classes", type=int, default=2, help="with background")
+    parser.add_argument("--native", action="store_true", help="the network sees all pixels")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--alone", choices=["load", "predict"], help=argparse.SUPPRESS)
     args = parser.parse_args()
     use_threads(0)
     volume = scan(*args.size)
-    model = model_for(volume, args.classes)
+    model = model_for(volume, args.classes, native=args.native)
     if args.alone:
         if args.alone == "predict":
             predict(model, volume)
@@ -89,6 +91,7 @@ def main() -> None:
             times[name].append(time.perf_counter() - start)
     share = statistics.median(b / p for b, p in zip(times["bare"], times["predict"], strict=True))
     words = ["--size", *map(str, args.size), "--classes", str(args.classes), "--alone"]
+    words[:0] = ["--native"] if args.native else []
     load, whole = peak_mib([*words, "load"]), peak_mib([*words, "predict"])
     size = " x ".join(map(str, args.size))
     print(f"{machine()}; {size}, int16, {args.classes} classes, working grid {rows} x {columns}\n")
