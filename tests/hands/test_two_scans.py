@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import napari
 import numpy as np
 import pytest
+from napari.utils.notifications import notification_manager
 
 from tests.gui.conftest import tiny_image
 
@@ -49,3 +51,16 @@ def test_of_scans_that_come_one_after_the_other_the_newest_is_offered(hand, work
     hand.click(workspace.header.state.take)
     hand.rest(0.05)
     assert session.image.name == "second"
+
+
+def test_that_scans_are_in_other_units_is_told_once(hand, workspace, session):
+    told: list[str] = []
+    notification_manager.notification_ready.connect(lambda note: told.append(str(note.message)))
+    scan = tiny_image(1)[0]
+    session.viewer.add_image(scan, name="in mm", scale=(3, 1, 1), units=("mm",) * 3)
+    hand.rest(0.1)
+    for tool in ("8", "9", "Shift-X", "9"):  # strokes and live wires have a layer each
+        hand.press(tool)
+        hand.rest(0.1)
+    version = tuple(map(int, napari.__version__.split(".")[:2]))
+    assert sum("units" in text for text in told) == (version >= (0, 7))

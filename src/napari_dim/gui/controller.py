@@ -5,7 +5,11 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from napari_dim.gui.layers.napari_compat import allow_flat_outlines, clear_in_own_context
+from napari_dim.gui.layers.napari_compat import (
+    allow_flat_outlines,
+    clear_in_own_context,
+    warn_of_units_once,
+)
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.autosave import Autosave
 
@@ -21,4 +25,5 @@ def session_of(viewer: Any) -> Session:
         _SESSIONS[viewer] = session
         clear_in_own_context(viewer)
         allow_flat_outlines()
+        warn_of_units_once(viewer)
     return _SESSIONS[viewer]

@@ -6,16 +6,29 @@ function does without: what was changed is then found by looking at all slices.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
 from napari.layers import Labels, Layer
+from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QMainWindow, QWidget
 from vispy.color import Color
 from vispy.visuals.polygon import PolygonVisual
+
+
+@contextmanager
+def patched(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give an attribute another value for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 def lead_undo(layer: Labels, undo: Callable[[], object], redo: Callable[[], object]) -> None:
@@ -219,6 +232,33 @@ def clear_in_own_context(viewer: Any) -> None:
                 native.makeCurrent()
 
     viewer.layers.events.removing.connect(enter)
+
+
+def warn_of_units_once(viewer: Any) -> None:
+    """Let napari say once that scans in mm and pictures in pixels are open, not at each layer.
+
+    It says so whenever a layer comes or goes (`VispyCanvas._update_world_units`, 0.7 to 0.9.2),
+    our own of strokes included; scans are shown one at a time, and each is in its own units.
+    """
+    if getattr(viewer, "window", None) is None:
+        return
+    canvas = viewer.window._qt_viewer.canvas
+    module = sys.modules[type(canvas).__module__]
+    update = getattr(canvas, "_update_world_units", None)
+    if update is None or not hasattr(module, "show_warning"):
+        return
+    said: list[str] = []
+
+    def warn(text: str) -> None:
+        if not said:
+            show_warning(text)
+        said.append(text)
+
+    def update_once() -> None:
+        with patched(module, "show_warning", warn):
+            update()
+
+    canvas._update_world_units = update_once
 
 
 def seen_on_canvas(viewer: Any, world: np.ndarray) -> np.ndarray:
