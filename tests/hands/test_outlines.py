@@ -1,9 +1,12 @@
-"""napari's polygon in the hand: corners in one line, and what is done after them."""
+"""napari's polygon in the hand: corners in one line, and the slice that it fills."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from napari_dim.gui.commands import slice_commands as slices
+from tests.gui.conftest import tiny_image
 
 FLAT = {
     "down": [(10, 20), (14, 20), (18, 20)],
@@ -32,3 +35,27 @@ def test_corners_in_one_line_are_an_outline_as_any(hand, session, background):
         if background:
             hand.press("X")  # napari draws its last outline anew, in the other colour
         layer.opacity = 0.5
+
+
+def test_an_outline_and_a_stroke_stay_in_the_slice_that_is_shown(hand, viewer, workspace):
+    """Slice 4 of 7.9 mm each is found at 3.9999: cut off, it would be slice 3."""
+    scale = (7.9, 0.7, 0.7)
+    viewer.add_image(tiny_image()[0], name="ball", scale=scale)
+    hand.rest()
+    hand.click(workspace.annotate.new)
+    layer, session = workspace.session.labels, workspace.session
+    cut = [n for n in range(12) if int(layer.world_to_data((n * scale[0], 0, 0))[0]) < n]
+    assert len(cut) > 3  # the spacing is one of those
+    for number in (*cut[:3], 11):
+        for key in ("2", "3", "4"):  # brush, polygon, bucket
+            slices.go_to(session, number)
+            hand.rest()
+            hand.press(key)
+            for corner in [(10, 20), (14, 24), (18, 20)] if key == "3" else [(14, 21)]:
+                hand.sweep(hand.at(*corner, layer))
+            if key == "3":
+                hand.double_click(hand.at(18, 20, layer))
+            assert layer.data[number, 14, 21] == 1, (number, key)
+            assert np.flatnonzero(layer.data.any((1, 2))).tolist() == [number], (number, key)
+            hand.press("Ctrl-Z")
+            assert not layer.data.any()

@@ -17,6 +17,7 @@ from napari_dim.gui.layers.image_layers import labels_array
 from napari_dim.gui.layers.locked_layer import why_locked
 from napari_dim.gui.layers.napari_compat import (
     forget_undo,
+    keep_outlines_in_slice,
     lead_undo,
     painted_slices,
     stroke_goes_on,
@@ -69,6 +70,7 @@ class MaskLayer(ScanMask):
         layer.events.set_data.connect(self._on_data)
         self.wrote.connect(self._on_wrote)
         lead_undo(layer, self.undo, self.redo)
+        keep_outlines_in_slice(layer)
         forget_undo(layer)
 
     @property
