@@ -131,7 +131,10 @@ BOUND = (*KEYS, *CLASSES, *HISTORY)
 """All keys that are bound in a viewer."""
 
 SHOWN = (
-    ("Alt-1 to Alt-9", "The brush of the first to the ninth class of the table"),
+    (
+        "Alt-1 to Alt-9",
+        "The first to the ninth class of the table, in the slice tool in hand or else the brush",
+    ),
     *((key.key, key.title) for key in KEYS),
 )
 """Our keys and what they do, for whom they are written down."""

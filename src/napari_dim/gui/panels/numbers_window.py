@@ -184,8 +184,9 @@ class NumbersWindow(SmallWindow):
         wanted = [n for n in map(self._ruler_of, rows) if n >= 0]
         if self._rulers is not None:
             self._rulers.remove(wanted)
+        them = "it" if len(wanted) == 1 else "them"
         self.session.say(
-            f"Removed {counted(len(wanted), 'ruler')}; Ctrl-Z brings them back"
+            f"Removed {counted(len(wanted), 'measurement')}; Ctrl-Z brings {them} back"
             if wanted
             else "Select a ruler or an angle in the table first"
         )

@@ -178,8 +178,10 @@ class RulerTool(MouseTool):
         found = nearest(lines, seen(here), NEAR)
         if found is None:
             raise InputError("there is no ruler here", hint="Press the right button on its line")
-        rulers.remove([in_sight[found]])
-        self.session.say("Removed 1 ruler; Ctrl-Z brings it back")
+        number = in_sight[found]
+        what = "ruler" if len(rulers.done[number]) == 2 else "angle"
+        rulers.remove([number])
+        self.session.say(f"Removed the {what}; Ctrl-Z brings it back")
 
     def _arm(self) -> None:
         """The layer that napari would give the mouse to neither moves the scan nor paints."""
