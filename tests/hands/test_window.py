@@ -412,7 +412,7 @@ def test_accepting_a_part_of_what_nobody_has_seen_asks_first(hand, workspace, se
     hand.rest(0.1)
     assert workspace.review.list.count() > 0
     place = workspace.review.accept_class.mapTo(workspace, QPoint(0, 0))
-    slices.go_to(session, 9)
+    slices.go_to(session, 11)
     with hand.answering(push("Yes")):
         hand.click(workspace.review.accept_class)
     assert (mask.states == SliceState.ACCEPTED_PART).sum() == 6

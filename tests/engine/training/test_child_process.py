@@ -50,8 +50,9 @@ def trainings():
 def test_the_same_events_and_the_same_weights(tmp_path):
     here = list(train(job(tmp_path / "here")))
     apart = list(train_apart(job(tmp_path / "apart")))
-    assert [type(e) for e in apart if not isinstance(e, StepDone)] == [
-        type(e) for e in here if not isinstance(e, StepDone)
+    by_clock = (StepDone, Checkpointed)  # how often they come depends on the machine
+    assert [type(e) for e in apart if not isinstance(e, by_clock)] == [
+        type(e) for e in here if not isinstance(e, by_clock)
     ]
     assert isinstance(apart[0], Started)
     for name, tensor in here[-1].model.tensors().items():
