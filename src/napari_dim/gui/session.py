@@ -414,14 +414,14 @@ class Session(Work):
     def _on_moved(self, numbers: frozenset[int], what: str) -> None:
         """Go where undo changed something, and say what it was.
 
-        Not from the slice that it changed, nor from amid a run of them, as from one whose copies
-        in its neighbours were taken back: what is to be done next is done there.
+        Not from a slice that it changed, nor from one between two of them, as from that whose
+        copies in its neighbours were taken back: what is to be done next is done there.
         """
         mask = self.mask
         if mask is None or mask.layer not in self.viewer.layers:
             return
         here = current_slice(self.viewer, mask.layer)
-        if numbers and not min(numbers) <= here <= max(numbers):
+        if numbers and here not in numbers and not {here - 1, here + 1} <= numbers:
             nearest = min(sorted(numbers), key=lambda number: abs(number - here))
             go_to_slice(self.viewer, mask.layer, nearest)
         self.say(what)

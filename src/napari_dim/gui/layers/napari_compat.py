@@ -265,18 +265,19 @@ def warn_of_units_once(viewer: Any) -> None:
     canvas = viewer.window._qt_viewer.canvas
     module = sys.modules[type(canvas).__module__]
     update = getattr(canvas, "_update_world_units", None)
-    if update is None or not hasattr(module, "show_warning"):
+    ours = "_update_world_units" in vars(canvas)
+    if ours or update is None or not hasattr(module, "show_warning"):
         return
-    said: list[str] = []
-
-    def warn(text: str) -> None:
-        if not said:
-            show_warning(text)
-        said.append(text)
+    told = False
 
     def update_once() -> None:
-        with patched(module, "show_warning", warn):
+        nonlocal told
+        heard: list[str] = []
+        with patched(module, "show_warning", heard.append):
             update()
+        if heard and not told:
+            show_warning(heard[0])
+        told = bool(heard)
 
     canvas._update_world_units = update_once
 
