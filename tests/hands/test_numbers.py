@@ -146,6 +146,19 @@ def test_a_ruler_by_drag_and_by_clicks_measures_the_patient(hand, viewer, worksp
     assert session.ruler_layers == {}
 
 
+def test_what_is_measured_last_is_seen_in_the_table(hand, workspace, session):
+    window, image = workspace.numbers, session.image
+    hand.press("Shift-N")
+    hand.press("Shift-R")
+    for number in range(9):
+        hand.stroke(image, (4 + 4 * number, 10), (4 + 4 * number, 30))
+        hand.rest(0.1)
+        table = window.table
+        last = table.visualItemRect(table.item(table.rowCount() - 1, 0))
+        assert table.viewport().rect().contains(last)
+    assert table.verticalScrollBar().maximum() > 0
+
+
 def session_layer(session):
     """The layer of rulers that is shown."""
     return next(iter(session.ruler_layers))

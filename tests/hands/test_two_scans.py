@@ -6,6 +6,9 @@ import napari
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QEvent
+from qtpy.QtGui import QHelpEvent
+from qtpy.QtWidgets import QApplication, QToolTip
 
 from tests.gui.conftest import tiny_image
 
@@ -51,6 +54,29 @@ def test_of_scans_that_come_one_after_the_other_the_newest_is_offered(hand, work
     hand.click(workspace.header.state.take)
     hand.rest(0.05)
     assert session.image.name == "second"
+
+
+def test_of_long_names_both_ends_are_seen(hand, workspace, session):
+    names = ["study_of_late_enhancement_patient_0117_visit_" + visit for visit in "12"]
+    for name in names:
+        session.viewer.add_image(tiny_image(1)[0], name=name, scale=(3, 1, 1))
+        hand.rest(0.05)
+    hand.click(workspace.header.state.take)
+    hand.rest(0.1)
+    scans = workspace.annotate.image
+    assert scans.layer.name == names[1]
+    assert scans.shown.startswith("study")
+    assert scans.shown.endswith("_2")
+    assert scans.fontMetrics().horizontalAdvance(scans.shown) < scans.width()
+    place = scans.rect().center()
+    QApplication.sendEvent(
+        scans, QHelpEvent(QEvent.Type.ToolTip, place, scans.mapToGlobal(place))
+    )
+    assert names[1] in QToolTip.text()
+    scans.showPopup()
+    hand.rest(0.1)
+    assert scans.view().width() >= scans.fontMetrics().horizontalAdvance(names[0])
+    scans.hidePopup()
 
 
 def test_that_scans_are_in_other_units_is_told_once(hand, workspace, session):

@@ -30,6 +30,7 @@ from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.logic.clean_up_plan import BY_KEY, TOOLS, Plan, Situation, Wish, plan
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.fixed_lines import FixedLines
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.words import sentence
 
@@ -71,10 +72,10 @@ class CleanUpWindow(QDialog):
             self.tool.addItem(tool.title, tool.key)
             self.tool.setItemData(self.tool.count() - 1, tool.tip, Qt.ItemDataRole.ToolTipRole)
         self.tool.currentIndexChanged.connect(self._on_tool)
-        self.what = QComboBox()
+        self.what = NarrowBox()
         self.what.setToolTip("The class that is cleaned up")
         self.what.currentIndexChanged.connect(self._changed)
-        self.other = QComboBox()
+        self.other = NarrowBox()
         self.other.setToolTip("The other class; it stays as it is, unless it is joined")
         self.other.currentIndexChanged.connect(self._changed)
         self.other_name = QLabel()

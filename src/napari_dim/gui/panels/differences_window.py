@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.scan_shown import centre_on
@@ -25,8 +25,9 @@ from napari_dim.gui.logic.mask_differences import (
 from napari_dim.gui.panels.mask_pair import MaskPair
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.fixed_lines import FixedLines
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 from napari_dim.gui.widgets.number_table import NumberTable
-from napari_dim.gui.widgets.small_widgets import narrow, while_alive
+from napari_dim.gui.widgets.small_widgets import while_alive
 from napari_dim.gui.widgets.small_window import SmallWindow
 from napari_dim.words import count as counted
 from napari_dim.words import sentence
@@ -63,7 +64,7 @@ class DifferencesWindow(SmallWindow):
             "Slices that differ, in pixels; click one to go there", stretched=True
         )
         self.slices.cellClicked.connect(self._on_slice)
-        self.order = narrow(QComboBox())
+        self.order = NarrowBox()
         self.order.addItems([LARGEST, IN_ORDER])
         self.order.setToolTip("The order that ◀ and ▶ go through the differences in")
         self.order.activated.connect(self._on_order)

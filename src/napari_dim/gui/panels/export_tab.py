@@ -7,7 +7,6 @@ from typing import Any
 
 from napari.layers import Image, Labels, Layer
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QMessageBox,
@@ -24,11 +23,11 @@ from napari_dim.gui.logic.site_check import check_sites
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.mask_files import ids_of, save_array, suggested_path
 from napari_dim.gui.storage.mask_record import recipe_of
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 from napari_dim.gui.widgets.small_widgets import (
     LayerPicker,
     captioned,
     large_button,
-    narrow,
     note,
     while_alive,
 )
@@ -52,15 +51,15 @@ class ExportTab(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.scope = narrow(QComboBox())
+        self.scope = NarrowBox()
         self.scope.addItems([HERE, OPEN])
         self.scope.setToolTip("One mask, or one of each open scan, into a folder")
-        self.include = narrow(QComboBox())
+        self.include = NarrowBox()
         self.include.addItems([SHOWN, LABELLED_ONLY, LAYER])
         self.include.setToolTip("Which slices the mask holds")
         self.layer = LayerPicker(session, Labels)
         self.layer.setToolTip("The layer to write")
-        self.format = narrow(QComboBox())
+        self.format = NarrowBox()
         for one in WRITERS:
             if one.write_mask:
                 self.format.addItem(one.name, one.key)

@@ -19,7 +19,8 @@ from napari_dim.gui.layers.compared_masks import (
     mask_compared,
 )
 from napari_dim.gui.session import Session
-from napari_dim.gui.widgets.small_widgets import narrow, while_alive
+from napari_dim.gui.widgets.narrow_box import NarrowBox
+from napari_dim.gui.widgets.small_widgets import while_alive
 
 MASK, ANSWER, FILE = "the mask of this scan", "the machine's newest answer", "a file…"
 
@@ -42,7 +43,7 @@ class MaskPair(QWidget):
         self._files: list[Compared] = []
         self._offered: list[tuple[str, Any]] = []
         self._chosen: list[Any] = [None, None]
-        self.a, self.b = self.boxes = narrow(QComboBox()), narrow(QComboBox())
+        self.a, self.b = self.boxes = NarrowBox(), NarrowBox()
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         for box, which in zip(self.boxes, "AB", strict=True):

@@ -84,7 +84,7 @@ class NumbersWindow(SmallWindow):
         self.counting.known.connect(self._show)
         while_alive(self, session.case_changed, self._on_case)
         while_alive(self, session.tool_changed, self._on_tool)
-        while_alive(self, session.measured, self._show)
+        while_alive(self, session.measured, self._on_measured)
         while_alive(self, session.viewer.dims.events.point, self._show)
         while_alive(self, session.slices_changed, self._show)  # names of classes
         self._on_case()
@@ -149,6 +149,12 @@ class NumbersWindow(SmallWindow):
         if image is not None and self._rulers is not None:
             self.measured = measures.rows(self._rulers.done, layer_source(image).grid)
         self._fill()
+
+    def _on_measured(self, *_: object) -> None:
+        before = len(self.measured)
+        self._show()
+        if len(self.measured) > before:
+            self.table.scrollToBottom()  # what was measured just now is seen
 
     def _said(self, number: int) -> str:
         image, waiting = self.session.image, self.counting.waiting

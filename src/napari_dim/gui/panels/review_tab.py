@@ -9,7 +9,6 @@ import numpy as np
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
@@ -34,6 +33,7 @@ from napari_dim.gui.panels.reference_scores import CompareBox
 from napari_dim.gui.panels.segment_others import PredictPanel
 from napari_dim.gui.session import Session, Suggested
 from napari_dim.gui.widgets.loss_curves import ScoreCurve
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 from napari_dim.gui.widgets.small_widgets import Folded, note, while_alive
 
 SURE = 0.9
@@ -105,7 +105,7 @@ class ReviewTab(QWidget):
             f"{key_of(toggle_contours)}"
         )
         self.contours.clicked.connect(lambda _=False: do(session, toggle_contours))
-        self.classes = QComboBox()
+        self.classes = NarrowBox()
         self.classes.setToolTip("Which class to accept")
         self.accept_class = QPushButton("Accept class…")
         self.accept_class.setToolTip(

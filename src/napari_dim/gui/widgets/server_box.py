@@ -8,12 +8,12 @@ from qtpy.QtCore import Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QComboBox
 
-from napari_dim.gui.widgets.small_widgets import narrow
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 
 HERE = "this computer"
 
 
-class ServerBox(QComboBox):
+class ServerBox(NarrowBox):
     """Addresses to choose from, and a line to type another into.
 
     Parameters
@@ -32,7 +32,6 @@ class ServerBox(QComboBox):
         self.setCurrentText(address or HERE)
         # Scrolling the panel must not take a training elsewhere.
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        narrow(self)
         self.setToolTip(
             "Train on a server's graphics card: type its Dask scheduler's address, "
             "tls://HOST:8786, or ssh://HOST. Voxels, geometry and labels are sent there; "

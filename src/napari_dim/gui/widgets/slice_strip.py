@@ -53,7 +53,7 @@ WORDS = {
     SliceState.PARTIAL: "partial: only painted pixels count",
     SliceState.MACHINE: "the machine's, not accepted yet",
     SliceState.ACCEPTED: "accepted as it was",
-    SliceState.CORRECTED: "the machine's, corrected",
+    SliceState.CORRECTED: "corrected by a person: all of it counts",
     SliceState.EMPTY: "confirmed: background only",
     SliceState.FILLED: "filled in, not confirmed yet",
     SliceState.ACCEPTED_PART: "the machine's, accepted in part: only what is shown counts",

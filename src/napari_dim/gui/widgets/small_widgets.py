@@ -12,7 +12,6 @@ from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QPixmap
 from qtpy.QtWidgets import (
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QFrame,
@@ -28,6 +27,7 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from napari_dim.gui.session import Session
+from napari_dim.gui.widgets.narrow_box import NarrowBox
 
 WIDTH = 330
 """Least width of a panel, in pixels; it grows where the font needs it."""
@@ -51,7 +51,7 @@ def _disconnect(signal: Any, forward: Callable[..., None]) -> None:
         signal.disconnect(forward)
 
 
-class LayerPicker(QComboBox):
+class LayerPicker(NarrowBox):
     """Chooses an open layer; holds it by reference, follows its name.
 
     Parameters
@@ -78,7 +78,6 @@ class LayerPicker(QComboBox):
         super().__init__()
         self._session, self._kind, self._keep, self._none = session, kind, keep, none
         self._shown: list[Layer | None] = []
-        narrow(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.currentIndexChanged.connect(self._on_index)
         while_alive(self, session.layers_changed, self.refresh)
@@ -171,13 +170,6 @@ class _Caption(QLabel):
         return QSize(metrics.horizontalAdvance("learn from") + 8, metrics.height())
 
     minimumSizeHint = sizeHint  # noqa: N815
-
-
-def narrow(box: QComboBox) -> QComboBox:
-    """Let a box be narrower than its longest entry, which must not push the panel wider."""
-    box.setMinimumContentsLength(8)
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    return box
 
 
 def captioned(form: QFormLayout, caption: str, inside: QWidget | QLayout) -> None:
