@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from napari.qt.threading import FunctionWorker, create_worker
-from napari.utils import progress
 from qtpy.QtCore import QObject, Signal
 
 from napari_dim.engine.training.events import Failed
@@ -94,10 +93,13 @@ class Job(Protocol):
 class Task:
     """One piece of background work.
 
+    napari's activity dock has no bar of it: beside one it moves a picture, and each of its 30
+    frames a second draws the whole window anew, which a training has to wait for.
+
     Parameters
     ----------
     title
-        What it does, for napari's activity dock and its question on closing.
+        What it does, for napari's question on closing.
     job
         The work.
     """
@@ -108,7 +110,6 @@ class Task:
         self._relay = _Relay()
         self._relay.event.connect(self._forward)
         self._work = _Work(title, job.work, self._relay)
-        self._bar = progress(total=100, desc=title)
         self._worker = create_worker(self._work, _start_thread=False, _worker_class=_Worker)
         self._worker.stop = self._quit
         self._worker.finished.connect(self._finished)
@@ -116,12 +117,6 @@ class Task:
     def start(self) -> None:
         """Start the thread."""
         self._worker.start()
-
-    def show(self, share: float) -> None:
-        """Show the share done, in [0, 1], in napari's activity dock."""
-        if self._alive:
-            self._bar.n = int(100 * min(max(share, 0.0), 1.0))
-            self._bar.refresh()
 
     def stop(self) -> None:
         """Ask the work to end soon; what it sends until then is still heard."""
@@ -162,5 +157,4 @@ class Task:
     def _close(self) -> None:
         if self._alive:
             self._alive = False
-            self._bar.close()
             self._worker.stop = _Worker.stop

@@ -83,8 +83,6 @@ class Work:
         self.message = message
         self.activity = activity or self.activity
         self.share = self.share if share is None else share
-        if self.task is not None and share is not None:
-            self.task.show(share)
         self.changed.emit()
 
     def fail(self, failed: Failed) -> None:

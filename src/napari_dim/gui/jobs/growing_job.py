@@ -108,7 +108,6 @@ class Growing:
             case _Share():
                 if event.value >= self.share + 0.01:
                     self.share = event.value
-                    self._task.show(self.share)
                     self._session.growing_changed.emit()
             case Harvest():
                 self._land(event)

@@ -53,6 +53,9 @@ from napari_dim.words import count as counted
 FIRST_PREVIEW = 3.0
 """Seconds until the first preview."""
 
+TELL_EVERY = 1.0
+"""Least seconds between two steps that are told: without a graphics card, Qt composes the whole
+window anew for each word that changes in it, and a training waits for that."""
 QUIET = 4.0
 """Seconds without news from the training after which the window says what it waits for."""
 
@@ -80,6 +83,7 @@ class Training:
         self._joined: dict[int, dict[int, int]] = {}
         self._phase, self._heard = "Loading PyTorch", time.monotonic()
         self._begun = self._heard
+        self._told = -math.inf
         self._held: float | None = None
         self._gone: set[Layer] = set()
         self._homes = [Home(session, part.image) for part in plan.parts]
@@ -340,8 +344,10 @@ class Training:
             self._compared(self._shown)
         if session.activity is Activity.TRAINING:  # of one that is stopped, no step follows
             self._phase = "Waiting for the next step"
-        self._say_step(event)
-        session.stepped.emit(event)
+        if event.progress >= 1 or self._heard - self._told >= TELL_EVERY:
+            self._told = self._heard
+            self._say_step(event)
+            session.stepped.emit(event)
 
     def _say_step(self, event: StepDone) -> None:
         session = self._session

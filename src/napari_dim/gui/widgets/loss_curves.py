@@ -7,7 +7,6 @@ from typing import Any
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_dim.engine.training.events import StepDone
 from napari_dim.gui.logic.labels_paying import verdict
 from napari_dim.gui.session import Session
 from napari_dim.gui.widgets.small_widgets import note, while_alive
@@ -55,7 +54,7 @@ class LossCurves(QWidget):
         self._column.addWidget(self._text)
         self._column.addWidget(self._said)
         while_alive(self, session.viewer.events.theme, self._on_theme)
-        while_alive(self, session.stepped, self._on_step)
+        while_alive(self, session.stepped, self.refresh)
         self.refresh()
 
     def _begin(self) -> None:
@@ -90,7 +89,7 @@ class LossCurves(QWidget):
         """What it says of the live scores."""
         return str(self._said.text())
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """Draw the whole history."""
         history = self._session.history
         if not self._begun and (history or self._session.live):
@@ -127,16 +126,6 @@ class LossCurves(QWidget):
                 f"Dice {words}<br>with yours now: {_number(last.yours)}; "
                 f"with the masks before: {_number(last.before)}"
             )
-
-    def _on_step(self, event: StepDone) -> None:
-        # Ten events a second come in; four drawings a second are seen as live.
-        if self._plot is None or event.progress >= 1 or event.elapsed - self._drawn >= 0.25:
-            self._drawn = event.elapsed
-            self.refresh()
-        elif event.elapsed < self._drawn:
-            self._drawn = 0.0
-
-    _drawn = 0.0
 
     def _line(self, name: str) -> Any:
         if name not in self._lines:
