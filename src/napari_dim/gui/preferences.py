@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preferences:
-    """What the user chose for all trainings. `threads` 0 leaves one core free.
+    """What the user chose for all trainings. `threads` 0 takes what the window leaves.
 
     `server` is where trainings run, ``""`` for this computer; `hints` says whether the window tells
     what to do next; `dicom` is the reader of DICOM files by name, ``""`` for the usual one; `opens`

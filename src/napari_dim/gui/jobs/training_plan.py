@@ -210,10 +210,11 @@ def plan_settings(
     *,
     elsewhere: bool = False,
 ) -> Settings:
-    """Settings for the window: one CPU core stays free unless the user says otherwise.
+    """Settings for the window, whose core a training by the clock takes while nobody works in it.
 
-    On a server (`elsewhere`) it has what it may take there. A budget of `math.inf` trains until it
-    is stopped.
+    A number of steps, which is to be made the same again, leaves one core free all the time. On a
+    server (`elsewhere`) it has what it may take there. A budget of `math.inf` trains until it is
+    stopped.
 
     Raises
     ------
@@ -221,6 +222,7 @@ def plan_settings(
         If a value is outside its range.
     """
     length = {"until_stopped": True} if math.isinf(budget) else {"budget": budget}
-    threads = 0 if elsewhere else threads or spare_threads()
+    if not elsewhere and not threads and changes.get("steps") is not None:
+        threads = spare_threads()
     base = {**length, "device": device, "threads": threads}
     return Settings.make(**{**base, **changes})
