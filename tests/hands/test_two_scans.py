@@ -69,9 +69,7 @@ def test_of_long_names_both_ends_are_seen(hand, workspace, session):
     assert scans.shown.endswith("_2")
     assert scans.fontMetrics().horizontalAdvance(scans.shown) < scans.width()
     place = scans.rect().center()
-    QApplication.sendEvent(
-        scans, QHelpEvent(QEvent.Type.ToolTip, place, scans.mapToGlobal(place))
-    )
+    QApplication.sendEvent(scans, QHelpEvent(QEvent.Type.ToolTip, place, scans.mapToGlobal(place)))
     assert names[1] in QToolTip.text()
     scans.showPopup()
     hand.rest(0.1)

@@ -65,4 +65,4 @@ class NarrowBox(QComboBox):
         part = QStyle.SubControl.SC_ComboBoxEditField
         room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, look, part, self)
         middle = Qt.TextElideMode.ElideMiddle
-        return self.fontMetrics().elidedText(self.currentText(), middle, room.width() - 4)
+        return str(self.fontMetrics().elidedText(self.currentText(), middle, room.width() - 4))
