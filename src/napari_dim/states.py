@@ -23,7 +23,7 @@ class SliceState(IntEnum):
     MACHINE = 3
     """The machine's mask, seen by nobody yet: unlabelled data for training."""
     ACCEPTED = 4
-    """The machine's mask, or one filled in, seen by a person and left as it was: every pixel counts."""
+    """The machine's mask, or one filled in, seen and left as it was: every pixel counts."""
     CORRECTED = 5
     """The machine's mask, or one filled in, changed by a person: every pixel counts."""
     EMPTY = 6

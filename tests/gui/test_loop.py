@@ -240,7 +240,7 @@ def test_closing_while_training_ends_the_thread(viewer, workspace, panel, open_b
     session = panel.session
     qtbot.waitUntil(lambda: len(session.history) > 1, timeout=120_000)
     task = session.task
-    # napari asks before it closes, and moves no picture meanwhile, which would draw the window anew.
+    # napari asks before it closes; its moving picture would draw the window anew all the time.
     assert list(progress._all_instances) == []
     status = viewer.window._task_status_manager.get_status()
     assert any("training on ball" in line for line in status)
