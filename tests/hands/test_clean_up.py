@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.panels import clean_up_window
@@ -47,6 +48,27 @@ def test_islands_are_taken_away_in_the_slice_on_the_screen(hand, workspace, sess
     np.testing.assert_array_equal(session.labels.data, before)
     hand.press("Shift-C")
     assert not window.isVisible()
+
+
+def test_after_a_number_was_typed_the_keys_are_the_canvas_s_again(hand, workspace, session, qtbot):
+    before = session.labels.data.copy()
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.activateWindow()
+    window.tool.setCurrentIndex(window.tool.findData("margin"))
+    for leaves in ("Enter", None):
+        window.size.setFocus()
+        window.size.selectAll()
+        hand.type("3", window.size.lineEdit())
+        if leaves:
+            hand.press(leaves, on=window.size)
+        said(qtbot, window)
+        hand.click(window.apply)
+        hand.rest(0.1)
+        assert (session.labels.data != before).any()
+        assert QApplication.focusWidget() is hand.canvas
+        hand.press("Ctrl-Z", on=QApplication.focusWidget())
+        np.testing.assert_array_equal(session.labels.data, before)
 
 
 def test_what_was_painted_meanwhile_is_not_overwritten_by_an_older_plan(

@@ -171,7 +171,7 @@ def test_a_drag_goes_on_to_the_next_point_and_shift_goes_straight(
     layer = session.labels
     hand.stroke(layer, (12, 20), (24, 30))
     hand.hover(hand.at(24, 10, layer), held="Shift")
-    shown = next(one for one in viewer.layers if one.name == "strokes").data[0]
+    shown = next(one for one in viewer.layers if one.name == "strokes").data[6]
     assert shown[24, 10:30].all()
     assert shown[12:24, 21:31].any()  # along the edge
     hand.stroke(layer, (24, 10), held="Shift")

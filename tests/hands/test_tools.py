@@ -250,6 +250,40 @@ def test_limits_are_picked_shown_edited_and_kept_to(hand, viewer, workspace, ses
     assert layer.data[6].any()
 
 
+def test_what_is_within_the_limits_is_shown_wherever_one_goes_among_several_scans(
+    hand, viewer, workspace, session
+):
+    ball = session.image
+    session.held_range.give(np.array([200.0]), np.array([999.0]))
+    other = np.full((30, 90, 90), 300, np.float32)
+    viewer.add_image(other, name="other", scale=(6.5, 1, 1), translate=(-121.7, 0, 0))
+    hand.rest(0.1)
+    hand.click(workspace.header.state.stay)
+    slices.go_to(session, 6)
+    hand.press("9")  # limits that hold are shown as soon as the brush is in the hand
+    shown = strokes_shown(viewer)
+    assert shown == np.sum((ball.data[6] >= 200) & (ball.data[6] <= 999))
+    counted = tuple(viewer.dims.range[0])
+    for number in (7, 8):
+        hand.turn_wheel(-1)
+        hand.rest(0.1)
+        assert slices.current(session) == number == viewer.dims.current_step[0]
+        assert tuple(viewer.dims.range[0]) == counted
+        assert strokes_shown(viewer) > 0
+    hand.stroke(session.labels, (24, 20), (24, 22))
+    assert strokes_shown(viewer) == 0
+    hand.turn_wheel(-1)
+    hand.rest(0.1)
+    assert strokes_shown(viewer) > 0
+    session.open_case(next(one for one in viewer.layers if one.name == "other"))
+    hand.rest(0.1)
+    assert session.image.name == "other"
+    assert session.tool is None
+    session.open_case(ball)
+    hand.rest(0.1)
+    assert session.image is ball
+
+
 def test_the_slider_gives_limits_and_the_limit_that_is_typed_holds(
     hand, viewer, workspace, session
 ):

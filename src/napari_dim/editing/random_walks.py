@@ -96,7 +96,7 @@ def scribbled(
     strokes = wanted | unwanted
     if not strokes.any() or (before is None and not wanted.any()):
         return made
-    box = _around(wanted if before is None else strokes)
+    box = around(wanted if before is None else strokes)
     for growths_left in reversed(range(GROWTHS + 1)):
         was, said, like = (None if a is None else a[box] for a in (before, probability, alike))
         found = _in_region(
@@ -287,8 +287,8 @@ def _thinned(array: np.ndarray, step: int, how: Callable[..., np.ndarray]) -> np
     return how(whole.reshape(rows, step, columns, step, *array.shape[2:]), axis=(1, 3))
 
 
-def _around(there: np.ndarray) -> Box:
-    """A box around strokes, with room."""
+def around(there: np.ndarray) -> Box:
+    """A box around strokes, ``(row, column)`` bool, with room: what they may change."""
     rows, columns = np.flatnonzero(there.any(1)), np.flatnonzero(there.any(0))
     ends = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
     room = max(LEAST_ROOM, round(ROOM * max(ends[1] - ends[0], ends[3] - ends[2])))

@@ -65,6 +65,12 @@ def test_in_a_whole_scan_what_a_person_stands_behind_is_left_alone_and_told(mask
     np.testing.assert_array_equal(mask.states, states)
 
 
+def test_that_the_slice_on_the_screen_is_one_of_a_run_is_told_where_it_is_a_persons(mask):
+    told = [plan(now_of(mask), Wish("clear", (1,), 2, 5, here)).text for here in (3, 5)]
+    assert ["on the screen" in text for text in told] == [True, False]
+    assert "Slice 3, on the screen and yours, is one of them." in told[0]
+
+
 def test_labelled_slices_are_changed_where_that_is_wanted(mask):
     made = plan(now_of(mask), Wish("islands", (1,), 0, 11, 4, 6.0, labelled=True))
     assert "stay" not in made.text

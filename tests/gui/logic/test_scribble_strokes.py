@@ -35,6 +35,18 @@ def add(scribbles, number=6, there=ALONG, *, wanted=True, class_id=1, **more):
     return scribbles.add(number, class_id, *said, **how)
 
 
+def test_what_was_drawn_by_hand_before_stays_but_where_it_is_not_wanted(mask):
+    dim = pixels(14, 17, 8, 14)  # beside the ball, and as dark as what is around it
+    mask.planes[6][dim] = 1
+    mask.look([6])
+    scribbles = Scribbles(mask)
+    add(scribbles)
+    add(scribbles, there=pixels(8, 30, 22, 24))
+    assert (mask.planes[6][dim] == 1).all()
+    add(scribbles, there=pixels(15, 16, 9, 13), wanted=False)
+    assert not mask.planes[6][15:16, 9:13].any()
+
+
 def dice(a, b):
     return 2 * np.sum(a & b) / (a.sum() + b.sum())
 

@@ -420,7 +420,9 @@ class Training:
                 if layer not in session.viewer.layers:
                     # The user removed it meanwhile; the result is still theirs to keep.
                     add_layer(session.viewer, layer)
-                text += f"; all slices are in “{layer.name}”"
+                emptied = len(self._shown.mask.left)
+                but = f" but {emptied} that you emptied" if emptied else ""
+                text += f"; all slices{but} are in “{layer.name}”"
                 session.predicted.emit(layer)
             text += "".join(f". {note}" for note in event.notes)
         renew_suggestions(session)

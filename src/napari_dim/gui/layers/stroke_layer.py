@@ -25,29 +25,30 @@ the image shows through areas.
 """
 
 
-def stroke_layer(labels: Labels, number: int) -> Labels:
-    """An empty layer of one slice, in the place of that slice of a mask's layer."""
-    shape = labels.data.shape[-2:]
-    stack = (1, *shape) if labels.ndim == 3 else shape
+def stroke_layer(labels: Labels) -> Labels:
+    """An empty layer in the place of a mask's, of which only what is shown takes memory.
+
+    It never moves: wherever a layer begins or ends elsewhere, napari counts all slices anew.
+    """
     colours: dict[int | None, str] = {0: "transparent", None: "transparent", **COLOURS}
     made = Labels(
-        np.zeros(stack, np.uint8),
+        np.zeros(labels.data.shape, np.uint8),
         name="strokes",
         colormap=DirectLabelColormap(color_dict=colours, background_value=0),
         opacity=1,
         units=labels.units,
         axis_labels=labels.axis_labels,
-        affine=place_of_slice(labels, number),
+        affine=_place(labels),
     )
     set_aside(made)
     lock(made, "it shows the strokes of the tool; draw in the mask itself")
     return made
 
 
-def place_of_slice(labels: Labels, number: int) -> np.ndarray:
-    """Where a slice lies: indices to world, as one matrix."""
+def _place(labels: Labels) -> np.ndarray:
+    """Indices to world, as one matrix."""
     ndim = labels.ndim
-    first = [float(number)] + [0.0] * (ndim - 1) if ndim == 3 else [0.0] * ndim
+    first = [0.0] * ndim
     start = np.asarray(labels.data_to_world(first), float)
     matrix: Any = np.eye(ndim + 1)
     matrix[:ndim, ndim] = start

@@ -333,7 +333,10 @@ def _words(now: Situation, wish: Wish, changed: Mapping[int, np.ndarray]) -> str
     ]  # fmt: skip
     text = " and ".join(", ".join(parts).rsplit(", ", 1))
     slices = "" if wish.first == wish.last else f" in {counted(len(changed), 'slice')}"
-    return f"{text[0].upper()}{text[1:]}{slices}."
+    yours = wish.here in changed and now.states[wish.here] in LABELLED and not wish.labelled
+    several = yours and len(changed) > 1
+    here = f" Slice {wish.here}, on the screen and yours, is one of them." if several else ""
+    return f"{text[0].upper()}{text[1:]}{slices}.{here}"
 
 
 def _size(now: Situation, voxels: int, *, flat: bool) -> str:

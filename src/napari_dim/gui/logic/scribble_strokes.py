@@ -9,12 +9,12 @@ from itertools import takewhile
 import numpy as np
 
 from napari_dim.editing.kept_classes import free
-from napari_dim.editing.random_walks import scribbled
+from napari_dim.editing.random_walks import around, scribbled
 from napari_dim.gui.state.act import Act
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.provenance import edited
 from napari_dim.gui.state.scan_mask import ScanMask
-from napari_dim.states import FREE, SliceState
+from napari_dim.states import BY_HAND, FREE, SliceState
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Scribbles:
     """The strokes in a slice, as long as nothing else changes it.
 
     The first gives the mask, each further one corrects it around all of them. A stroke that was
-    taken back has no say any more.
+    taken back has no say any more. What a person had drawn before the first one stays, but
+    around strokes over what is not of the class.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ class Scribbles:
         self._mask = mask
         self._place: tuple[int, int] | None = None
         self._strokes: list[_Stroke] = []
+        self._drawn: np.ndarray | None = None  # by hand, before the first of them
 
     def standing(self, number: int, class_id: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """The strokes that hold in a slice for a class: what is of it, and what is not."""
@@ -113,8 +115,9 @@ class Scribbles:
         # What the model holds likely tells more than its mask; a person's mask more than either.
         asked = not held and (state in FREE or not before.any())
         alike = next((one.alike for one in reversed(held) if one.alike is not None), None)
-        if not held and before.any():
-            alike = before
+        if not held:
+            self._drawn = before.copy() if state in BY_HAND else None
+            alike = before if before.any() else alike
         found = scribbled(
             image,
             of,
@@ -124,6 +127,12 @@ class Scribbles:
             alike=alike,
             spacing=spacing,
         )
+        if self._drawn is not None:
+            stays = self._drawn & before
+            for less in (*(one.off for one in held), stroke[1]):
+                if less.any():
+                    stays[around(less)] = False
+            found |= stays
         plane = np.where(before, 0, shown).astype(shown.dtype)
         plane[found & ~others] = class_id
         act = None

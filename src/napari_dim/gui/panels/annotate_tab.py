@@ -378,4 +378,6 @@ class AnnotateTab(QWidget):
         filled = {n for n, state in enumerate(states) if state == SliceState.FILLED}
         self.filled.setVisible(bool(filled - mask.missing))
         known = MISSING if number in mask.missing else WORDS[SliceState(int(states[number]))]
+        if number in mask.left and number not in mask.missing:
+            known = "emptied by you, and left so by the machine until you press Take newest"
         self.state.say(f"Slice {number}: {known}. {words(states, mask.missing)}.")

@@ -159,6 +159,7 @@ class CleanUpWindow(QDialog):
         self.size.blockSignals(False)
         self.what.setEnabled(tool.key not in WITHOUT_CLASS)
         self.labelled.setEnabled(tool.key not in WITHOUT_CLASS)
+        self.labelled.setChecked(False)  # it was ticked for what was done before
         copied = tool.key == "copy"
         if copied and self.where.currentText() == HERE:
             self.where.setCurrentText(RUN)  # onto itself there is nothing to copy

@@ -38,11 +38,15 @@ class RangeBrush(HandTool):
         """It is in the hand from now on."""
         super().take(layer)
         self.session.held_range.given.connect(self._preview)
+        self.session.held_range.changed.connect(self._end_preview)
         self.session.viewer.dims.events.point.connect(self._renew_preview)
+        if self.session.held_range.held:
+            self._preview()
 
     def lay_down(self) -> None:
         """It is in the hand no longer."""
         self.session.held_range.given.disconnect(self._preview)
+        self.session.held_range.changed.disconnect(self._end_preview)
         self.session.viewer.dims.events.point.disconnect(self._renew_preview)
         super().lay_down()
 
@@ -63,8 +67,7 @@ class RangeBrush(HandTool):
                 return
             kept = picked(values, spot)
             held.pick(kept)
-        self._previewed = False
-        self.clear()
+        self.clear()  # until the next slice: what is painted wants to be seen
         allowed = kept.holds(values)
         with self.layer.block_history():
             for pixels in self.brushed(event):
@@ -72,7 +75,7 @@ class RangeBrush(HandTool):
                 yield
 
     def _preview(self) -> None:
-        """Show what is in the range, on the slice on the screen, until a stroke begins."""
+        """Show what is in the range that holds, on the slice on the screen."""
         number, held = current_slice(self.session.viewer, self.layer), self.session.held_range
         try:
             values = self.values(number)
@@ -83,6 +86,12 @@ class RangeBrush(HandTool):
             return
         self._previewed = True
         self.show(number, [(held.range.holds(values), WANTED_AREA)])
+
+    def _end_preview(self) -> None:
+        """Limits that hold no longer are shown no longer."""
+        if self._previewed and not self.session.held_range.held:
+            self._previewed = False
+            self.clear()
 
     def _renew_preview(self, event: Any = None) -> None:
         if self._previewed:
@@ -107,7 +116,7 @@ class RegionGrower(HandTool):
             return
         first = picked(values, spot)
         begun = float(event.pos[0])
-        found = self._grown(number, values, spot, first, wanted)
+        wide, found = first, self._grown(number, values, spot, first, wanted)
         yield
         while event.type == "mouse_move":
             wide = first.wider(2 ** ((float(event.pos[0]) - begun) / DRAG))
@@ -115,6 +124,8 @@ class RegionGrower(HandTool):
             yield
         self.clear()
         self.set(number, found, wanted)
+        done = "Took" if wanted else "Erased"
+        self.session.say(f"{done} what hangs together within {range_words(wide)}")
 
     def _grown(
         self, number: int, values: np.ndarray, spot: np.ndarray, within: Range, wanted: bool

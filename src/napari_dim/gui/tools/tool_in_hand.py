@@ -18,7 +18,7 @@ from napari.layers import Labels, Layer
 from napari_dim.editing.kept_classes import free
 from napari_dim.errors import InputError
 from napari_dim.gui.layers.image_layers import add_layer, current_slice, slice_values
-from napari_dim.gui.layers.stroke_layer import place_of_slice, stroke_layer
+from napari_dim.gui.layers.stroke_layer import stroke_layer
 from napari_dim.gui.session import Session
 from napari_dim.gui.tools.brush import radius_of, swept
 
@@ -206,13 +206,13 @@ class HandTool(MouseTool):
             Whether what was shown stays.
         """
         shown = self._laid_over(number)
-        plane = shown.data[0] if shown.ndim == 3 else shown.data
+        plane = shown.data[number] if shown.ndim == 3 else shown.data
         wanted = plane.copy() if beside else np.zeros_like(plane)
         for pixels, what in marks:
             wanted[pixels] = what
         at = np.nonzero(wanted != plane)
         if at[0].size:  # napari draws only what changed
-            where = (np.zeros_like(at[0]), *at) if shown.ndim == 3 else at
+            where = (np.full_like(at[0], number), *at) if shown.ndim == 3 else at
             shown.data_setitem(where, wanted[at])
 
     def clear(self) -> None:
@@ -221,13 +221,13 @@ class HandTool(MouseTool):
             self.show(self._shown_of, [])
 
     def _laid_over(self, number: int) -> Labels:
-        """The layer that shows strokes, over a slice; it is made beforehand, which takes long."""
+        """The layer that shows strokes, those of one slice; made beforehand, which takes long."""
         if self._shown is None or self._gone:
-            self._shown, self._shown_of = stroke_layer(self.layer, number), number
+            self._shown, self._shown_of = stroke_layer(self.layer), number
             add_layer(self.session.viewer, self._shown)
         elif self._shown_of != number:
-            self._shown.data[:] = 0
-            self._shown.affine = place_of_slice(self.layer, number)
+            if self._shown.ndim == 3:
+                self._shown.data[self._shown_of] = 0
             self._shown_of = number
         return self._shown
 
@@ -250,7 +250,7 @@ class HandTool(MouseTool):
         InputError
             If its scan is not open.
         """
-        image = self.session.image
+        image = self.session.scans.owner_of(self.layer)  # while another scan is gone over to, too
         if image is None:
             raise InputError("there is no scan under this mask")
         return slice_values(image, number)

@@ -5,6 +5,7 @@ And a wheel turned over a box scrolls what it stands in: it chooses no other sca
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
@@ -26,7 +27,8 @@ ENDS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape)
 class KeyPassing(QObject):
     """Passes letters, figures, signs and the keys of taking back on to the canvas.
 
-    What is typed in stays where it is.
+    What is typed in stays where it is, and with the next click on a button, or with Enter or
+    Escape, the keys are the canvas's again, in whichever window it was typed.
 
     Parameters
     ----------
@@ -39,6 +41,7 @@ class KeyPassing(QObject):
     def __init__(self, parent: QObject, canvas: Callable[[], QWidget]) -> None:
         super().__init__(parent)
         self._canvas = canvas
+        self._watched: weakref.WeakSet[QWidget] = weakref.WeakSet()
 
     def watch(self, panel: QWidget) -> None:
         """Pass on what is pressed in the widgets of a panel; not in those that are made later."""
@@ -46,8 +49,10 @@ class KeyPassing(QObject):
             if isinstance(widget, QAbstractButton):
                 # A click leaves the keys with the canvas: a space does not press it once more.
                 widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+                widget.clicked.connect(self._on_click)
             elif isinstance(widget, QAbstractItemView | QComboBox | QAbstractSpinBox | QLineEdit):
                 widget.installEventFilter(self)
+                self._watched.add(widget)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
         """Pass a key on, or give the keys back to the canvas after something was typed in."""
@@ -70,5 +75,12 @@ class KeyPassing(QObject):
         QApplication.sendEvent(self._canvas(), copy)
         return True
 
+    def _on_click(self, *_: object) -> None:
+        typed = QApplication.focusWidget()
+        if isinstance(typed, QAbstractSpinBox | QLineEdit) and typed in self._watched:
+            QTimer.singleShot(0, self._leave)
+
     def _leave(self) -> None:
-        self._canvas().setFocus()
+        canvas = self._canvas()
+        canvas.window().activateWindow()
+        canvas.setFocus()
