@@ -105,13 +105,13 @@ class ScribbleTool(HandTool):
         self, number: int, of: np.ndarray, off: np.ndarray, *, lasting: bool = True
     ) -> None:
         session, layer = self.session, self.layer
-        image, scribbles = session.image, self._scribbles
+        scribbles = self._scribbles
         class_id = int(layer.selected_label)
-        if image is None or scribbles is None:
+        if scribbles is None:
             return
         if why := why_locked(layer):
             raise InputError(why, where=layer.name)
-        grid = layer_source(image).grid
+        grid = layer_source(self.scan()).grid
         act = scribbles.add(
             number,
             class_id,

@@ -250,10 +250,20 @@ class HandTool(MouseTool):
         InputError
             If its scan is not open.
         """
-        image = self.session.scans.owner_of(self.layer)  # while another scan is gone over to, too
+        return slice_values(self.scan(), number)
+
+    def scan(self) -> Layer:
+        """The scan of the mask that is drawn in, while another one is gone over to, too.
+
+        Raises
+        ------
+        InputError
+            If it is not open.
+        """
+        image = self.session.scans.owner_of(self.layer)
         if image is None:
             raise InputError("there is no scan under this mask")
-        return slice_values(image, number)
+        return image
 
     def spot(self, at: np.ndarray) -> np.ndarray:
         """The pixels around a place, ``(row, column)`` bool; none of them beside the image."""
