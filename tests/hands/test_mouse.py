@@ -189,6 +189,9 @@ def test_windows_for_ct_by_menu_and_key(hand, viewer, workspace, notes):
     assert image.contrast_limits[1] > 1480
     viewer.layers.remove(image)
     other = viewer.add_image(scan + 5000, name="mr")
+    hand.press("Shift-W")
+    assert other.contrast_limits[0] > 3980  # none of CT
+    assert not notes
     shown = tuple(other.contrast_limits)
     hand.take(menu, "CT liver (30 / 150)")
     assert tuple(other.contrast_limits) == shown

@@ -19,10 +19,13 @@ def test_the_windows_take_turns_and_end_in_the_automatic_one():
 
 
 def test_windows_that_show_nothing_of_a_scan_are_left_out():
-    assert following((0, 1), (0.0, 1.0)) is not None  # a window does show values from 0 to 1
-    assert following((2000, 9000), (5000.0, 9000.0)) is None
     names = [w.name for w in CT if following((0, 0.5), (-2000.0, -1340.0)) == w]
     assert names == ["lung"]
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (0.0, 2847.0), (-3.0, 900.0), (5000.0, 9000.0)])
+def test_a_scan_that_is_not_ct_has_the_automatic_one_alone(values):
+    assert following(values, values) is None  # soft tissue would show an MRI all white
 
 
 def test_a_drag_to_the_right_widens_and_one_up_brightens():

@@ -48,7 +48,10 @@ def automatic(session: Session) -> str:
 
 
 def next_window(session: Session) -> str:
-    """Show the scan in the next window for CT that fits its values; after the last, automatic."""
+    """Show the scan in the next window for CT that fits its values; after the last, automatic.
+
+    A scan whose values can't be Hounsfield units has the automatic one alone.
+    """
     image = shown_image(session)
     low, high = image.contrast_limits
     window = following((float(low), float(high)), contrast_of(image))

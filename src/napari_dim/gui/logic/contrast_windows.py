@@ -38,6 +38,16 @@ CT = (
 """The windows that radiologists look at CT in."""
 
 
+AIR = -50.0
+"""Hounsfield units: a scan of CT that shows anything but an organ has values below it, of fat or
+air; scans of other kinds seldom have."""
+
+
+def like_ct(values: Limits) -> bool:
+    """Whether the values of a scan, from dark to bright, can be Hounsfield units."""
+    return values[0] < AIR
+
+
 def shows_something(limits: Limits, values: Limits) -> bool:
     """Whether a window shows any of the values that a scan has."""
     return limits[0] < values[1] and values[0] < limits[1]
@@ -51,10 +61,13 @@ def following(limits: Limits, values: Limits, windows: Sequence[Window] = CT) ->
     limits
         What is shown now.
     values
-        What the scan has; windows that show none of it are left out.
+        What the scan has. Windows that show none of it are left out, and all of them where it
+        can't be CT.
     windows
         In their order.
     """
+    if not like_ct(values):
+        return None
     fitting = [window for window in windows if shows_something(window.limits, values)]
     for number, window in enumerate(fitting, start=1):
         if _same(window.limits, limits):
