@@ -5,6 +5,8 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_dim.config import Settings
 from napari_dim.gui.hooks.menu_commands import combine_channels
@@ -102,7 +104,11 @@ def test_open_layers_become_a_project_that_opens_again(
     assert workspace.header.project.text().strip() == "No project"
     reopen = actions(workspace.header.project)["Reopen"].menu()
     assert reopen.actions()[0].text().startswith("mine")
+    pointers = []
+    viewer.layers.events.inserted.connect(lambda: pointers.append(QApplication.overrideCursor()))
     reopen.actions()[0].trigger()
+    assert {pointer.shape() for pointer in pointers} == {Qt.CursorShape.WaitCursor}
+    assert QApplication.overrideCursor() is None
     assert session.image.name == "s0"
     assert session.mask.labelled == (4,)
     assert notes == []

@@ -10,6 +10,7 @@ from napari.layers import Image, Labels
 
 from napari_dim.data.project_cases import as_labelled
 from napari_dim.errors import InputError
+from napari_dim.gui.hourglass import hourglass
 from napari_dim.gui.layers.image_layers import (
     add_layer,
     go_to_slice,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_dim.gui.session import Session
 
 
+@hourglass()
 def open_case(session: Session, project: Project, name: str) -> str:
     """Open a scan with all that is kept of it, at the slice that was shown last.
 

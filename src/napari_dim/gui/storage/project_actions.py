@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from napari_dim.data.cohort import CohortCase, read_cohort
 from napari_dim.data.load import load_case, load_image
 from napari_dim.errors import InputError
+from napari_dim.gui.hourglass import hourglass
 from napari_dim.gui.layers.image_layers import layer_path
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.last_model import model_back
@@ -134,6 +135,7 @@ def scans_in(folder: Path) -> list[Path]:
     return found
 
 
+@hourglass()
 def open_project(session: Session, folder: Path, *, recover: bool = False) -> str:
     """Open a project with the case that was worked on last.
 
