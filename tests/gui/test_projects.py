@@ -105,8 +105,11 @@ def test_open_layers_become_a_project_that_opens_again(
     reopen = actions(workspace.header.project)["Reopen"].menu()
     assert reopen.actions()[0].text().startswith("mine")
     pointers = []
-    viewer.layers.events.inserted.connect(lambda: pointers.append(QApplication.overrideCursor()))
+    with_pointer = viewer.layers.events.inserted.connect(
+        lambda: pointers.append(QApplication.overrideCursor())
+    )
     reopen.actions()[0].trigger()
+    viewer.layers.events.inserted.disconnect(with_pointer)
     assert {pointer.shape() for pointer in pointers} == {Qt.CursorShape.WaitCursor}
     assert QApplication.overrideCursor() is None
     assert session.image.name == "s0"
