@@ -125,7 +125,8 @@ def fit(
     if resume is not None:
         folder, checkpoint = _resumed(resume, run, start, settings)
     elif folder is not None:
-        check_run_folder(folder, overwrite=overwrite, where="run", ways=("resume", "overwrite"))
+        check_run_folder(folder, overwrite=overwrite, where="run",
+                         ways=("resume", "start", "overwrite"))  # fmt: skip
     earlier = Path(start) if isinstance(start, _PATHS) else start
     chosen = _settings(settings, changes, earlier, checkpoint)
     how: dict[str, Any] = {"run": folder, "start": earlier, "resume": checkpoint,

@@ -30,7 +30,8 @@ def test_a_run_is_overwritten_only_where_that_is_asked_for(fit, tmp_path):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     refused = fit("--out", out)
     assert refused.code == 2
-    assert "--resume" in refused.complaint
+    assert "--resume" not in refused.complaint  # which a finished run refuses
+    assert "--from goes on from this run" in refused.complaint
     assert "--overwrite" in refused.complaint
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     (out / "mine.txt").write_text("kept")
@@ -57,6 +58,131 @@ def test_bad_input_overwrites_nothing(cli, fit, cohort, tmp_path):
     (cohort.parent / "two.nii.gz").write_bytes(b"damaged")
     assert fit("--out", out, "--overwrite").code == 2
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def files_in(folder):
+    """Names and contents."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def _interrupt_in_set_up(patch):
+    """Ctrl-C while slices are prepared."""
+    from napari_dim.engine.training import trainer
+
+    usual = trainer.class_ids
+    patch.setattr(
+        trainer, "class_ids", lambda cases: (signal.raise_signal(signal.SIGINT), usual(cases))[1]
+    )
+
+
+def _twice_in_a_step(patch):
+    """Ctrl-C twice before anything is saved."""
+
+    def at_once(self, progress):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    patch.setattr("napari_dim.engine.training.trainer.Trainer.learn", at_once)
+
+
+def _interrupt_before_the_first_step(patch):
+    from napari_dim.engine.training import trainer
+
+    usual = trainer.Trainer.started
+    patch.setattr(
+        trainer.Trainer,
+        "started",
+        lambda self: (signal.raise_signal(signal.SIGINT), usual(self))[1],
+    )
+
+
+def _fault_in_a_step(patch):
+    def broken(self, progress):
+        raise RuntimeError("the card fell off")
+
+    patch.setattr("napari_dim.engine.training.trainer.Trainer.learn", broken)
+
+
+ENDS = {
+    "stopped in set-up": (_interrupt_in_set_up, "Stopped before anything was learnt"),
+    "stopped before a step": (_interrupt_before_the_first_step, "Stopped before anything"),
+    "ended in a step": (_twice_in_a_step, "interrupted"),
+    "failed": (_fault_in_a_step, "the card fell off"),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_ends_before_its_first_save_leaves_the_folder_as_it_was(
+    fit, tmp_path, monkeypatch, end
+):
+    damage, words = ENDS[end]
+    new, earlier = tmp_path / "new", tmp_path / "earlier"
+    assert fit("--out", earlier).code == 0
+    before = files_in(earlier)
+    for out, options in ((new, ()), (earlier, ("--overwrite",))):
+        with monkeypatch.context() as patch:
+            damage(patch)
+            ended = fit("--out", out, "--seed", 9, *options)
+        assert ended.code == 1
+        assert words in ended.err.splitlines()[-1]
+        assert "--resume" not in ended.err
+        left = {name: data for name, data in files_in(out).items() if name not in before}
+        if end == "failed":  # its log is not the earlier run's
+            log = new / "train.log" if out == new else out / "failed.log"
+            assert str(log) in ended.err
+            assert "RuntimeError" in log.read_text()
+        else:
+            assert not left
+            kept = "nothing is kept" if out == new else f"the earlier run in {out} is as it was"
+            assert kept in ended.err.splitlines()[-1]
+            assert out.exists() == (out == earlier)
+    assert {name: files_in(earlier)[name] for name in before} == before
+    assert fit("--out", new).code == 0
+    assert fit("--out", earlier, "--overwrite").code == 0
+    assert not (earlier / "failed.log").exists()
+
+
+def test_nothing_is_written_before_the_first_save(fit, tmp_path, monkeypatch):
+    """So a process that is killed in between has taken nothing away, and left no half a run."""
+    from napari_dim.engine.training.checkpoint import Checkpoint
+
+    new, earlier = tmp_path / "new", tmp_path / "earlier"
+    assert fit("--out", earlier).code == 0
+    before, usual, seen = files_in(earlier), Checkpoint.save, []
+
+    def first(self, run, **how):
+        seen.append(files_in(run))
+        usual(self, run, **how)
+
+    monkeypatch.setattr(Checkpoint, "save", first)
+    assert fit("--out", new).code == 0
+    assert fit("--out", earlier, "--overwrite", "--seed", 9).code == 0
+    assert seen == [{}, before]
+    assert files_in(earlier)["weights.safetensors"] != before["weights.safetensors"]
+
+
+@pytest.mark.parametrize("end", ["stopped in set-up", "ended in a step"])
+def test_a_run_that_was_to_go_on_stays_and_the_command_is_told(
+    fit, cli, cohort, tmp_path, monkeypatch, end
+):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_dim.engine.training.loop.forget_checkpoints", lambda run: None)
+        assert fit("--out", out).code == 0
+    before = files_in(out)
+    with monkeypatch.context() as patch:
+        ENDS[end][0](patch)
+        ended = cli("fit", cohort, "--resume", out, "--steps", 3)
+    assert ended.code == 1
+    assert f"the run in {out} is as it was" in ended.err
+    assert f"--resume {out}" in ended.err
+    assert "nothing is kept" not in ended.err
+    assert files_in(out) == before
+    (cohort.parent / "two.nii.gz").write_bytes((cohort.parent / "three.nii.gz").read_bytes())
+    done = cli("fit", cohort, "--resume", out, "--steps", 3)
+    assert done.code == 0, done.err
+    assert "(1 of 2 images new or changed, 1 of 2 gone)" in done.err
+    assert "--from RUN --out NEW" in done.err
 
 
 def _hold(run, ready, done):

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
 from napari_dim.config import setting_field
-from napari_dim.errors import InputError
 from napari_dim.words import parse_time
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -72,20 +69,6 @@ def check_folder(folder: Path, option: str = "--out") -> None:
     InputError
         If it is a file, can't be made, or may not be written to.
     """
-    where = f"{option} {folder}"
-    if folder.is_dir():
-        if not os.access(folder, os.W_OK):
-            raise InputError("this folder may not be written to", where=where)
-        return
-    if folder.exists():
-        raise InputError("this is a file, not a folder", where=where)
-    from napari_dim.io.atomic import make_folder
+    from napari_dim.io.atomic import check_writable
 
-    # A trial tells more than permissions do; what it makes is taken away again.
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        make_folder(folder, where)
-    finally:
-        for path in missing:
-            with suppress(OSError):
-                path.rmdir()
+    check_writable(folder, f"{option} {folder}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cli.console import Failure, messages
 from napari_dim.config import Settings
-from napari_dim.engine.training.run_folder import clear_run, held
-from napari_dim.errors import InputError, TrainingError
+from napari_dim.engine.training.run_folder import held, saved_in
+from napari_dim.errors import TrainingError
 
 if TYPE_CHECKING:
     from napari_dim.engine.training.checkpoint import Checkpoint
@@ -48,7 +48,7 @@ def train_cohort(
     as_json
         Write events as JSON lines to standard output instead of progress for people.
     overwrite
-        Take away the run that is in the folder, once the new one can start.
+        Replace the run that is in the folder, at the first save of the new one.
     launch
         This process among others that train with it; the first one writes and shows.
 
@@ -60,39 +60,40 @@ def train_cohort(
         If training ends before its time, stopped by the user included (unless it was to
         train until then).
     """
-    from napari_dim.cli.watch import JsonWatcher, person_watcher
+    from napari_dim.cli.watch import JsonWatcher, ReadingProgress, person_watcher
     from napari_dim.data.cohort import read_cohort
-    from napari_dim.engine.training.checkpoint import has_checkpoint
     from napari_dim.engine.training.launched import Launch
     from napari_dim.engine.training.run_log import finished_line
-    from napari_dim.engine.training.training_run import cohort_job, run_training, too_few
+    from napari_dim.engine.training.training_run import cohort_job, kept, run_training, too_few
 
     launch = launch or Launch()
     first = launch.ranks.first
     console = messages()
     console.quiet = not first
-    made = not run.exists()  # asked before any of them can make it
+    command = [*_command(launch), "fit", str(path), "--resume", str(run)]
+    go_on = f"go on with `{shlex.join(command)}`"
+    before = saved_in(run)  # asked before any of them can write
     with held(run) if first else nullcontext():
         launch.join(settings.device)
-        with console.status(f"Reading {path.name}"):
-            job = cohort_job(
-                read_cohort(path), settings, run=run if first else None, start=start,
-                resume=resume, overwrite=overwrite, ranks=launch.ranks,
-            )  # fmt: skip
-        launch.check_same(_alike(job))
-        watcher = JsonWatcher() if as_json else person_watcher(console)
-        command = [*_command(launch), "fit", str(path), "--resume", str(run)]
-        go_on = f"go on with `{shlex.join(command)}`"
         try:
+            with ReadingProgress(console, path.name) as progress:
+                job = cohort_job(
+                    read_cohort(path), settings, run=run if first else None, start=start,
+                    resume=resume, overwrite=overwrite, ranks=launch.ranks, read=progress.read,
+                )  # fmt: skip
+            launch.check_same(_alike(job))
+            watcher = JsonWatcher() if as_json else person_watcher(console, len(job.cases))
             last = run_training(job, (watcher,) if first else ())
         except TrainingError as error:
-            kept = error.run is not None or (launch.ranks.several and has_checkpoint(run))
-            lost = launch.ranks.several and made and not kept
-            if lost:
-                _clear(run, first=first)
-            log = "" if error.log is None or lost else f" The log is {error.log}"
-            more = f" To {go_on}." if kept else ""
-            raise Failure(f"{error}{log}{more}", details=error.details) from error
+            log = "" if error.log is None else f" The log is {error.log}."
+            resumable = error.run is not None or saved_in(run) != before or resume is not None
+            more = f" To {go_on}" if resumable else ""
+            raise Failure(f"{error}.{log}{more}", details=error.details) from error
+        except KeyboardInterrupt:
+            saved = saved_in(run) != before
+            what = f"the last checkpoint is kept in {run}" if saved else kept(run, resume)
+            more = f"; {go_on}" if saved or resume is not None else ""
+            raise Failure(f"interrupted; {what}{more}") from None
     if not first:
         return last
     for note in last.notes:
@@ -102,19 +103,13 @@ def train_cohort(
     if last.reason == "stopped" and not settings.until_stopped:
         raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}; {go_on}")
     console.print(f"{finished_line(last)}; the run is in {run}")
+    if last.reason == "stopped":
+        console.print(f"Note      To {go_on}")
     if few := too_few(last):
         console.print(
             f"Note      {few}: give more time by --budget, or a smaller network or size by --config"
         )
     return last
-
-
-def _clear(run: Path, *, first: bool) -> None:
-    """Take away a new run without a checkpoint: by its writer, or where that is gone."""
-    with suppress(InputError), nullcontext() if first else held(run):
-        clear_run(run)
-        with suppress(OSError):
-            run.rmdir()
 
 
 def _command(launch: Launch) -> list[str]:

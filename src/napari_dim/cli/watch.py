@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from napari_dim.engine.training.events import (
     Checkpointed,
+    Ending,
     Event,
     Failed,
     Finished,
@@ -28,15 +29,21 @@ from napari_dim.engine.training.run_log import (
     PLAIN_EVERY,
     PlainWatcher,
     Watcher,
+    ending_line,
     recovered_line,
     started_lines,
     step_texts,
 )
+from napari_dim.words import count
+
+PLAIN_AFTER = 1.0
+"""Seconds of reading before a line says so where there is no terminal."""
 
 _EVENT_NAMES = {
     Started: "started",
     StepDone: "step",
     Checkpointed: "checkpoint",
+    Ending: "ending",
     Recovered: "recovered",
     Relabelled: "relabelled",
     Finished: "finished",
@@ -44,16 +51,45 @@ _EVENT_NAMES = {
 }
 
 
-def person_watcher(console: Console) -> Watcher:
-    """A progress bar on a terminal, else a plain line every ten seconds."""
-    return BarWatcher(console) if console.is_terminal else PlainWatcher(console.print)
+def person_watcher(console: Console, scans: int) -> Watcher:
+    """A progress bar on a terminal, else a plain line every ten seconds; of so many scans."""
+    if console.is_terminal:
+        return BarWatcher(console, scans)
+    console.print(f"Preparing {count(scans, 'scan')}")
+    return PlainWatcher(console.print)
+
+
+class ReadingProgress:
+    """How many scans of a cohort have been read: on a terminal, else a line if it takes long."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self._console = console
+        self._due = time.monotonic() + PLAIN_AFTER
+        self._status = console.status(f"Reading {name}")
+
+    def __enter__(self) -> ReadingProgress:
+        self._status.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._status.stop()
+
+    def read(self, done: int, total: int) -> None:
+        """So many scans have been read."""
+        line = f"Reading   {done} of {count(total, 'scan')}"
+        self._status.update(line)
+        if not self._console.is_terminal and time.monotonic() >= self._due:
+            self._due = time.monotonic() + PLAIN_EVERY
+            self._console.print(line)
 
 
 class BarWatcher:
-    """A progress bar with the loss and the time left."""
+    """A progress bar with the loss and the time left; what goes on before and after it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, scans: int) -> None:
         self._console = console
+        self._status = console.status(f"Preparing {count(scans, 'scan')}")
+        self._status.start()
         self._bar = Progress(
             TextColumn("Training "),
             BarColumn(bar_width=None),
@@ -69,6 +105,7 @@ class BarWatcher:
         """Print the start, move the bar."""
         match event:
             case Started():
+                self._status.stop()
                 for line in started_lines(event):
                     self._console.print(line)
                 self._bar.start()
@@ -77,9 +114,15 @@ class BarWatcher:
             case StepDone():
                 self._bar.update(self._task, completed=event.share)
                 self._bar.tasks[0].fields.update(step_texts(event))
+            case Ending():
+                self._bar.stop()
+                self._console.print(ending_line(event))
+                self._status.update("Saving")
+                self._status.start()
 
     def close(self) -> None:
         """Take the bar away."""
+        self._status.stop()
         self._bar.stop()
 
 

@@ -117,8 +117,14 @@ def load_cases(cohort: Cohort, split: str, check: Callable[[], None] | None = No
     return _load_rows(cohort.split(split), check)[0]
 
 
-def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> list[Case]:
+def load_training(
+    cohort: Cohort,
+    check: Callable[[], None] | None = None,
+    read: Callable[[int, int], None] | None = None,
+) -> list[Case]:
     """Read the training cases; at least one slice must be labelled; `check` as above.
+
+    `read` is told how many cases have been read, and of how many.
 
     A class that masks show in slices which are not listed alone is told.
 
@@ -131,7 +137,7 @@ def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> li
     hint = "List the labelled slices of at least one training case"
     if not any(row.slices for row in rows):
         raise InputError("no slice is labelled", where=cohort.path, hint=hint)
-    cases, shown = _load_rows(rows, check)
+    cases, shown = _load_rows(rows, check, read)
     taught: set[int] = set().union(*(ids_in(case.mask) for case in cases if case.mask is not None))
     if not taught:
         first = next((number for number, classes in enumerate(shown) if classes), None)
@@ -153,7 +159,9 @@ def load_training(cohort: Cohort, check: Callable[[], None] | None = None) -> li
 
 
 def _load_rows(
-    rows: Sequence[CohortCase], check: Callable[[], None] | None
+    rows: Sequence[CohortCase],
+    check: Callable[[], None] | None,
+    read: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Case], list[dict[int, list[int]]]]:
     loaded = []
     # The cases stay in memory anyway, so as many are read at a time as there are processors.
@@ -162,6 +170,8 @@ def _load_rows(
             loaded.append(case)
             if check is not None:
                 check()
+            if read is not None:
+                read(len(loaded), len(rows))
     cases = _of_one_colour([case for case, _ in loaded])
     _check_alike(rows, cases)
     return cases, [shown for _, shown in loaded]

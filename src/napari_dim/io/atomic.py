@@ -52,6 +52,31 @@ def make_folder(folder: Path, where: str | Path | None = None, *, parents: bool 
     return folder
 
 
+def check_writable(folder: Path, where: str | Path | None = None) -> None:
+    """Refuse a folder that can't be made or written to, before any work is done.
+
+    Raises
+    ------
+    InputError
+        If it is a file, can't be made, or may not be written to.
+    """
+    where = where or folder
+    if folder.is_dir():
+        if not os.access(folder, os.W_OK):
+            raise InputError("this folder may not be written to", where=where)
+        return
+    if folder.exists():
+        raise InputError("this is a file, not a folder", where=where)
+    # A trial tells more than permissions do; what it makes is taken away again.
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        make_folder(folder, where)
+    finally:
+        for path in missing:
+            with suppress(OSError):
+                path.rmdir()
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; on leaving, it becomes `path` in one step.

@@ -140,7 +140,7 @@ def test_a_full_disk_ends_no_training(tmp_path, monkeypatch):
     for event in train(job(run, steps=8)):
         events.append(event)
         if isinstance(event, Started):
-            (run / "latest.safetensors").mkdir()  # nothing can take this name now
+            (run / "latest.safetensors").mkdir(parents=True)  # nothing can take this name now
     assert [e for e in events if isinstance(e, Recovered) and "not be saved" in e.problem]
     assert isinstance(events[-1], Finished)
 

@@ -66,8 +66,6 @@ class FetchedRun:
         run = self._job.run
         if run is None:
             return None
-        if self._job.overwrite:
-            clear_run(run)
         make_folder(run)
         for name, data in self._files.items():
             if name == RECORD:
@@ -77,6 +75,8 @@ class FetchedRun:
                 write_bytes_atomically(run / name, data)
         if not self.resumable:
             forget_checkpoints(run)
+        if self._job.overwrite:
+            clear_run(run, but=self._files)
         return run
 
     def _here(self, record: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,10 @@ class Checkpoint:
     generator: Tensor
     state: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def save(self, run: Path) -> None:
+    def save(self, run: Path, *, after_another: bool = False) -> None:
         """Make this the folder's latest checkpoint; the latest one becomes the previous.
+
+        Those `after_another` training are its, and replaced at once.
 
         Raises
         ------
@@ -108,8 +110,12 @@ class Checkpoint:
         moments = {f"moments.{name}": tensor for name, tensor in self.moments.items()}
         state = {f"state.{name}": tensor for name, tensor in self.state.items()}
         tensors = {**self.model.tensors(), **moments, **state, _GENERATOR: self.generator}
-        _keep_as_previous(run)
+        if not after_another:
+            _keep_as_previous(run)
         write_tensors(run / LATEST, tensors, about)
+        if after_another:
+            with suppress(OSError):
+                (run / PREVIOUS).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, run: Path) -> Checkpoint:

@@ -27,6 +27,7 @@ from napari_dim.engine.training.events import Event, Failed, Finished
 from napari_dim.engine.training.failures import failure_of
 from napari_dim.engine.training.job import Job
 from napari_dim.engine.training.loop import train
+from napari_dim.engine.training.run_folder import saved_in
 
 POLL = 0.05
 """Seconds between two looks at what the control was told."""
@@ -62,6 +63,7 @@ class _Child:
 
     def __init__(self, job: Job, environment: Mapping[str, str]) -> None:
         self._job = job
+        self._saved = _saved(job)
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
@@ -142,7 +144,8 @@ class _Child:
         self._errors.seek(0)
         said = self._errors.read()[-4000:].decode("utf-8", "replace")
         run = self._job.run
-        kept = run is not None and has_checkpoint(run)
+        own = self._job.resume is not None or self._saved != _saved(self._job)
+        kept = run is not None and own and has_checkpoint(run)
         return Failed(
             problem,
             "All labels are kept; "
@@ -179,6 +182,10 @@ class _Child:
                     self._events.put(pickle.load(pipe))
         except (EOFError, OSError, pickle.UnpicklingError):
             self._events.put(None)
+
+
+def _saved(job: Job) -> object:
+    return None if job.run is None else saved_in(job.run)
 
 
 def lower_priority() -> None:

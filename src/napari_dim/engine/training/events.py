@@ -1,8 +1,8 @@
 """What the engine says while it works: one typed stream for window, command line and tests.
 
 `train` yields ``Started``, then any number of ``StepDone``, ``Preview``,
-``Relabelled``, ``Recovered`` and ``Checkpointed``, then exactly one of ``Finished`` and ``Failed``.
-Nothing follows that.
+``Relabelled``, ``Recovered`` and ``Checkpointed``, ``Ending`` after the last step, then exactly
+one of ``Finished`` and ``Failed``. Nothing follows that.
 """
 
 from __future__ import annotations
@@ -123,10 +123,19 @@ class Recovered:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """The last step is done, after `seconds` of steps; the last masks and the files follow."""
+
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a training that ended well, stopped ones included.
 
-    `run` is None if nothing was saved; `notes` say what did not go as it should.
+    `seconds` are those of the steps, `after` those since the last one. `run` is None if nothing
+    was saved; `notes` say what did not go as it should.
     """
 
     model: Model
@@ -135,6 +144,7 @@ class Finished:
     seconds: float
     run: Path | None = None
     notes: tuple[str, ...] = ()
+    after: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,4 +165,14 @@ class Failed:
     run: Path | None = None
 
 
-Event = Started | StepDone | Preview | Relabelled | Recovered | Checkpointed | Finished | Failed
+Event = (
+    Started
+    | StepDone
+    | Preview
+    | Relabelled
+    | Recovered
+    | Checkpointed
+    | Ending
+    | Finished
+    | Failed
+)

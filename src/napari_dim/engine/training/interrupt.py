@@ -11,9 +11,12 @@ from types import FrameType
 
 
 @contextmanager
-def stop_on_interrupt(stop: Callable[[], None], *, launched: bool = False) -> Iterator[None]:
+def stop_on_interrupt(
+    stop: Callable[[], None], doing: Callable[[], str], *, launched: bool = False
+) -> Iterator[None]:
     """Ctrl-C (or SIGTERM) calls `stop`; a second one interrupts at once, as usual.
 
+    `doing` says what follows the first one: ``"Stopping after this step"``.
     Of processes that were `launched` together the launcher ends the others when one has ended:
     it is not told then, and a SIGTERM that comes after the training does not keep a process from
     saying how it ended.
@@ -37,7 +40,7 @@ def stop_on_interrupt(stop: Callable[[], None], *, launched: bool = False) -> It
         stop()
         # Not print(): the signal may have come in the middle of one.
         if not launched:
-            os.write(2, b"\nStopping after this step; Ctrl-C again quits at once.\n")
+            os.write(2, f"\n{doing()}; Ctrl-C again quits at once.\n".encode())
 
     for number in usual:
         signal.signal(number, on_signal)

@@ -16,6 +16,7 @@ from napari_dim.engine.training.clock import Clock
 from napari_dim.engine.training.control import Control, StoppedError
 from napari_dim.engine.training.events import (
     Checkpointed,
+    Ending,
     Event,
     Failed,
     Finished,
@@ -24,11 +25,11 @@ from napari_dim.engine.training.events import (
 )
 from napari_dim.engine.training.failures import failure_of
 from napari_dim.engine.training.job import Job, class_ids
-from napari_dim.engine.training.run_folder import clear_run, drop_empty_run
+from napari_dim.engine.training.run_folder import saved_in
 from napari_dim.engine.training.run_record import LossLog
 from napari_dim.engine.training.trainer import Trainer
 from napari_dim.errors import InputError
-from napari_dim.io.atomic import make_folder
+from napari_dim.io.atomic import check_writable
 from napari_dim.nets.ranks import Ranks
 
 __all__ = ["Job", "class_ids", "train"]
@@ -122,6 +123,8 @@ class _Told:
 class _Loop:
     """Steps, and what goes on between them.
 
+    Nothing is written before the first save: what lies in the run folder stays until then.
+
     Attributes
     ----------
     end
@@ -134,16 +137,12 @@ class _Loop:
         self._ranks = job.ranks
         self._told = _Told(job.ranks, control)
         self._reason = ""  # how it ended, once it has
-        self._made = job.run is not None and not job.run.exists()
-        self._empty = False  # whether it was stopped before a step
+        self._replaces = False  # whether another run gives way to this one's first save
         if job.run is not None:
-            if job.overwrite:
-                clear_run(job.run)
-            make_folder(job.run)
-            trainer.model.save_record(job.run)
-            if job.resume is None:
-                forget_checkpoints(job.run)
-        self._log = LossLog(job.run, tuple(trainer.system.terms), after=trainer.step)
+            check_writable(job.run)
+            self._replaces = job.overwrite and bool(saved_in(job.run))
+        self._own = job.resume is not None  # whether the checkpoint in the folder is of this one
+        self._log = LossLog(tuple(trainer.system.terms), after=trainer.step)
         self._told.ask()
         self._clock = Clock(
             settings.budget,
@@ -270,16 +269,20 @@ class _Loop:
     def _write(self) -> None:
         run, trainer = self._job.run, self._trainer
         assert run is not None
-        trainer.record(self._clock.elapsed, self._reason)
-        trainer.checkpoint(self._clock.elapsed).save(run)
+        seconds = self._clock.elapsed
+        trainer.record(seconds, self._reason)
+        trainer.checkpoint(seconds).save(run, after_another=not self._own)
         trainer.model.save(run)
+        self._own = True
+        self._log.open(run)
 
     def _finish(self) -> Iterator[Event]:
         """The way out after the last step."""
         trainer, control, job = self._trainer, self._control, self._job
-        if trainer.step == 0 and job.start is None:
-            self._empty = True
-            return  # Fresh weights are no result.
+        if trainer.step == 0 and (job.start is None or self._replaces):
+            return  # Fresh weights are no result, nor are others' worth an earlier run.
+        seconds = self._clock.elapsed
+        yield Ending(trainer.step, seconds)
         if not trainer.sound():
             yield self._go_back()
         stopped = self._told.stopped
@@ -304,13 +307,14 @@ class _Loop:
             if not is_out_of_memory(error):
                 raise
             notes = ("There was no memory left to predict once more",)
-        trainer.record(self._clock.elapsed, self._reason)
+        trainer.record(seconds, self._reason, self._clock.elapsed - seconds)
         saved = job.run
         if job.run is not None and (settled or self._full):
             try:
                 trainer.model.save(job.run)
-                if not stopped:
+                if not stopped or not self._own:
                     forget_checkpoints(job.run)
+                self._log.open(job.run)
             except InputError as error:
                 saved = None
                 notes += (f"The model could not be saved: {error}",)
@@ -323,9 +327,10 @@ class _Loop:
             trainer.model,
             self._reason,  # type: ignore[arg-type]
             trainer.step,
-            self._clock.elapsed,
+            seconds,
             saved,
             notes,
+            self._clock.elapsed - seconds,
         )
 
     def failed(self, error: Exception) -> Failed:
@@ -341,16 +346,14 @@ class _Loop:
             failed = failure_of(error)
         if run is None:
             return failed
-        if trainer.step > 0:
+        if trainer.step > 0 and (self._own or not self._replaces):
             with suppress(Exception):  # A lost device can't give its weights back.
                 trainer.go_back()
                 self._write()
-        return replace(failed, run=run) if has_checkpoint(run) else failed
+        return replace(failed, run=run) if self._own and has_checkpoint(run) else failed
 
     def close(self) -> None:
         """End what runs in the background and let go of the memory."""
         self._log.close()
-        if self._empty and self._job.run is not None and self._job.resume is None:
-            drop_empty_run(self._job.run, made=self._made)
         self._trainer.close()
         del self._trainer

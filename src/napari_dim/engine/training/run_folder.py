@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from napari_dim.errors import InputError
 
-LOG = "train.log"
+LOG, FAILED_LOG = "train.log", "failed.log"
 _CHECKPOINTS = ("latest.safetensors", "previous.safetensors")
 _OF_A_RUN = (
-    "weights.safetensors", "settings.json", "losses.csv", "run.json", LOG, *_CHECKPOINTS
+    "weights.safetensors", "settings.json", "losses.csv", "run.json", LOG, FAILED_LOG, *_CHECKPOINTS
 )  # fmt: skip
 
 
 def check_run_folder(
     run: Path, *, overwrite: bool = False, where: str = "--out",
-    ways: tuple[str, str] = ("--resume", "--overwrite"),
+    ways: tuple[str, str, str] = ("--resume", "--from", "--overwrite"),
 ) -> None:  # fmt: skip
     """Refuse a folder that holds anything, but for an earlier run that may be overwritten.
 
@@ -44,33 +44,45 @@ def check_run_folder(
         return
     if not run.is_dir():
         raise InputError("this is a file, not a folder", where=f"{where} {run}")
-    if not any(run.iterdir()):
+    if {path.name for path in run.iterdir()} <= {LOG, FAILED_LOG}:
         return
     if not is_run(run):
         raise InputError(
             "this folder holds other files", where=f"{where} {run}",
             hint="Give a new folder, or one that an earlier fit wrote",
         )  # fmt: skip
-    if not overwrite:
-        raise InputError(
-            "a run is here already", where=f"{where} {run}",
-            hint=f"Give a new folder, go on with this run by {ways[0]}, or replace it by {ways[1]}",
-        )  # fmt: skip
+    if overwrite:
+        return
+    resume, start, replace = ways
+    if any((run / name).is_file() for name in _CHECKPOINTS):
+        what = "a run is here already"
+        hint = f"Give a new folder, go on with this run by {resume}, or replace it by {replace}"
+    elif (run / "weights.safetensors").is_file():
+        what = "a finished run is here"
+        hint = (
+            f"Give a new folder ({start} goes on from this run there), or replace it by {replace}"
+        )
+    else:
+        what = "a run without weights is here"
+        hint = f"Give a new folder, or replace it by {replace}"
+    raise InputError(what, where=f"{where} {run}", hint=hint)
 
 
-def clear_run(run: Path) -> None:
-    """Take an earlier run's files away; others stay."""
+def clear_run(run: Path, but: Collection[str] = ()) -> None:
+    """Take an earlier run's files away; others stay, and those named in `but`."""
     for name in _OF_A_RUN:
-        (run / name).unlink(missing_ok=True)
+        if name not in but:
+            (run / name).unlink(missing_ok=True)
 
 
-def drop_empty_run(run: Path, *, made: bool) -> None:
-    """Take away what a training wrote that never took a step, and the folder if it `made` that."""
-    for name in ("run.json", "settings.json", "losses.csv"):
-        (run / name).unlink(missing_ok=True)
-    if made:
-        with suppress(OSError):  # a log is still being written
-            run.rmdir()
+def saved_in(run: Path) -> tuple[tuple[int, int], ...]:
+    """What tells one save in a folder from the next: another value, another save."""
+    found = []
+    for name in ("weights.safetensors", *_CHECKPOINTS):
+        with suppress(OSError):
+            state = (run / name).stat()
+            found.append((state.st_ino, state.st_mtime_ns))
+    return tuple(found)
 
 
 def is_run(folder: Path) -> bool:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
 from napari_dim.engine.training.events import (
+    Checkpointed,
+    Ending,
     Event,
     Failed,
     Finished,
@@ -17,6 +20,7 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
+from napari_dim.engine.training.run_folder import FAILED_LOG, LOG
 from napari_dim.words import clock, count
 
 PLAIN_EVERY = 10.0
@@ -57,6 +61,8 @@ class PlainWatcher:
                         f"Training  {event.share:4.0%}  step {texts['step']}  "
                         f"loss {texts['loss']}  {texts['left']}"
                     )
+            case Ending():
+                self._say(ending_line(event))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -77,19 +83,28 @@ class _ToLog(logging.Handler):
 class LogWatcher:
     """The plain lines with the time of day, and the traceback of a failure, in a file.
 
-    The file is opened when training starts, so input that turns out bad leaves none.
+    It is written from the training's first save on, as the run's other files are. Of one that
+    fails before, the lines go to `run_folder.FAILED_LOG` where another run's log is.
 
     Parameters
     ----------
-    path
-        The file.
+    run
+        The run folder.
     append
         Whether it goes on after what is in it.
+    failures
+        Whether a failure before the first save is kept.
+
+    Attributes
+    ----------
+    path
+        The file; None as long as there is none.
     """
 
-    def __init__(self, path: Path, *, append: bool = False) -> None:
-        self._path = path
-        self._mode = "a" if append else "w"
+    def __init__(self, run: Path, *, append: bool = False, failures: bool = True) -> None:
+        self.path: Path | None = None
+        self._run, self._append, self._failures = run, append, failures
+        self._waiting: list[str] = []
         self._file: IO[str] | None = None
         self._plain = PlainWatcher(self._write)
         self._handler = _ToLog(self._write)
@@ -97,15 +112,18 @@ class LogWatcher:
     def event(self, event: Event) -> None:
         """Log one event."""
         if isinstance(event, Started):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open(self._mode, encoding="utf-8", buffering=1)
             logging.getLogger("napari_dim").addHandler(self._handler)
         self._plain.event(event)
         match event:
+            case Checkpointed():
+                self._open(LOG, "a" if self._append else "w")
             case Finished():
                 self._write(finished_line(event))
             case Failed():
                 self._write(f"{event.problem}. {event.hint}\n{event.details}")
+                if self._failures and not (event.stopped or event.bad_input):
+                    other = not self._append and (self._run / LOG).exists()
+                    self._open(FAILED_LOG if other else LOG, "a" if self._append else "w")
 
     def close(self) -> None:
         """Close the file."""
@@ -113,9 +131,24 @@ class LogWatcher:
         if self._file is not None:
             self._file.close()
 
-    def _write(self, line: str) -> None:
+    def _open(self, name: str, mode: str) -> None:
         if self._file is not None:
-            self._file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {line.rstrip()}\n")
+            return
+        with suppress(OSError):  # what can't be logged is shown nevertheless
+            self._run.mkdir(parents=True, exist_ok=True)
+            self._file = (self._run / name).open(mode, encoding="utf-8", buffering=1)
+            self.path = self._run / name
+            self._file.writelines(self._waiting)
+            self._waiting.clear()
+            if name != FAILED_LOG:
+                (self._run / FAILED_LOG).unlink(missing_ok=True)
+
+    def _write(self, line: str) -> None:
+        text = f"{datetime.now():%Y-%m-%d %H:%M:%S}  {line.rstrip()}\n"
+        if self._file is None:
+            self._waiting.append(text)
+        else:
+            self._file.write(text)
 
 
 def started_lines(event: Started) -> list[str]:
@@ -138,6 +171,14 @@ def started_lines(event: Started) -> list[str]:
 def recovered_line(event: Recovered) -> str:
     """What went wrong, and what was done about it."""
     return f"Note      {event.problem}; {event.remedy}"
+
+
+def ending_line(event: Ending) -> str:
+    """What follows the last step, which no budget holds."""
+    return (
+        f"Ending    {count(event.step, 'step')} in {clock(event.seconds)}; now the labelled scans "
+        "are predicted once to see which classes come in one piece, and the run is saved"
+    )
 
 
 def finished_line(event: Finished) -> str:

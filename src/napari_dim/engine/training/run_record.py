@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import platform
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from napari_dim.engine.training.job import Job
 from napari_dim.io import hash_file
 
 LOSSES = "losses.csv"
+MOST_WAITING = 10_000
+"""Rows that wait for the first checkpoint: a quarter of an hour, where the first one was due."""
 
 
 def record_of(job: Job, device: torch.device) -> dict[str, Any]:
@@ -36,6 +39,7 @@ def record_of(job: Job, device: torch.device) -> dict[str, Any]:
         "date": begun or datetime.now(UTC).isoformat(timespec="seconds"),
         "steps": 0,
         "seconds": 0.0,
+        "seconds_after": 0.0,
         "end": "",
         "seed": job.settings.seed,
         "device": str(device),
@@ -75,34 +79,44 @@ def inputs_of(cohort: Cohort) -> dict[str, Any]:
 class LossLog:
     """losses.csv: step, t/T, seconds and the losses.
 
+    Until it is opened the rows wait in memory.
+
     Parameters
     ----------
-    run
-        The run folder; None keeps nothing.
     terms
         Names of the losses.
     after
         Rows of an earlier part of this training are kept up to this step.
     """
 
-    def __init__(self, run: Path | None, terms: Sequence[str], after: int = 0) -> None:
-        self._terms = tuple(terms)
+    def __init__(self, terms: Sequence[str], after: int = 0) -> None:
+        self._terms, self._after = tuple(terms), after
         self._file: IO[str] | None = None
-        if run is not None:
-            kept = _rows_until(run / LOSSES, after) if after else []
+        self._waiting: deque[tuple[object, ...]] = deque(maxlen=MOST_WAITING)
+
+    def open(self, run: Path) -> None:
+        """Write to a run's folder from now on."""
+        if self._file is not None:
+            return
+        kept = _rows_until(run / LOSSES, self._after) if self._after else []
+        with suppress(OSError):  # the next checkpoint tries again
             self._file = (run / LOSSES).open("w", newline="", encoding="utf-8")
-            self._writer = csv.writer(self._file)
-            self._writer.writerow(("step", "progress", "seconds", *self._terms))
-            self._writer.writerows(kept)
+            rows = csv.writer(self._file)
+            rows.writerow(("step", "progress", "seconds", *self._terms))
+            rows.writerows((*kept, *self._waiting))
+            self._waiting.clear()
 
     def write(
         self, step: int, progress: float, seconds: float, losses: Mapping[str, float]
     ) -> None:
         """Add a row; a part that did not run stays empty."""
-        if self._file is not None:
-            values = [f"{losses[name]:.6g}" if name in losses else "" for name in self._terms]
-            with suppress(OSError):  # A full disk ends no training.
-                self._writer.writerow((step, f"{progress:.5f}", f"{seconds:.2f}", *values))
+        values = [f"{losses[name]:.6g}" if name in losses else "" for name in self._terms]
+        row = (step, f"{progress:.5f}", f"{seconds:.2f}", *values)
+        if self._file is None:
+            self._waiting.append(row)
+            return
+        with suppress(OSError):  # A full disk ends no training.
+            csv.writer(self._file).writerow(row)
 
     def close(self) -> None:
         """Close the file."""

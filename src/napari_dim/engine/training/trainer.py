@@ -250,9 +250,15 @@ class Trainer:
             "slices a step"
         )
 
-    def record(self, seconds: float, end: str) -> None:
-        """Keep in the model's record how far it is after `seconds`, and how it ended, if it did."""
-        so_far = {"steps": self.step, "seconds": round(seconds, 2), "end": end}
+    def record(self, seconds: float, end: str, after: float = 0.0) -> None:
+        """Keep in the model's record how far it is, and how it ended, if it did.
+
+        `seconds` are those of the steps, `after` those since the last one.
+        """
+        so_far = {
+            "steps": self.step, "seconds": round(seconds, 2), "seconds_after": round(after, 2),
+            "end": end,
+        }  # fmt: skip
         self.model = replace(self.model, record={**self.model.record, **so_far})
 
     def checkpoint(self, seconds: float) -> Checkpoint:

@@ -6,8 +6,8 @@ step, and its failure is an exception, so that no script goes on without a model
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -20,11 +20,11 @@ from napari_dim.engine.device import pick_device
 from napari_dim.engine.inference.trained_model import WEIGHTS, Model
 from napari_dim.engine.training.child_process import run as events_of
 from napari_dim.engine.training.control import Control
-from napari_dim.engine.training.events import Event, Failed, Finished
+from napari_dim.engine.training.events import Ending, Event, Failed, Finished, Started
 from napari_dim.engine.training.interrupt import stop_on_interrupt
 from napari_dim.engine.training.job import Job, common_channels
 from napari_dim.engine.training.loop import train
-from napari_dim.engine.training.run_folder import LOG
+from napari_dim.engine.training.run_folder import saved_in
 from napari_dim.engine.training.run_log import LogWatcher, Watcher
 from napari_dim.engine.training.run_record import inputs_of
 from napari_dim.errors import InputError, TrainingError
@@ -33,7 +33,7 @@ from napari_dim.nets.ranks import Ranks
 from napari_dim.words import clock, count
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
     from napari_dim.engine.training.checkpoint import Checkpoint
 
@@ -52,6 +52,7 @@ def cohort_job(
     resume: Checkpoint | None = None,
     overwrite: bool = False,
     ranks: Ranks | None = None,
+    read: Callable[[int, int], None] | None = None,
 ) -> Job:
     """What to train on a cohort's training cases; their files are read.
 
@@ -71,13 +72,15 @@ def cohort_job(
         Take away the run that is in the folder, once the new one starts.
     ranks
         The processes that share the steps.
+    read
+        Is told how many cases have been read, and of how many.
 
     Raises
     ------
     InputError
         If the cohort or the earlier model can't be used.
     """
-    cases = load_training(cohort)
+    cases = load_training(cohort, read=read)
     told = [f"{cohort.path.name}: {text}" for text in cohort.notes]
     job = job_of(
         cases, settings, inputs_of(cohort),
@@ -116,13 +119,29 @@ def job_of(
     if resume is not None and (begun := resume.model.record.get("start")) is not None:
         known["start"] = begun
     told = [*notes, *(f"{case.name}: {text}" for case in cases for text in case.volume.warnings)]
-    if resume is not None and any(resume.model.record.get(k) != v for k, v in known.items()):
-        told.append("The cohort or its files have changed since; the result will differ")
+    if resume is not None and (other := _changed(resume.model.record, known)):
+        told.append(
+            f"The data are not those that this run began with ({other}), so its result will not be "
+            "that of one training; to keep the run and learn from these data, begin another one "
+            "from its weights (--from RUN --out NEW)"
+        )
     told += duration(settings)
     return Job(
         cases, settings, run=run, provenance=known, start=earlier, resume=resume,
         notes=tuple(told), overwrite=overwrite,
     )  # fmt: skip
+
+
+def _changed(record: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """What of the inputs is not as a run recorded it, for people; empty if all is."""
+    if all(record.get(name) == value for name, value in known.items()):
+        return ""
+    was, now = (list(each.get("inputs") or ()) for each in (record, known))
+    gone = sum(one not in now for one in was)
+    new = sum(one not in was for one in now)
+    if gone or new:
+        return f"{new} of {count(len(now), 'image')} new or changed, {gone} of {len(was)} gone"
+    return "the images are, the cohort file is not"
 
 
 def run_training(
@@ -150,26 +169,59 @@ def run_training(
     """
     control = control or Control()
     run = job.run
-    there = run is not None and run.exists()
-    followers = list(watchers)
-    if run is not None:
-        followers.append(LogWatcher(run / LOG, append=job.resume is not None))
+    phase = _Phase()
+    followers: list[Watcher] = [phase, *watchers]
     several = job.ranks.several  # they are in no process of their own, and the launcher tells
-    with stop_on_interrupt(control.stop, launched=several):
+    log = None
+    if run is not None:
+        log = LogWatcher(run, append=job.resume is not None, failures=not several)
+        followers.append(log)
+    with stop_on_interrupt(control.stop, lambda: phase.stopping, launched=several):
         last = follow(train(job, control) if several else events_of(job, control), followers)
     if isinstance(last, Finished):
         return last
     if last.stopped:
-        if run is not None and job.resume is None:
-            (run / LOG).unlink(missing_ok=True)
-            if not there:
-                with suppress(OSError):
-                    run.rmdir()
-        raise TrainingError("Stopped before anything was learnt; nothing is kept", stopped=True)
+        raise TrainingError(
+            f"Stopped before anything was learnt; {kept(run, job.resume)}", stopped=True
+        )
     if last.bad_input:
         raise InputError(last.problem, hint=last.hint)
-    log = run / LOG if run is not None and (run / LOG).exists() else None
-    raise TrainingError(last.problem, hint=last.hint, details=last.details, run=last.run, log=log)
+    raise TrainingError(
+        last.problem, hint=last.hint, details=last.details, run=last.run,
+        log=None if log is None else log.path,
+    )  # fmt: skip
+
+
+def kept(run: Path | None, resume: Checkpoint | None) -> str:
+    """What is in the folder of a training that saved nothing."""
+    if run is None or not saved_in(run):
+        return "nothing is kept"
+    whose = "the run" if resume is not None else "the earlier run"
+    return f"{whose} in {run} is as it was"
+
+
+class _Phase:
+    """Knows how far a training is; a `run_log.Watcher`.
+
+    Attributes
+    ----------
+    stopping
+        What follows when it is stopped now.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = "Stopping before the first step"
+
+    def event(self, event: Event) -> None:
+        """Take one event."""
+        match event:
+            case Started():
+                self.stopping = "Stopping after this step"
+            case Ending():
+                self.stopping = "The last step is done, and the run will be saved"
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 def follow(events: Iterator[Event], watchers: Sequence[Watcher]) -> Finished | Failed:
