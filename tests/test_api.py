@@ -151,7 +151,7 @@ def test_what_cannot_be_used_is_raised_and_leaves_nothing(cohort, tmp_path, faul
 def test_a_run_is_not_replaced_unasked(cohort, run):
     before = (run / "weights.safetensors").read_bytes()
     with pytest.raises(
-        napari_dim.InputError, match="start goes on from this run there.*by overwrite"
+        napari_dim.InputError, match=r"start goes on from this run there.*by overwrite"
     ):
         napari_dim.fit(cohort, run=run, steps=1, **SMALL)
     with pytest.raises(napari_dim.InputError, match="Call predict_cohort"):
