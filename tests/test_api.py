@@ -82,6 +82,7 @@ def test_a_run_from_python_is_that_of_the_command_line(cohort, run, tmp_path):
     for record in records:
         assert (record["steps"], record["end"]) == (3, "steps")
         assert record.pop("seconds") > 0
+        assert record.pop("seconds_after") > 0
         assert record.pop("date").endswith("+00:00")
     assert records[0] == records[1]
     losses = [list(csv.DictReader((folder / "losses.csv").open())) for folder in (run, other)]
