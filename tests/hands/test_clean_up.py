@@ -193,3 +193,21 @@ def test_taking_copies_back_leaves_the_view_on_the_slice_that_was_copied(
     slices.go_to(session, 10)
     hand.press("Ctrl-Z")
     assert slices.current(session) == 7  # from elsewhere it goes where something changed
+
+
+def test_a_click_on_apply_counts_although_previews_come(hand, workspace, session, qtbot):
+    ball = session.mask.planes[6] > 0
+    speckled = ball.astype(np.uint8)[None]
+    session.mask.take(np.array([4]), speckled)
+    hand.press("Shift-C")
+    window = workspace.clean_up
+    window.where.setCurrentText(clean_up_window.ALL)
+    assert "in 2 slices" in said(qtbot, window)
+    session.mask.take(np.array([5]), speckled)  # as a preview does
+    session.slices_changed.emit()
+    hand.click(window.apply)
+    qtbot.waitUntil(lambda: not session.mask.planes[5][:5, :5].any(), timeout=10_000)
+    assert not session.mask.planes[4][:5, :5].any()
+    hand.press("Ctrl-Z")
+    assert session.mask.planes[4][:5, :5].any()
+    assert session.mask.planes[5][:5, :5].any()

@@ -67,6 +67,8 @@ class CleanUpWindow(QDialog):
         self._then: Situation | None = None
         self._wish: Wish | None = None
         self._plan: Plan | None = None
+        self._told: Wish | None = None  # whose answer can be read
+        self._asked = False  # Apply was clicked while it was worked out anew
         self.tool = QComboBox()
         for tool in TOOLS:
             self.tool.addItem(tool.title, tool.key)
@@ -144,7 +146,8 @@ class CleanUpWindow(QDialog):
     def hideEvent(self, event: Any) -> None:  # noqa: N802
         """Keep no copy of a mask for nothing."""
         super().hideEvent(event)
-        self._then = self._plan = self._mark = None
+        self._then = self._plan = self._mark = self._told = None
+        self._asked = False
 
     def _on_tool(self, *_: object) -> None:
         tool = BY_KEY[self.tool.currentData()]
@@ -178,6 +181,7 @@ class CleanUpWindow(QDialog):
 
     def _on_case(self) -> None:
         """Another scan has other classes and slices."""
+        self._told = None
         mask = self.session.mask
         if mask is not None and mask.layer not in self._followed:
             self._followed.add(mask.layer)
@@ -220,8 +224,13 @@ class CleanUpWindow(QDialog):
         box.blockSignals(False)
 
     def _changed(self, *_: object) -> None:
+        """What is asked for is another thing, or it would change other pixels."""
+        if self._told is None or self._told != self.wish():
+            self._told, self._asked = None, False
+            self.apply.setEnabled(False)
+        elif self._asked:
+            return  # what is worked out now is looked at once more before it is carried out
         self._plan = self._mark = None  # an answer to what was asked before comes too late
-        self.apply.setEnabled(False)
         if self.isVisible():
             self._soon.start()
 
@@ -276,19 +285,32 @@ class CleanUpWindow(QDialog):
         if mark is not self._mark:
             return
         self._mark = None
-        if isinstance(found, str):
-            self.text.say(found)
+        if isinstance(found, str) or not found.states:
+            self._asked, self._told = False, None
+            self.apply.setEnabled(False)
+            self.text.say(found if isinstance(found, str) else found.text)
             return
-        self._plan = found
+        self._plan, self._told = found, self._wish
         self.text.say(found.text)
-        self.apply.setEnabled(bool(found.states))
+        self.apply.setEnabled(True)
+        if self._asked:
+            self._carry_out(found)
 
     def _on_apply(self) -> None:
-        made, then, wish = self._plan, self._then, self._wish
-        if made is None or then is None or wish is None:
+        if self._plan is not None:
+            self._carry_out(self._plan)
+        elif self._told is not None:  # a preview has come: as soon as it is worked out anew
+            self._asked = True
+            self._soon.stop()
+            self._work_out()
+
+    def _carry_out(self, made: Plan) -> None:
+        then, wish = self._then, self._wish
+        if then is None or wish is None:
             return
         if not still_true(self.session, then, wish.first, wish.last):
             self._work_out()  # something was painted meanwhile: say what would change now
             return
+        self._asked = False
         do(self.session, lambda session: clean_up(session, made))
         self._changed()
