@@ -365,3 +365,11 @@ def test_slices_of_another_plane_before_the_first_label(viewer, workspace, nifti
     with pytest.raises(InputError, match="slices are labelled"):
         turn_slices(session, "sagittal")
     assert image.data.shape == (48, 12, 40)
+
+
+def test_a_slice_of_a_series_that_is_open_is_said_to_be_one(viewer, workspace, tmp_path):
+    folder = write_series(tmp_path / "x", ramp((12, 10, 4)), np.diag([-1.0, -1, 3, 1]))
+    viewer.open(folder, plugin=PLUGIN)
+    one = min(folder.iterdir())
+    assert viewer.open(one, plugin=PLUGIN) == []
+    assert f"{one.name} is a slice of “x”, which is open" in workspace.header.state.label.whole

@@ -25,9 +25,24 @@ def test_accepted_and_labelled_slices_are_two_numbers():
     acts.confirm(north, 4)
     acts.confirm(north, 5)
     told = check_sites([("north", north), ("south", south)])
-    rows = [
-        re.findall(r">(?:&nbsp;)?([\w.–%]+)(?:&nbsp;)?</td>", row) for row in told.split("<tr>")
+    assert told.split("<br>")[:2] == [
+        "<b>north</b>: 7 the machine's, 2 accepted, 3 labelled, Dice 1.00 (2)",
+        "<b>south</b>: 9 the machine's, 0 accepted, 3 labelled",
     ]
-    assert rows[1][:5] == ["site", "machine", "accepted", "labelled", "Dice"]
-    assert rows[2][:4] == ["north", "7", "2", "3"]
-    assert rows[3][:4] == ["south", "9", "0", "3"]
+
+
+def test_doubts_of_one_model_are_compared_and_no_others():
+    north, south = _mask(), _mask()
+    north.answer.entropy[:], south.answer.entropy[:] = 0.1, 0.4
+    assert "less sure at south" in check_sites([("north", north), ("south", south)])
+    north.answer.model, south.answer.model = object(), object()
+    assert "less sure" not in check_sites([("north", north), ("south", south)])
+    south.answer.model = north.answer.model
+    assert "less sure at south" in check_sites([("north", north), ("south", south)])
+
+
+def test_a_long_name_shows_both_its_ends():
+    told = check_sites([("a" * 40 + "1", _mask()), ("a" * 40 + "2", _mask())])
+    assert "a1</b>" in told
+    assert "a2</b>" in told
+    assert all(len(word) <= 40 for word in re.sub("<[^>]*>", " ", told).split())

@@ -152,6 +152,13 @@ def test_the_score_counts_what_was_corrected_or_checked_and_no_unchanged_accept(
     assert [s.number for s in mask.scores] == [3]
 
 
+def test_a_slice_that_a_tool_changed_first_is_scored_when_a_person_does(mask):
+    mask.act("smooth", {2: SliceState.FILLED}, {2: np.zeros_like(mask.planes[2])})
+    mask.act("check", {3: A}, checked=True)
+    stroke(mask, 2, 1)
+    assert [(s.number, s.labelled) for s in mask.scores] == [(3, 1), (2, 2)]
+
+
 def test_classes_get_other_ids_in_what_the_machine_says_too(mask):
     stroke(mask, 2, 3)
     mask.relabel("1 is 9", {1: 9})

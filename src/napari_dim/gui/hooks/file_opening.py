@@ -49,13 +49,11 @@ def open_paths(viewer: Any, paths: Sequence[str | Path]) -> list[Any]:
     from napari.utils.history import update_open_history
     from napari.utils.notifications import show_warning
 
-    from napari_dim.gui.hooks.reader_writer import is_open, read
+    from napari_dim.gui.hooks.reader_writer import read
 
     added = []
     for path in map(Path, paths):
         try:
-            if is_open(path):
-                continue
             tuples = read(str(path))
         except InputError as error:
             show_warning(str(error))

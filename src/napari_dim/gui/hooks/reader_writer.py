@@ -58,8 +58,9 @@ def read(path: str | Sequence[str]) -> list[LayerTuple]:
     paths = [Path(path)] if isinstance(path, str) else [Path(one) for one in path]
     layers: list[LayerTuple] = []
     for one in paths:
-        if is_open(one):
-            continue  # Another slice of a series that came with the first.
+        if (series := open_series(one)) is not None:
+            _say(f"{one.name} is a slice of “{series}”, which is open")
+            continue  # it came with the first
         usual = _reader(one)
         for part in choose_parts(one, list_parts(one, usual)):
             volume = read_volume(one, part=part.key if part else usual)
@@ -86,28 +87,39 @@ def layers_of(volume: Volume, name: str = "") -> list[LayerTuple]:
     return [labels_tuple(labels, Source.of(volume), name)]
 
 
-def is_open(path: Path) -> bool:
-    """Whether a DICOM file is a slice of a series that is open: dropped files come one by one."""
+def open_series(path: Path) -> str | None:
+    """The layer that has a DICOM file as one of its slices: dropped files come one by one."""
     import napari
 
     viewer = napari.current_viewer()
     found = known_format(path)
     if viewer is None or path.is_dir() or found is None or found.name != "DICOM":
-        return False
-    open_series = {
-        uid
+        return None
+    series = {
+        uid: layer.name
         for layer in viewer.layers
         if isinstance(source := layer.metadata.get(KEY), Source)
         and source.path is not None
         and path.parent in (source.path.parent, source.path)
         for uid, _ in source.header.get("instances", ())
     }
-    if not open_series or find_spec("pydicom") is None:
-        return False
+    if not series or find_spec("pydicom") is None:
+        return None
     from napari_dim.io.dicom.headers import read_header
 
     header = read_header(path)
-    return header is not None and header.uid in open_series
+    return None if header is None else series.get(header.uid)
+
+
+def _say(text: str) -> None:
+    """Tell in the workspace, if it is open."""
+    import napari
+
+    from napari_dim.gui.controller import session_of
+
+    viewer = napari.current_viewer()
+    if viewer is not None:
+        session_of(viewer).say(text)
 
 
 def labels_in(volume: Volume) -> np.ndarray | None:

@@ -14,6 +14,9 @@ from napari_dim.states import BY_HAND, UNCHANGED, SliceState
 CLEARLY = 1.5
 """So many times the doubt of the surest site that is looked at, and it is worth telling."""
 
+LONGEST = 32
+"""Letters of a site's name that are shown."""
+
 
 @dataclass
 class _Site:
@@ -21,14 +24,15 @@ class _Site:
 
     `machine` counts slices that nobody has looked at, `accepted` those left as the machine made
     them, `labelled` those that a person drew, corrected or said to be empty;
-    `doubts` are the model's, one a slice in [0, 1];
-    `dice` how right it was on slices that were corrected.
+    `doubts` are the model's, one a slice in [0, 1]; `models` which one it is of each scan, None
+    where nothing is known of it; `dice` how right it was on slices that were corrected.
     """
 
     machine: int = 0
     accepted: int = 0
     labelled: int = 0
     doubts: list[np.ndarray] = field(default_factory=list)
+    models: set[int | None] = field(default_factory=set)
     dice: list[float] = field(default_factory=list)
 
     @property
@@ -58,20 +62,9 @@ def check_sites(scans: Sequence[tuple[str, ScanMask]]) -> str:
     sites = _sites(scans)
     if len(sites) < 2 or not any(site.machine for site in sites.values()):
         return ""
-    rows = "".join(
-        f"<tr><td>{escape(name)}&nbsp;</td><td align=right>&nbsp;{site.machine}&nbsp;</td>"
-        f"<td align=right>&nbsp;{site.accepted}&nbsp;</td>"
-        f"<td align=right>&nbsp;{site.labelled}&nbsp;</td>"
-        f"<td align=right>&nbsp;{_mean(site.dice)}&nbsp;</td>"
-        f"<td align=right>&nbsp;{_percent(site.doubt)}</td></tr>"
-        for name, site in sites.items()
-    )
-    table = (
-        "<table><tr><td>site&nbsp;</td><td>&nbsp;machine&nbsp;</td><td>&nbsp;accepted&nbsp;</td>"
-        f"<td>&nbsp;labelled&nbsp;</td><td>&nbsp;Dice&nbsp;</td><td>&nbsp;doubt</td></tr>{rows}</table>"
-    )
-    warnings = _warnings(sites)
-    return table + (f"<b>{' '.join(map(escape, warnings))}</b>" if warnings else "")
+    lines = [f"<b>{escape(_short(name))}</b>: {_words(site)}" for name, site in sites.items()]
+    lines += [f"<b>{escape(warning)}</b>" for warning in _warnings(sites)]
+    return "<br>".join(lines)
 
 
 def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
@@ -85,6 +78,7 @@ def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
         site.labelled += int(np.isin(states, BY_HAND).sum())
         site.machine += int((states == SliceState.MACHINE).sum())
         site.doubts.append(mask.answer.entropy)
+        site.models.add(None if mask.answer.model is None else id(mask.answer.model))
         site.dice += [score.dice for score in mask.scores]
     return found
 
@@ -96,18 +90,32 @@ def _warnings(sites: dict[str, _Site]) -> list[str]:
         told.append(
             f"Nobody has looked at a slice of {', '.join(unseen)}: confirm a few in Review."
         )
-    least = min(
-        (site.doubt for site in sites.values() if site.seen and site.doubt > 0), default=0.0
-    )
-    unsure = [name for name, site in sites.items() if least and site.doubt > CLEARLY * least]
+    # What two models doubt is not comparable.
+    unsure = [
+        name
+        for name, site in sites.items()
+        if any(
+            other.seen and other.models == site.models and site.doubt > CLEARLY * other.doubt > 0
+            for other in sites.values()
+        )
+    ]
     if unsure:
         told.append(f"The model is clearly less sure at {', '.join(unsure)}.")
     return told
 
 
-def _mean(values: list[float]) -> str:
-    return f"{np.mean(values):.2f} ({len(values)})" if values else "–"
+def _words(site: _Site) -> str:
+    """What is known of a site, in a line that wraps."""
+    told = [
+        f"{site.machine} the machine's", f"{site.accepted} accepted", f"{site.labelled} labelled"
+    ]  # fmt: skip
+    if site.dice:
+        told.append(f"Dice {np.mean(site.dice):.2f} ({len(site.dice)})")
+    if np.isfinite(site.doubt):
+        told.append(f"doubt {site.doubt:.1%}")
+    return ", ".join(told)
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if np.isfinite(share) else "–"
+def _short(name: str) -> str:
+    """Both ends of a name that is wider than the panel."""
+    return name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}…{name[-LONGEST // 2 :]}"

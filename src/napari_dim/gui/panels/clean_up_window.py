@@ -101,7 +101,7 @@ class CleanUpWindow(QDialog):
             "the slice on the screen is always meant"
         )
         self.labelled.toggled.connect(self._changed)
-        self.text = FixedLines(3)
+        self.text = FixedLines(4)
         self.apply = QPushButton("Apply")
         self.apply.setToolTip("One step; Ctrl-Z takes it back")
         self.apply.clicked.connect(self._on_apply)

@@ -411,9 +411,13 @@ class ScanMask:
 
     def _become(self, number: int, state: SliceState, was: SliceBefore) -> None:
         """Give a slice a state, and remember what the machine had said when it loses it."""
+        labelled = int(_LABELLED[self._states].sum())
         if was.state == SliceState.MACHINE and state not in FREE and number not in self._base:
-            said = PackedPlane.of(self.answer.mask[number])
-            self._base[number] = said, int(_LABELLED[self._states].sum())
+            self._base[number] = PackedPlane.of(self.answer.mask[number]), labelled
+        elif number in self._base and _LABELLED[state] and not _LABELLED[was.state]:
+            # A tool had changed it first; it counts, and is the newest score, from here on.
+            said, _ = self._base.pop(number)
+            self._base[number] = said, labelled
         self._states[number] = self._known(number, state)
         self._left.discard(number)
         self._checked.discard(number)
