@@ -48,6 +48,13 @@ def test_from_a_cohort_to_scores(cohort, run, tmp_path, capfd):
     kept = napari_dim.predict_cohort(run, cohort)
     files = napari_dim.predict_cohort(run, str(cohort), out=tmp_path / "masks")
     np.testing.assert_array_equal(kept["three"], mask)
+    other = napari_dim.fit(cohort, steps=1, seed=3, **SMALL)
+    before = files["three"].read_bytes()
+    with pytest.raises(napari_dim.InputError, match=r"1 mask of model .* by overwrite"):
+        napari_dim.predict_cohort(other, cohort, out=tmp_path / "masks")
+    assert files["three"].read_bytes() == before
+    napari_dim.predict_cohort(other, cohort, out=tmp_path / "masks", overwrite=True)
+    napari_dim.predict_cohort(run, cohort, out=tmp_path / "masks", overwrite=True)
     assert files == {"three": tmp_path / "masks" / "three_dim.nii.gz"}
     tables = [
         napari_dim.evaluate(cohort, given)

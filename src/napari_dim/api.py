@@ -29,8 +29,10 @@ from napari_dim.engine.inference.mask_volume import Mask
 from napari_dim.engine.inference.out_of_core import segment
 from napari_dim.engine.inference.predict_files import (
     check_images,
+    left_to_do,
     planned,
     predict_files,
+    predictions_of,
 )
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.training.checkpoint import Checkpoint
@@ -224,7 +226,7 @@ def predict(
 def predict_cohort(
     model: Model | str | Path, cohort: str | Path | Cohort, *, out: None = None,
     split: Split = "test", form: str = "", device: str = "auto",
-    progress: bool = True,
+    overwrite: bool = False, progress: bool = True,
 ) -> dict[str, Mask]: ...  # fmt: skip
 
 
@@ -232,7 +234,7 @@ def predict_cohort(
 def predict_cohort(
     model: Model | str | Path, cohort: str | Path | Cohort, *, out: str | Path,
     split: Split = "test", form: str = "", device: str = "auto",
-    progress: bool = True,
+    overwrite: bool = False, progress: bool = True,
 ) -> dict[str, Path]: ...  # fmt: skip
 
 
@@ -244,6 +246,7 @@ def predict_cohort(
     split: Split = "test",
     form: str = "",
     device: str = "auto",
+    overwrite: bool = False,
     progress: bool = True,
 ) -> dict[str, Mask] | dict[str, Path]:
     """Segment the images of a cohort.
@@ -263,6 +266,9 @@ def predict_cohort(
         As in `predict`.
     form
         With `out`: the key of a format, as ``--format``.
+    overwrite
+        With `out`: replace masks of other models, which is refused without it. Those that this
+        model has written there, of the same images, are left in any case.
 
     Returns
     -------
@@ -272,7 +278,7 @@ def predict_cohort(
     Raises
     ------
     InputError
-        If an image can't be used, or a mask can't be written.
+        If an image can't be used, a mask can't be written, or masks of another model are there.
     """
     read = cohort if isinstance(cohort, Cohort) else read_cohort(Path(cohort))
     rows = read.split(split)
@@ -292,9 +298,13 @@ def predict_cohort(
             return masks
         folder = Path(out)
         targets = planned(rows, folder, read.files(), form)
-        check_images(targets, trained, form)
+        told = predictions_of(trained, targets, form)
+        names = [target.mask.name for target in targets]
+        told.check(names, overwrite=overwrite, where=f"out {folder}", way="overwrite")
+        left = left_to_do(targets, told)
+        check_images(left, trained, form)
         make_folder(folder)
-        for _ in predict_files(trained, targets, bar, form=form, device=device):
+        for _ in predict_files(trained, left, bar, form=form, device=device, told=told):
             pass
         return {target.row.name: target.mask for target in targets}
     finally:

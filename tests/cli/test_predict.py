@@ -292,3 +292,101 @@ def test_labels_into_an_ome_zarr_image(cli, cohort, run, tmp_path):
     assert done.code == 0, done.err
     found = read_mask(tmp_path / "o" / "scan_dim.nii.gz", read_volume(lying))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.fixture
+def other(cli, cohort, small, tmp_path) -> Path:
+    """A run of other weights."""
+    folder = tmp_path / "other"
+    done = cli("fit", cohort, "--out", folder, "--steps", 1, "--config", small, "--seed", 5)
+    assert done.code == 0, done.err
+    return folder
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def _models(folder: Path) -> dict[str, str]:
+    """The model of each mask that the folder tells of."""
+    summary = json.loads((folder / "predictions.json").read_text())
+    assert {one["model"] for one in summary["cases"]} <= set(summary["models"])
+    return {one["case"]: one["model"] for one in summary["cases"]}
+
+
+def test_masks_of_another_model_are_replaced_only_where_that_is_asked_for(
+    cli, cohort, run, other, tmp_path, monkeypatch
+):
+    from napari_dim.engine.inference import out_of_core as engine
+
+    out = tmp_path / "masks"
+    assert cli("predict", run, cohort, "--out", out, "--split", "all").code == 0
+    before, (first,) = _files(out), set(_models(out).values())
+    refused = cli("predict", other, cohort, "--out", out)
+    assert refused.code == 2
+    assert f"3 masks of model {first[:8]} (dim, seed 0, trained 20" in refused.complaint
+    assert "--overwrite" in refused.complaint
+    assert _files(out) == before
+
+    segment, seen = engine.predict, []
+
+    def second_is_interrupted(model, volume, **options):
+        seen.append(volume.path.name)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return segment(model, volume, **options)
+
+    command = ("predict", other, cohort, "--out", out, "--split", "all", "--overwrite")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "predict", second_is_interrupted)
+        assert cli(*command).code == 1
+    models = _models(out)
+    assert models["one"] != models["two"] == models["three"] == first
+    scored = cli("evaluate", cohort, out, "--split", "all")
+    assert scored.code == 0, scored.err
+    assert "not all of one model: 1 of model" in scored.err
+    assert f"1 of model {first[:8]}" in scored.err
+
+    done = cli(*command)
+    assert "Wrote 2 masks" in done.out
+    assert "1 had been written by this model before" in done.out
+    assert len(set(_models(out).values())) == 1
+    assert first not in _models(out).values()
+    assert "model" not in cli("evaluate", cohort, out, "--split", "all").err
+    done = cli("predict", run, cohort, "--out", out, "--overwrite")
+    assert done.code == 0
+    assert f"2 masks of other models stay in {out}" in done.err
+
+
+def test_the_same_model_goes_on_in_its_folder(cli, cohort, run, tmp_path, monkeypatch):
+    from napari_dim.engine.inference.prediction_summary import Predictions
+
+    out = tmp_path / "masks"
+    with monkeypatch.context() as patch:  # as if it were killed before it could tell of a mask
+        patch.setattr(Predictions, "add", lambda self, entry: None)
+        patch.setattr(Predictions, "end", lambda self: None)
+        assert cli("predict", run, cohort, "--out", out).code == 0
+    assert _models(out) == {}
+    assert cli("predict", run, cohort, "--out", out).code == 0
+    assert list(_models(out)) == ["three"]
+    (out / "three_dim.nii.gz").write_bytes(b"corrected by hand")
+    done = cli("predict", run, cohort, "--out", out, "--split", "all")
+    assert "Wrote 2 masks" in done.out
+    assert "1 had been written by this model before" in done.out
+    assert sorted(_models(out)) == ["one", "three", "two"]
+    assert (out / "three_dim.nii.gz").read_bytes() == b"corrected by hand"
+    shutil.copy(cohort.parent / "two.nii.gz", cohort.parent / "three.nii.gz")  # another image
+    assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out).out
+    assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"
+
+
+def test_masks_that_nothing_tells_of_are_not_replaced_unasked(cli, cohort, run, tmp_path):
+    out = tmp_path / "masks"
+    out.mkdir()
+    (out / "three_dim.nii.gz").write_bytes(b"of somebody")
+    refused = cli("predict", run, cohort, "--out", out)
+    assert refused.code == 2
+    assert "three_dim.nii.gz is here already, and nothing tells which model" in refused.complaint
+    assert _files(out) == {"three_dim.nii.gz": b"of somebody"}
+    assert cli("predict", run, cohort, "--out", out, "--overwrite").code == 0
+    assert list(_models(out)) == ["three"]

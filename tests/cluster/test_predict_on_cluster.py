@@ -56,6 +56,25 @@ def test_workers_give_what_one_process_gives(cli, home, alone, scheduler, tmp_pa
     assert (out / "s2_dim.nii.gz").read_bytes() == b"mine"
     assert len(entries((out / "predictions.json").read_text())) == SCANS
 
+    # Another model's masks don't come among them unasked, nor do they pass for this one's.
+    other = tmp_path / "other"
+    shutil.copytree(home / "run", other)
+    from napari_dim.engine.inference.trained_model import Model
+
+    Model.new(*(getattr(Model.load(other), name) for name in (
+        "settings", "classes", "channels", "context", "grid", "record"
+    ))).save(other)  # fmt: skip
+    refused = cli("predict", other, *command[2:])
+    assert refused.code == 2
+    assert f"{SCANS} masks of model" in refused.err
+    assert "--overwrite" in refused.err
+    one = ("predict", other, home / "data" / "s2.nii.gz", "--out", out, "--overwrite")
+    assert cli(*one).code == 0
+    done = cli(*command, "--overwrite")
+    assert done.code == 0, done.err
+    assert f"{SCANS - 1} cases had been done before" in done.err
+    assert (out / "s2_dim.nii.gz").read_bytes() == (alone / "s2_dim.nii.gz").read_bytes()
+
 
 def test_a_scan_that_cannot_be_used_is_told_and_ends_no_other(cli, home, scheduler, tmp_path):
     data = tmp_path / "data"

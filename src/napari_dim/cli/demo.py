@@ -64,7 +64,7 @@ def demo(
     cohort = read_cohort(cohort_file)
     sites = {case.site for case in cohort.cases}
     console.print(f"Phantom   {count(len(cohort.cases), 'volume')} from {len(sites)} scanners")
-    finished = train_cohort(cohort_file, out / RUN, settings)
+    finished = train_cohort(cohort_file, out / RUN, settings, overwrite=True)
     images, keep = chosen_images([cohort_file], "all")
     targets = planned(images, make_folder(out / PREDICTIONS), keep)
     predict_all(finished.model, targets)

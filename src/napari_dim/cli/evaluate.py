@@ -113,9 +113,12 @@ def _on_cluster(
     """The report, made by workers; there is none if a case could not be compared."""
     from napari_dim.cli.watch import FileProgress
     from napari_dim.cluster.scored_cases import score_cases, scores_of
+    from napari_dim.data.predicted_masks import several_models, summary_in
     from napari_dim.engine.evaluation.cohort_scores import CaseScores, compared, report_of
 
     rows = compared(cohort.split(split), notes.append)
+    if mixed := several_models(rows, summary_in(folder)):
+        notes.append(mixed)
     found: dict[int, CaseScores] = {}
     faults = Faults("compared")
     places = [folder, target, *(row.image for row in rows)]

@@ -13,6 +13,7 @@ from napari_dim.words import count
 if TYPE_CHECKING:
     from napari_dim.data.cohort import CohortCase
     from napari_dim.engine.inference.predict_files import Target
+    from napari_dim.engine.inference.prediction_summary import Predictions
     from napari_dim.engine.inference.trained_model import Model
 
 
@@ -79,11 +80,13 @@ def predict_all(
     *,
     as_json: bool = False,
     form: str = "",
+    told: Predictions | None = None,
+    before: int = 0,
 ) -> None:
     """Segment each image and write its mask, whole or not at all, and a summary beside them.
 
     `form` is the `io.format_rows.Writer.key` of the masks' format; by default their names' ends
-    say it.
+    say it. `told` is what the folder says of its masks, `before` how many were done before.
 
     Raises
     ------
@@ -93,24 +96,33 @@ def predict_all(
         If the user interrupts; masks written so far are kept.
     """
     from napari_dim.cli.watch import FileProgress, write_json_line
-    from napari_dim.engine.inference.predict_files import predict_files
+    from napari_dim.engine.inference.predict_files import predict_files, predictions_of
 
-    folder = targets[0].mask.parent
+    told = told or predictions_of(model, targets, form)
+    folder = told.folder
     done: list[dict[str, Any]] = []
     try:
         with FileProgress(messages(), "Predicting", len(targets)) as progress:
-            for entry in predict_files(model, targets, progress, form=form):
+            for entry in predict_files(model, targets, progress, form=form, told=told):
                 done.append(entry)
                 if as_json:
                     write_json_line({"event": "predicted", **entry})
     except KeyboardInterrupt:
         raise Failure(
-            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}"
+            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}, which "
+            "predictions.json tells of; the same command goes on"
         ) from None
+    if told.others:
+        messages().print(
+            f"Note      {count(len(told.others), 'mask')} of other models stay in {folder}"
+        )
     if as_json:
-        write_json_line({"event": "finished", "masks": len(done), "folder": str(folder)})
+        write_json_line(
+            {"event": "finished", "masks": len(done), "before": before, "folder": str(folder)}
+        )
     else:
-        output().print(f"Wrote {count(len(done), 'mask')} to {folder}")
+        more = f"; {before} had been written by this model before" if before else ""
+        output().print(f"Wrote {count(len(done), 'mask')} to {folder}{more}")
 
 
 def predict_on_cluster(
@@ -124,6 +136,7 @@ def predict_on_cluster(
     worker_memory: str = "",
     batch: int = 1,
     as_json: bool = False,
+    overwrite: bool = False,
 ) -> None:
     """As `predict_all`, a task a case; what was done before is not done again.
 
@@ -150,8 +163,9 @@ def predict_on_cluster(
             FileProgress(messages(), "Predicting", len(rows)) as progress,
         ):
             for outcome in predict_cases(
-                cluster, fetched(run, Path(copied)), rows, out, keep=keep, form=form, batch=batch
-            ):
+                cluster, fetched(run, Path(copied)), rows, out, keep=keep, form=form, batch=batch,
+                overwrite=overwrite,
+            ):  # fmt: skip
                 name = rows[outcome.number].name
                 faults.take(name, outcome)
                 if not outcome.fault:

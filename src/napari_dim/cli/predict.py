@@ -40,11 +40,22 @@ def predict(
     cluster: ClusterAddress = "",
     worker_memory: WorkerMemory = "",
     batch: Batch = 1,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace masks of other models, or of nobody knows which."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
     from napari_dim.cli.masks import chosen_images, predict_all, predict_on_cluster
-    from napari_dim.engine.inference.predict_files import check_images, planned
+    from napari_dim.engine.inference.predict_files import (
+        check_images,
+        left_to_do,
+        planned,
+        predictions_of,
+    )
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.io import make_folder
     from napari_dim.io.places import place_of
@@ -57,13 +68,17 @@ def predict(
     if cluster:
         predict_on_cluster(
             cluster, home, rows, folder, keep=keep, form=form, worker_memory=worker_memory,
-            batch=batch, as_json=json,
+            batch=batch, as_json=json, overwrite=overwrite,
         )  # fmt: skip
         return
     targets = planned(rows, folder, keep, form)
     check_folder(folder)
     model = Model.load(home)
+    told = predictions_of(model, targets, form)
+    names = [target.mask.name for target in targets]
+    told.check(names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
     with messages().status("Checking the images"):
-        check_images(targets, model, form)
+        left = left_to_do(targets, told)
+        check_images(left, model, form)
     make_folder(folder, f"--out {out}")
-    predict_all(model, targets, as_json=json, form=form)
+    predict_all(model, left, as_json=json, form=form, told=told, before=len(targets) - len(left))

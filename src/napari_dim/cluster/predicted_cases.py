@@ -12,8 +12,7 @@ from napari_dim.cluster.carried_model import carried, model_of
 from napari_dim.cluster.connection import Cluster
 from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.data.cohort import CohortCase
-from napari_dim.data.predicted_masks import SUMMARY, told_in
-from napari_dim.engine.inference.predict_files import planned, predict_one, summary_of
+from napari_dim.engine.inference.predict_files import planned, predict_one, predictions_in
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
 from napari_dim.io.places import (
@@ -22,7 +21,6 @@ from napari_dim.io.places import (
     rooted,
     state_of,
     there,
-    write_text,
     written_to,
 )
 
@@ -45,6 +43,8 @@ class PredictCase:
         As in `predict`.
     inputs
         Names of files in `out` that must not be replaced.
+    stale
+        Whether the mask that is there is another model's by now.
     """
 
     row: CohortCase
@@ -53,6 +53,7 @@ class PredictCase:
     model: str
     device: str = "auto"
     inputs: frozenset[str] = frozenset()
+    stale: bool = False
     kind = "predict"
 
     @property
@@ -73,7 +74,7 @@ class PredictCase:
 
     def is_there(self, result: dict[str, Any]) -> bool:
         """Whether the mask is still there."""
-        return there(self.out / str(result["mask"]))
+        return not self.stale and there(self.out / str(result["mask"]))
 
     def do(self, folder: Path) -> dict[str, Any]:
         """Write the mask; gives its entry in ``predictions.json``, and ``notes``."""
@@ -119,6 +120,7 @@ def predict_cases(
     form: str = "",
     device: str = "auto",
     batch: int = 1,
+    overwrite: bool = False,
 ) -> Iterator[Outcome]:
     """Segment each case on a worker, and write ``predictions.json`` of those that came through.
 
@@ -138,6 +140,8 @@ def predict_cases(
         As in `engine.inference.predict_files.predict_files`.
     batch
         Cases a task.
+    overwrite
+        Whether masks of other models may be replaced.
 
     Yields
     ------
@@ -147,29 +151,29 @@ def predict_cases(
     Raises
     ------
     InputError
-        If the model or a mask's name can't be used.
+        If the model or a mask's name can't be used, or other masks are there.
     ClusterLostError
         If the scheduler goes away.
     """
     model = Model.load(run)
     out, rows = rooted(out), [rooted_case(row) for row in rows]
+    told = predictions_in(out, model, form)
     if not any(is_elsewhere(place) for place in (out, *(row.image for row in rows))):
-        planned(rows, out, keep, form)
+        names = [target.mask.name for target in planned(rows, out, keep, form)]
+    else:  # which kind of image it is, workers find out
+        names = [told.name_of(row.name) or f"{row.name}_dim.nii.gz" for row in rows]
+    told.check(names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
     inside = frozenset(place.name for place in map(rooted, keep) if str(place.parent) == str(out))
-    entries: dict[int, dict[str, Any]] = {}
     with carried(cluster.client, run) as digest:
-        works = [PredictCase(row, out, form, digest, device, inside) for row in rows]
-        whole = False
+        works = [
+            PredictCase(row, out, form, digest, device, inside, told.stale(name))
+            for row, name in zip(rows, names, strict=True)
+        ]
+        told.begin(names)
         try:
             for outcome in carried_out(cluster, works, batch):
                 if not outcome.fault:
-                    kept = {k: v for k, v in outcome.result.items() if k != "notes"}
-                    entries[outcome.number] = kept
+                    told.add({k: v for k, v in outcome.result.items() if k != "notes"})
                 yield outcome
-            whole = True
         finally:
-            # Broken off, it may know of fewer than an earlier command wrote down.
-            more = whole or len(entries) > len(told_in(out))
-            if entries and more and not (out.name == "labels" and form == "zarr"):
-                told = [entries[number] for number in sorted(entries)]
-                write_text(out / SUMMARY, summary_of(model, told))
+            told.end()

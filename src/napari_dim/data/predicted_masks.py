@@ -33,7 +33,10 @@ def predicted_masks(
     InputError
         If there is none, one that holds no voxels, or one that was made of another image.
     """
-    told = told_in(folder)
+    summary = summary_in(folder)
+    told = summary.get("cases", [])
+    if note is not None and (mixed := several_models(rows, summary)):
+        note(mixed)
     return [mask_of_case(row, folder, told, note) for row in rows]
 
 
@@ -117,11 +120,56 @@ def _entry_of(
 
 def told_in(folder: Path) -> list[Mapping[str, Any]]:
     """The cases of the folder's summary; none where there is no summary that can be used."""
+    return list(summary_in(folder).get("cases", ()))
+
+
+def summary_in(folder: Path) -> dict[str, Any]:
+    """The folder's summary, whose ``cases`` are all mappings; empty where none can be used."""
     path = folder / SUMMARY
     try:
         if path.stat().st_size > _LARGEST:
-            return []
-        cases = json.loads(read_text(path) or "")["cases"]
+            return {}
+        found = json.loads(read_text(path) or "")
+        cases = found["cases"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
-    return [one for one in cases if isinstance(one, dict)] if isinstance(cases, list) else []
+        return {}
+    if not isinstance(found, dict) or not isinstance(cases, list):
+        return {}
+    models = found.get("models")
+    return {
+        **found,
+        "cases": [one for one in cases if isinstance(one, dict)],
+        "models": models if isinstance(models, dict) else {},
+    }
+
+
+def several_models(rows: Sequence[CohortCase], summary: Mapping[str, Any]) -> str:
+    """That the masks of these cases are not all of one model, for people; empty if they are.
+
+    Masks of which the summary says nothing are taken for those of nobody knows which.
+    """
+    told = summary.get("cases", ())
+    if not any("model" in one for one in told):
+        return ""
+    entries = {one.get("case") or one.get("image"): one for one in told}
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        one = entries.get(row.name) or entries.get(row.image.name) or {}
+        found.setdefault(str(one.get("model", "")), []).append(row.name)
+    if len(found) < 2:
+        return ""
+    parts = [
+        f"{len(names)} of {model_words(summary.get('models', {}), {'model': key})}"
+        for key, names in found.items()
+    ]
+    return f"the masks are not all of one model: {', '.join(parts)}"
+
+
+def model_words(models: Mapping[str, Any], one: Mapping[str, Any], usual: str = "") -> str:
+    """Which model made a mask, for people: ``another`` as its system, seed and date."""
+    key = str(one.get("model", usual))
+    about = models.get(key)
+    if not key or not isinstance(about, dict):
+        return "an unknown model"
+    date = f", trained {about['trained']}" if about.get("trained") else ""
+    return f"model {key[:8]} ({about.get('system')}, seed {about.get('seed')}{date})"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,15 +14,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from napari_dim import __version__
 from napari_dim.data.ahead import made_ahead
 from napari_dim.data.cohort import CohortCase
 from napari_dim.data.load import load_image
-from napari_dim.data.predicted_masks import SUMMARY
 from napari_dim.engine.inference.out_of_core import is_large, predict_into, segment
+from napari_dim.engine.inference.prediction_summary import Predictions, made_of
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
-from napari_dim.io import LabelClass, hash_file, prediction_name, write_mask, write_text_atomically
+from napari_dim.io import LabelClass, prediction_name, write_mask
 from napari_dim.io.channels import read_as
 from napari_dim.io.formats import mask_format
 from napari_dim.io.zarr.zarr_reader import is_zarr
@@ -118,11 +116,12 @@ def predict_files(
     *,
     form: str = "",
     device: str = "auto",
+    told: Predictions | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Segment each image and write its mask, whole or not at all, and ``predictions.json`` beside.
 
-    However it ends, ``predictions.json`` tells of the masks that were written; among the labels
-    of an OME-Zarr image there is none.
+    However it ends, ``predictions.json`` tells of the masks that were written, and of those that
+    were there; among the labels of an OME-Zarr image there is none.
 
     Parameters
     ----------
@@ -136,6 +135,8 @@ def predict_files(
         As in `engine.inference.predictor.predict`.
     form
         The `io.format_rows.Writer.key` of the masks' format; by default their names' ends say it.
+    told
+        What `predictions_of` gave, if that was asked before.
 
     Yields
     ------
@@ -150,16 +151,17 @@ def predict_files(
         If an image can't be used, or a mask can't be written.
     """
     written: deque[Future[dict[str, Any]]] = deque()
-    done: list[dict[str, Any]] = []
+    if told is None:
+        told = predictions_of(model, targets, form)
+    told.begin([target.mask.name for target in targets])
 
-    def read(target: Target) -> tuple[Volume, str]:
-        return read_as(load_image(target.row), model.channels), hash_file(target.image)
+    def read(target: Target) -> tuple[Volume, dict[str, Any]]:
+        return read_as(load_image(target.row), model.channels), made_of(target.row)
 
     def finished(most: int) -> Iterator[dict[str, Any]]:
         """Wait until at most so many masks are still being written."""
         while len(written) > most:
-            done.append(written.popleft().result())
-            yield done[-1]
+            yield written.popleft().result()
 
     try:
         # The next image is read and the last mask written while the network is at work.
@@ -167,7 +169,7 @@ def predict_files(
             ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="masks") as writers,
             closing(made_ahead(read, targets, AT_A_TIME)) as images,
         ):
-            for target, (volume, digest) in zip(targets, images, strict=True):
+            for target, (volume, made) in zip(targets, images, strict=True):
                 watcher.begin(target.row.name, volume.warnings)
                 start = time.monotonic()
                 yield from finished(AT_A_TIME - 1)
@@ -175,17 +177,30 @@ def predict_files(
                     target.mask, model, volume, form,
                     device=device, progress=watcher.part,
                 )  # fmt: skip
-                entry = _entry(target, digest, entropy)
-                written.append(writers.submit(_timed, write, entry, start))
+                entry = _entry(target, made, entropy)
+                written.append(writers.submit(_timed, write, entry, start, told.add))
                 watcher.end()
             yield from finished(0)
     except KeyboardInterrupt:
         yield from finished(0)
         raise
     finally:
-        folder = targets[0].mask.parent
-        if done and (folder.name != "labels" or form != "zarr"):
-            write_text_atomically(folder / SUMMARY, summary_of(model, done))
+        told.end()
+
+
+def predictions_of(model: Model, targets: Sequence[Target], form: str = "") -> Predictions:
+    """What the folder of the masks says of those that are in it."""
+    return predictions_in(targets[0].mask.parent, model, form)
+
+
+def left_to_do(targets: Sequence[Target], told: Predictions) -> list[Target]:
+    """The masks that the model has not written yet, of these very images."""
+    return [each for each in targets if not told.has(each.row, each.mask.name)]
+
+
+def predictions_in(folder: Path, model: Model, form: str = "") -> Predictions:
+    """What a folder says of the masks that are in it; nothing among an OME-Zarr image's labels."""
+    return Predictions(folder, model, kept=folder.name != "labels" or form != "zarr")
 
 
 def predict_one(
@@ -213,35 +228,31 @@ def predict_one(
     model.check_fits(volume)
     mask_format(target.mask, form).check(target.mask, volume)
     entropy, write = _predicted(target.mask, model, volume, form, device=device)
-    entry = _entry(target, hash_file(target.image), entropy)
+    entry = _entry(target, made_of(target.row), entropy)
     return _timed(write, entry, start), volume.warnings
 
 
-def summary_of(model: Model, cases: Sequence[dict[str, Any]]) -> str:
-    """The text of ``predictions.json``."""
-    summary = {
-        "napari_dim": __version__,
-        "system": model.settings.system.name,
-        "seed": model.settings.seed,
-        "classes": list(model.classes),
-        "cases": list(cases),
-    }
-    return json.dumps(summary, indent=2) + "\n"
-
-
-def _entry(target: Target, digest: str, entropy: np.ndarray) -> dict[str, Any]:
+def _entry(target: Target, made: Mapping[str, Any], entropy: np.ndarray) -> dict[str, Any]:
     return {
         "case": target.row.name,
         "image": target.image.name,
-        "sha256": digest,
+        **made,
         "mask": target.mask.name,
         "entropy": [round(float(value), 4) for value in entropy],
     }
 
 
-def _timed(write: Callable[[], None], entry: dict[str, Any], start: float) -> dict[str, Any]:
+def _timed(
+    write: Callable[[], None],
+    entry: dict[str, Any],
+    start: float,
+    add: Callable[[Mapping[str, Any]], None] | None = None,
+) -> dict[str, Any]:
     write()
-    return {**entry, "seconds": round(time.monotonic() - start, 2)}
+    done = {**entry, "seconds": round(time.monotonic() - start, 2)}
+    if add is not None:
+        add(done)
+    return done
 
 
 def _predicted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -268,6 +269,15 @@ class Model:
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the networks, by name."""
         return dict(self.networks.state_dict())
+
+    def fingerprint(self) -> str:
+        """What tells this model from any other: SHA-256 of its weights and its shape."""
+        digest = hashlib.sha256(json.dumps(self._shape(), sort_keys=True).encode())
+        for name, tensor in sorted(self.tensors().items()):
+            digest.update(f"{name} {tensor.dtype}".encode())
+            values = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(values.view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def specs(self) -> dict[str, Spec]:
         """Their shapes and types."""

@@ -1,0 +1,179 @@
+"""What a folder of masks says of itself: each mask, its image, and the model that made it.
+
+It is written before the first mask, while they come and at the end, so that whatever ends a
+prediction, no mask passes for one of another model.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_dim import __version__
+from napari_dim.data.cohort import CohortCase
+from napari_dim.data.predicted_masks import SUMMARY, model_words, summary_in
+from napari_dim.engine.inference.trained_model import Model
+from napari_dim.errors import InputError
+from napari_dim.io import hash_file
+from napari_dim.io.places import is_elsewhere, there, write_text
+from napari_dim.words import count
+
+WRITE_EVERY = 2.0
+"""Seconds between two times that it is written while masks come."""
+
+
+class Predictions:
+    """The masks in a folder, and those that a model is about to write there.
+
+    Parameters
+    ----------
+    folder
+        The folder; it need not exist, and may lie elsewhere.
+    model
+        Who writes.
+    kept
+        Whether the summary is written at all: among the labels of an OME-Zarr image there is none.
+
+    Attributes
+    ----------
+    folder
+        The folder.
+    others
+        Names of masks of other models that stay in the folder, once it has `begun`.
+    """
+
+    def __init__(self, folder: Path, model: Model, *, kept: bool = True) -> None:
+        self.folder, self._model, self._kept = folder, model, kept
+        self._id = model.fingerprint()
+        summary = summary_in(folder)
+        self._last = str(summary.get("model", "")) if summary else None
+        self._models = dict(summary.get("models") or {})
+        self._old = {Path(str(one.get("mask", ""))).name: dict(one) for one in summary["cases"]} \
+            if summary else {}  # fmt: skip
+        self._new: dict[str, dict[str, Any]] = {}
+        self._order: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+        self._written = 0.0
+        self.others: tuple[str, ...] = ()
+
+    def check(self, names: Sequence[str], *, overwrite: bool, where: str, way: str) -> None:
+        """Refuse to put masks of two models into one folder unasked, or to replace unknown ones.
+
+        Parameters
+        ----------
+        names
+            The masks to be written.
+        overwrite
+            Whether that is allowed.
+        where, way
+            What the folder and that permission are called where they were given.
+
+        Raises
+        ------
+        InputError
+            If there are such masks and `overwrite` is not given.
+        """
+        if overwrite:
+            return
+        hint = f"Give a new folder, or replace those that are predicted now by {way}"
+        foreign = [one for name, one in self._old.items() if not self._own(one) and self._is(name)]
+        if foreign:
+            are = "is" if len(foreign) == 1 else "are"
+            whose = model_words(self._models, foreign[0], self._last or "")
+            masks = count(len(foreign), "mask")
+            raise InputError(f"{masks} of {whose} {are} here already", where=where, hint=hint)
+        if self._last == self._id or is_elsewhere(self.folder):
+            return  # left by this model when it was broken off; a store is not asked for each
+        unknown = [name for name in names if name not in self._old and self._is(name)]
+        if unknown:
+            more = f" and {len(unknown) - 1} more are" if len(unknown) > 1 else " is"
+            raise InputError(
+                f"{unknown[0]}{more} here already, and nothing tells which model made it",
+                where=where, hint=hint,
+            )  # fmt: skip
+
+    def has(self, row: CohortCase, name: str) -> bool:
+        """Whether this model has written the mask of a case, of these very files."""
+        one = self._old.get(name)
+        if one is None or not self._own(one) or not self._is(name):
+            return False
+        return all(one.get(key) == value for key, value in made_of(row).items()) and not (
+            {"channels", "slice_axis", "part"} & {*one} - {*made_of(row)}
+        )
+
+    def name_of(self, case: str) -> str:
+        """What the mask of a case is called in the folder; empty if it tells of none."""
+        return next((name for name, one in self._old.items() if one.get("case") == case), "")
+
+    def stale(self, name: str) -> bool:
+        """Whether the mask is of another model, as far as the folder tells."""
+        return name in self._old and not self._own(self._old[name])
+
+    def begin(self, names: Sequence[str]) -> None:
+        """These masks are about to be written; until they are, nothing is said of them."""
+        self._order = tuple(names)
+        self.others = tuple(
+            name for name, one in self._old.items()
+            if name not in self._order and not self._own(one) and self._is(name)
+        )  # fmt: skip
+        if self._old or not is_elsewhere(self.folder):  # a folder of nobody's masks is told of now
+            self._write([one for name, one in self._old.items() if name not in self._order])
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """A mask is written; from any thread."""
+        with self._lock:
+            self._new[str(entry["mask"])] = {**entry, "model": self._id}
+            if time.monotonic() - self._written >= WRITE_EVERY:
+                done = {name: one for name, one in self._old.items() if name not in self._order}
+                self._write(self._sorted(done | self._new))
+
+    def end(self) -> None:
+        """All that will be written is; masks that stayed as they were are told of again."""
+        with self._lock:
+            if self._new or self._old:
+                self._write(self._sorted(self._old | self._new))
+            elif self._kept and not is_elsewhere(self.folder):
+                (self.folder / SUMMARY).unlink(missing_ok=True)
+
+    def _sorted(self, found: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
+        before = [one for name, one in found.items() if name not in self._order]
+        return before + [found[name] for name in self._order if name in found]
+
+    def _own(self, one: Mapping[str, Any]) -> bool:
+        return one.get("model") == self._id
+
+    def _is(self, name: str) -> bool:
+        return bool(name) and there(self.folder / name)
+
+    def _write(self, cases: Sequence[Mapping[str, Any]]) -> None:
+        if not self._kept:
+            return
+        model = self._model
+        about = {"system": model.settings.system.name, "seed": model.settings.seed}
+        own = {**about, "trained": model.record.get("date"), "steps": model.record.get("steps")}
+        used = {one.get("model") for one in cases}
+        models = {key: one for key, one in self._models.items() if key in used} | {self._id: own}
+        cases = [one for one in cases if self._is(str(one.get("mask", "")))] \
+            if not is_elsewhere(self.folder) else cases  # fmt: skip
+        summary = {
+            "napari_dim": __version__, **about, "classes": list(model.classes),
+            "model": self._id, "models": models, "cases": list(cases),
+        }  # fmt: skip
+        write_text(self.folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+        self._written = time.monotonic()
+
+
+def made_of(row: CohortCase) -> dict[str, Any]:
+    """What a mask depends on beside the model: hashes of the files, and how they are read."""
+    found: dict[str, Any] = {"sha256": hash_file(row.image)}
+    if row.channels:
+        found["channels"] = [hash_file(path) for path in row.channels]
+    if row.slice_axis:
+        found["slice_axis"] = row.slice_axis
+    if row.part:
+        found["part"] = row.part
+    return found
