@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 Foreseen = Mapping[type[Exception], tuple[str, str]]
 """Exception types, and what to say of them: problem and hint."""
 
+_MOST_TOLD = 3
 _LONGEST = 400
 """Characters of a problem: what a damaged file says of itself can be any length."""
 
@@ -70,6 +71,21 @@ class TrainingError(RuntimeError):
         self.problem, self.hint, self.details = problem, hint, details
         self.run, self.log, self.stopped = run, log, stopped
         super().__init__(f"{problem}. {hint}" if hint else problem)
+
+
+def all_faults(faults: Sequence[InputError], of: int) -> InputError:
+    """One error for what is wrong with some `of` so many files: each is named, the first few why.
+
+    A single one is given as it is.
+    """
+    if len(faults) == 1:
+        return faults[0]
+    told = [f"{Path(each.where).name}: {each.problem}" for each in faults[:_MOST_TOLD]]
+    more = f"; and {len(faults) - _MOST_TOLD} more" if len(faults) > _MOST_TOLD else ""
+    return InputError(
+        f"{len(faults)} of {of} images can't be used: {'; '.join(told)}{more}",
+        hint="Mend them or leave them out",
+    )
 
 
 def _shortened(text: str) -> str:

@@ -137,6 +137,11 @@ def _unreadable(folder: Path) -> None:
     (folder / "two.nii.gz").write_bytes(b"\x1f\x8b not a gzip file")
 
 
+def _both_unreadable(folder: Path) -> None:
+    _unreadable(folder)
+    (folder / "one.nii.gz").write_bytes(b"nor this one")
+
+
 def _truncated(folder: Path) -> None:
     path = folder / "one.nii.gz"
     path.write_bytes(path.read_bytes()[:2000])
@@ -155,6 +160,7 @@ BAD_COHORTS = {
         "row 2: there is no file one_mask",
     ),
     "image unreadable": (_unreadable, "two.nii.gz"),
+    "two unreadable": (_both_unreadable, "2 of 2 images can't be used: one.nii.gz: "),
     "image cut off": (_truncated, "one.nii.gz"),
     "no rows": (
         lambda f: (f / "cohort.csv").write_text("image,labels,slices,site,split\n"),

@@ -117,6 +117,11 @@ def _damaged_second(cohort: Path) -> list[Path]:
     return [cohort.parent / "one.nii.gz", cohort.parent / "two.nii.gz"]
 
 
+def _damaged_both(cohort: Path) -> list[Path]:
+    (cohort.parent / "one.nii.gz").write_bytes(b"damaged")
+    return [*_damaged_second(cohort), cohort.parent / "three.nii.gz"]
+
+
 def _channels(cohort: Path) -> list[Path]:
     path = cohort.parent / "two.nii.gz"
     nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 2), np.int16), AFFINE), path)
@@ -126,6 +131,8 @@ def _channels(cohort: Path) -> list[Path]:
 BAD_INPUTS = {
     "one image twice": (lambda c: [c.parent / "one.nii.gz"] * 2, "is given twice"),
     "second unreadable": (_damaged_second, "two.nii.gz"),
+    "two unreadable": (_damaged_both, "2 of 3 images can't be used: one.nii.gz: "),
+    "both are named": (_damaged_both, "; two.nii.gz: "),
     "missing": (lambda c: [c.parent / "absent.nii.gz"], "there is no such file"),
     "unknown kind": (lambda c: [c.parent / "notes.docx"], "can't be read"),
     "other channels": (_channels, "2 channels"),

@@ -122,9 +122,13 @@ def compare(
     from napari_dim.compare.table_rows import rows_of
     from napari_dim.engine.device import pick_device
     from napari_dim.engine.evaluation.metrics import parse_merges
+    from napari_dim.engine.precision import available_cpus, too_many
     from napari_dim.io.places import fetched, is_elsewhere, place_of
 
     rows = rows_of(systems)
+    if many := too_many(jobs, "jobs"):
+        messages().print(f"Note      {many}")
+        jobs = available_cpus()
     pick_device(device)
     home, source = place_of(out), place_of(data)
     if not is_elsewhere(home):

@@ -14,7 +14,7 @@ import numpy as np
 from napari_dim.data.ahead import made_ahead
 from napari_dim.data.case import Case
 from napari_dim.data.cohort import Cohort, CohortCase
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, all_faults
 from napari_dim.io import Glance, glance, lay_mask, read_volume
 from napari_dim.io.channels import combined, read_as, stores_grey
 from napari_dim.io.hashing import hash_ahead
@@ -158,20 +158,34 @@ def load_training(
     ]
 
 
+def _tried(row: CohortCase) -> tuple[Case, dict[int, list[int]]] | InputError:
+    """As `_loaded`, or what is wrong: all faults of a cohort are told at once."""
+    try:
+        return _loaded(row)
+    except InputError as error:
+        return error
+
+
 def _load_rows(
     rows: Sequence[CohortCase],
     check: Callable[[], None] | None,
     read: Callable[[int, int], None] | None = None,
 ) -> tuple[list[Case], list[dict[int, list[int]]]]:
-    loaded = []
+    loaded: list[tuple[Case, dict[int, list[int]]]] = []
+    faults: list[InputError] = []
     # The cases stay in memory anyway, so as many are read at a time as there are processors.
-    with closing(made_ahead(_loaded, rows, os.cpu_count() or 1)) as made:
+    with closing(made_ahead(_tried, rows, os.cpu_count() or 1)) as made:
         for case in made:
-            loaded.append(case)
+            if isinstance(case, InputError):
+                faults.append(case)
+            else:
+                loaded.append(case)
             if check is not None:
                 check()
             if read is not None:
-                read(len(loaded), len(rows))
+                read(len(loaded) + len(faults), len(rows))
+    if faults:
+        raise all_faults(faults, len(rows))
     cases = _of_one_colour([case for case, _ in loaded])
     _check_alike(rows, cases)
     return cases, [shown for _, shown in loaded]

@@ -11,8 +11,20 @@ import torch
 
 
 def use_threads(threads: int) -> None:
-    """Give torch this many CPU threads in this process; 0 gives it all that it may have."""
-    torch.set_num_threads(threads or usable_threads())
+    """Give torch this many CPU threads in this process; 0 gives it all that it may have.
+
+    More than there are CPUs would wait for each other: it gets one a CPU then.
+    """
+    torch.set_num_threads(min(threads, available_cpus()) or usable_threads())
+
+
+def too_many(asked: int, what: str) -> str:
+    """What to tell where more of a kind are asked for than there are CPUs; empty if not."""
+    cpus = available_cpus()
+    if asked <= cpus:
+        return ""
+    there = f"{cpus} CPU" if cpus == 1 else f"{cpus} CPUs"
+    return f"{asked} {what} are more than the {there} of this process: {cpus} will work"
 
 
 def usable_threads() -> int:

@@ -54,6 +54,10 @@ def test_who_starts_us_may_ask_for_fewer(monkeypatch, asked, expected):
     assert precision.usable_threads() == expected
     precision.use_threads(0)
     assert torch.get_num_threads() == expected
+    precision.use_threads(99)
+    assert torch.get_num_threads() == precision.available_cpus()
+    assert precision.too_many(precision.available_cpus(), "threads") == ""
+    assert "99 threads are more than" in precision.too_many(99, "threads")
     precision.use_threads(2)
     assert torch.get_num_threads() == 2
 

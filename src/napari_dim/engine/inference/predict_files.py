@@ -20,7 +20,7 @@ from napari_dim.data.load import load_image
 from napari_dim.engine.inference.out_of_core import is_large, predict_into, segment
 from napari_dim.engine.inference.prediction_summary import Predictions, made_of
 from napari_dim.engine.inference.trained_model import Model
-from napari_dim.errors import InputError
+from napari_dim.errors import InputError, all_faults
 from napari_dim.io import LabelClass, prediction_name, write_mask
 from napari_dim.io.channels import read_as
 from napari_dim.io.formats import mask_format
@@ -91,22 +91,26 @@ def check_images(targets: Sequence[Target], model: Model, form: str = "") -> Non
     Raises
     ------
     InputError
-        If one can't be read, has not the model's channels, or its mask can't be written so.
+        Naming all that can't be read, have not the model's channels, or can't have such a mask.
     """
 
-    def channels_of(target: Target) -> int:
-        volume = read_as(load_image(target.row), model.channels)
-        mask_format(target.mask, form).check(target.mask, volume)
-        return volume.channels
+    def fault_of(target: Target) -> InputError | None:
+        try:
+            volume = read_as(load_image(target.row), model.channels)
+            mask_format(target.mask, form).check(target.mask, volume)
+        except InputError as error:
+            return error
+        if volume.channels == model.channels:
+            return None
+        return InputError(
+            f"the image has {volume.channels} channel{'s' if volume.channels > 1 else ''}, "
+            f"the run was trained on {model.channels}",
+            where=target.image,
+        )
 
-    found = made_ahead(channels_of, targets, AT_A_TIME)
-    for target, channels in zip(targets, found, strict=True):
-        if channels != model.channels:
-            raise InputError(
-                f"the image has {channels} channel{'s' if channels > 1 else ''}, "
-                f"the run was trained on {model.channels}",
-                where=target.image,
-            )
+    faults = [fault for fault in made_ahead(fault_of, targets, AT_A_TIME) if fault is not None]
+    if faults:
+        raise all_faults(faults, len(targets))
 
 
 def predict_files(

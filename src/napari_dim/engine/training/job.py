@@ -144,8 +144,9 @@ def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
     if not shown or not all(shown):
         return ()
     return (
-        "Every labelled slice shows a structure: if the scan has empty slices beyond it, "
-        "confirm a few, too; they teach where it stops",
+        "Every labelled slice shows a structure: if the scan has empty slices beyond it, let a few "
+        "be labelled ones, too (in a cohort list them in `slices`, in the window confirm them); "
+        "they teach where it stops",
     )
 
 

@@ -20,7 +20,7 @@ from napari_dim.engine.device import memory_for_slices, pick_device, release_mem
 from napari_dim.engine.inference.components import MOST_CASES, MOST_SLICES, single_pieces
 from napari_dim.engine.inference.predictor import Predictor
 from napari_dim.engine.inference.trained_model import Model
-from napari_dim.engine.precision import available_cpus, usable_threads, use_threads
+from napari_dim.engine.precision import available_cpus, too_many, usable_threads, use_threads
 from napari_dim.engine.training.assembly import begin, sampler_of, set_rates
 from napari_dim.engine.training.checkpoint import (
     Checkpoint,
@@ -92,7 +92,8 @@ class Trainer:
         self._thread_count = ThreadCount(usable_threads()) if free else None
         control.check_stop()
         self.step, self.rate = 0, 1.0
-        self._told = job.notes
+        many = too_many(settings.threads, "threads")
+        self._told = (*job.notes, many) if many else job.notes
         self.notes: tuple[str, ...] = ()
         self.skipped = 0.0
         # Each volume is looked through for its intensities: several at a time.
