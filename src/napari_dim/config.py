@@ -217,6 +217,11 @@ class Settings(BaseModel):
         2.0, "Masks are smoothed across slices over this distance", group="views",
         unit="pixels of the working grid", ge=0, le=10,
     )  # fmt: skip
+    lean: bool = setting(
+        True, "The masks of the labelled scan lean on its labelled slices in those between them, "
+        "the more, the worse the network does on the labelled ones; the weights are the same",
+        group="views",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -332,6 +337,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "teacher_memory": 1.0,
         "final": "student",
         "smooth": 0.0,
+        "lean": False,
         "focus": False,
         "closer": 1.0,
         "random_tones": "never",

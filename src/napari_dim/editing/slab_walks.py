@@ -69,13 +69,20 @@ class Grown:
     ----------
     ids
         Class ids, ``(row, column)``.
+    certain
+        Share of the walks from each pixel that end in the class that was chosen, in 255ths,
+        ``(row, column)`` uint8.
     sure
-        Mean share of the walks that end in the class that was chosen, over the structures and
-        a rim of background as large, in [0, 1]; 1 where nothing is.
+        Its mean over the structures and a rim of background as large, in [0, 1]; 1 where
+        nothing is.
+    classes
+        What the walls show.
     """
 
     ids: np.ndarray
+    certain: np.ndarray
     sure: float
+    classes: tuple[int, ...]
 
 
 def grown(
@@ -85,6 +92,7 @@ def grown(
     spacing: Sequence[float],
     *,
     model: Model | None = None,
+    trust: float = 1.0,
     report: Report | None = None,
 ) -> dict[int, Grown]:
     """Classes of the slices of one slab.
@@ -102,6 +110,8 @@ def grown(
     model
         Gives how likely a model holds background and each of some classes to be in each pixel
         of a slice, ``(1 + class, row, column)`` in [0, 1]; None where it has not said.
+    trust
+        How much of what a model says counts, in [0, 1].
     report
         Hears the share done in [0, 1]; what it raises ends the work.
 
@@ -113,7 +123,8 @@ def grown(
     some = next(iter(walls.values()))
     classes = [int(i) for i in np.unique(np.stack(list(walls.values()))) if i]
     if not classes or not numbers:
-        return {n: Grown(np.zeros_like(some), 1.0) for n in numbers}
+        nothing = np.zeros_like(some)
+        return {n: Grown(nothing, np.full(some.shape, 255, np.uint8), 1.0, ()) for n in numbers}
     every = sorted([*walls, *numbers])
     box = _box(np.any([ids != 0 for ids in walls.values()], axis=0))
     rows, columns = (side.stop - side.start for side in box)
@@ -126,17 +137,42 @@ def grown(
     for at, number in enumerate(every):
         said = None if model is None or at in known else model(number, classes)
         if said is not None:
-            held = np.moveaxis(_mean(np.moveaxis(said, 0, -1)[box], step), -1, 0)
-            likely[:, at] += np.log(np.clip(held, np.exp(-MODEL), 1))
+            shares = np.moveaxis(_mean(np.moveaxis(said, 0, -1)[box], step), -1, 0)
+            likely[:, at] += trust * np.log(np.clip(shares, np.exp(-MODEL), 1))
     likely -= likely.max(0)
     likely = np.exp(np.maximum(likely, -SURE))
     likely /= likely.sum(0)
-    shares = _walks(values, likely, known, classes, size, report)
+    ended = _walks(values, likely, known, classes, size, report)
     return {
-        number: _placed(shares[:, at], classes, some, box, step)
+        number: _placed(ended[:, at], classes, some, box, step)
         for at, number in enumerate(every)
         if number not in walls
     }
+
+
+def said_shares(ids: np.ndarray, sure: np.ndarray, classes: Sequence[int]) -> np.ndarray:
+    """How likely a model holds each class in a slice, which tells how sure it is of its choice.
+
+    Parameters
+    ----------
+    ids
+        What it chose, ``(row, column)``.
+    sure
+        Of that, in 255ths, on any rows and columns.
+    classes
+        Class ids; what is left is shared out among those that it did not choose.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of background and each class, ``(1 + class, row, column)``, in [0, 1].
+    """
+    from skimage.transform import resize
+
+    share = resize(sure.astype(np.float32) / 255, ids.shape, order=1)
+    every = (0, *classes)
+    others = (1 - share) / max(len(classes), 1)
+    return np.stack([np.where(ids == one, share, others) for one in every])
 
 
 def _looks(
@@ -299,12 +335,15 @@ def _placed(
         one[:] = share[: one.shape[0], : one.shape[1]]
     ids = np.zeros_like(like)
     ids[box] = np.array((0, *classes), like.dtype)[fine.argmax(0)]
+    share = fine.max(0)
+    certain = np.full(like.shape, 255, np.uint8)
+    certain[box] = np.rint(255 * np.clip(share, 0, 1))
     there = ids[box] != 0
     if not there.any():
-        return Grown(ids, 1.0)
+        return Grown(ids, certain, 1.0, tuple(classes))
     around = ndimage.distance_transform_edt(~there)
     width = np.sort(around[~there])[: np.count_nonzero(there)].max(initial=0)
-    return Grown(ids, float(fine.max(0)[around <= width].mean()))
+    return Grown(ids, certain, float(share[around <= width].mean()), tuple(classes))
 
 
 def _chosen(ids: np.ndarray, step: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from napari_dim.engine.training.events import (
     Finished,
     Preview,
     Relabelled,
+    Relabelled,
     Started,
     StepDone,
 )
@@ -191,15 +192,34 @@ def test_pause_holds_the_clock():
     assert last.seconds < 2.9
 
 
-def test_previews_start_where_asked():
+@pytest.mark.parametrize("lean", [True, False])
+def test_previews_start_where_asked(lean):
     control = Control()
     control.ask_preview(0, 4)
+    shown = case()
     first = next(
-        e for e in train(Job([case()], settings(), preview_case=0), control)
+        e for e in train(Job([shown], settings(lean=lean), preview_case=0), control)
         if isinstance(e, Preview)
     )  # fmt: skip
-    assert first.slices[0] == 4
-    assert first.mask.shape == (6, 40, 32)
+    assert 4 in first.slices
+    assert lean or first.slices[0] == 4
+    assert len(first.mask) == len(first.slices)
+    assert first.mask.shape[1:] == (40, 32)
+
+
+def test_previews_lean_on_labels_that_join(monkeypatch):
+    shown = case()
+    fresh = replace(shown, states=shown.states.copy())
+    fresh.states[:] = SliceState.UNTOUCHED
+    fresh.states[[0, 5]] = SliceState.PAINTED
+    control = Control()
+    control.give_case(0, fresh)
+    joined, slabs = False, []
+    for event in train(Job([shown], settings(), preview_case=0, preview_every=0), control):
+        joined = joined or isinstance(event, Relabelled)
+        if joined and isinstance(event, Preview):
+            slabs.append(event.slices.tolist())
+    assert [0, 1, 2, 3, 4, 5] in slabs
 
 
 def test_budget_is_the_whole_schedule():

@@ -392,7 +392,7 @@ class Predictor:
 
     def masks(
         self,
-        stack: Tensor,
+        stack: Tensor | LazySlices,
         numbers: np.ndarray,
         shape: tuple[int, ...],
         progress: Callable[[float], None] | None = None,

@@ -10,10 +10,11 @@ import numpy as np
 
 from napari_dim.data.case import Case
 from napari_dim.data.lazy_slices import slices_of
+from napari_dim.engine.inference.between_labels import BetweenLabels
 from napari_dim.engine.inference.components import main_pieces
 from napari_dim.engine.inference.out_of_core import LARGE
 from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor
-from napari_dim.engine.training.control import Control
+from napari_dim.engine.training.control import Control, StoppedError
 from napari_dim.engine.training.events import Preview
 from napari_dim.engine.training.job import Job
 
@@ -39,6 +40,7 @@ class Previews:
     def __init__(self, job: Job, predictor: Predictor, control: Control) -> None:
         assert job.preview_case is not None
         self._index = job.preview_case
+        self._lean = job.settings.lean
         self._volume = volume = job.cases[job.preview_case].volume
         self._shape = volume.array.shape[1:3]
         self._predictor = predictor
@@ -51,29 +53,53 @@ class Previews:
         self.large = volume.array.size > LARGE
         self._whole: Prediction | None = None
         self.pace = 0.0
+        self.know(job.cases[job.preview_case])
 
     def __len__(self) -> int:
         """Slices of the case."""
         return len(self._stack)
 
-    def events(self, step: int, first: int | None, most: float = math.inf) -> Iterator[Preview]:
-        """All slices, nearest to `first` first; fewer if the training is to stop.
+    def know(self, case: Case) -> None:
+        """Lean on the labels that the case has by now."""
+        if self.shows(case):
+            self._between = BetweenLabels(case, self._predictor.model.classes)
+            if not self._lean:
+                self._between.slabs = []
 
-        No further slices are begun after `most` seconds.
+    def events(self, step: int, first: int | None, most: float = math.inf) -> Iterator[Preview]:
+        """All slices, those about `first` first; fewer if the training is to stop.
+
+        Those between two labelled slices come together. None are begun after `most` seconds.
         """
-        begun = time.monotonic()
-        numbers = np.arange(len(self._stack))
-        if first is not None:
-            numbers = numbers[np.argsort(np.abs(numbers - first), kind="stable")]
-        for start in range(0, len(numbers), BATCH):
-            spent = time.monotonic() - begun
-            if start:
-                self.pace = spent / start
-            if self._control.stopped or (start and spent > most):
+        begun, done = time.monotonic(), 0
+        for portion in self._portions(first):
+            if done:
+                self.pace = (time.monotonic() - begun) / done
+            if self._control.stopped or (done and time.monotonic() - begun > most):
                 return
-            chunk = numbers[start : start + BATCH]
-            found = self._predictor(self._stack, chunk, self._shape, self._turn)
-            yield Preview(self._index, chunk, found.mask, found.entropy, step)
+            try:
+                found = self._predictor.masks(
+                    self._stack, portion, self._shape, self._check_stop, self._turn
+                )
+                found = self._between.lean(found, self._check_stop)
+            except StoppedError:
+                return
+            done += len(portion)
+            yield Preview(self._index, portion, found.mask, found.entropy, step)
+
+    def _portions(self, first: int | None) -> list[np.ndarray]:
+        """Slice numbers that are predicted together, those nearest to `first` first."""
+        free = np.ones(len(self._stack), dtype=bool)
+        for slab in self._between.slabs:
+            free[slab] = False
+        alone = np.flatnonzero(free)
+        if first is not None:
+            alone = alone[np.argsort(np.abs(alone - first), kind="stable")]
+        chunks = [alone[at : at + BATCH] for at in range(0, len(alone), BATCH)]
+        begin = 0 if first is None else first
+        return sorted(
+            [*self._between.slabs, *chunks], key=lambda portion: int(np.abs(portion - begin).min())
+        )
 
     def shows(self, case: Case) -> bool:
         """Whether it is this case that is previewed."""
@@ -103,7 +129,7 @@ class Previews:
         StoppedError
             If the training is cancelled.
         """
-        found = self.whole()
+        found = self._between.lean(self.whole(), self._check)
         return Preview(
             self._index,
             found.slices,
@@ -116,3 +142,6 @@ class Previews:
 
     def _check(self, share: float) -> None:
         self._control.check_cancel()
+
+    def _check_stop(self, share: float) -> None:
+        self._control.check_stop()

@@ -172,6 +172,9 @@ class Trainer:
         if not any(case.labelled.size for case in newest):
             return None
         self._cases = newest
+        if self.previews is not None:
+            for case in newest:
+                self.previews.know(case)
         if self._semi and self._fits:
             self._sampler.store = self._sampler.store.relabelled(newest, self._grid, self._indices)
         else:

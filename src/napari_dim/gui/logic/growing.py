@@ -21,7 +21,7 @@ from napari_dim.editing.grown_seeds import (
     reach_beyond,
 )
 from napari_dim.editing.kept_classes import kept
-from napari_dim.editing.slab_walks import Model, Plane, Report
+from napari_dim.editing.slab_walks import Model, Plane, Report, said_shares
 from napari_dim.errors import InputError
 from napari_dim.gui.state.answer import Answer
 from napari_dim.gui.state.scan_mask import ScanMask
@@ -321,15 +321,7 @@ def _model(answer: Answer) -> Model | None:
         return None
     mask, confidence, said = answer.mask, answer.confidence, answer.said
 
-    def held(number: int, classes: Sequence[int]) -> np.ndarray | None:
-        if not said[number]:
-            return None
-        from skimage.transform import resize
+    def says(number: int, classes: Sequence[int]) -> np.ndarray | None:
+        return said_shares(mask[number], confidence[number], classes) if said[number] else None
 
-        ids = mask[number]
-        sure = resize(confidence[number].astype(np.float32) / 255, ids.shape, order=1)
-        every = [0, *classes]
-        others = (1 - sure) / max(len(every) - 1, 1)
-        return np.stack([np.where(ids == one, sure, others) for one in every])
-
-    return held
+    return says
