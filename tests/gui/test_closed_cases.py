@@ -15,6 +15,7 @@ from napari_dim.states import SliceState
 
 SHAPE = (5, 8, 6)
 P, M, U, E = SliceState.PAINTED, SliceState.MACHINE, SliceState.UNTOUCHED, SliceState.EMPTY
+MAKER = {"seed": 3, "weights_sha256": "ab12"}
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def found(value: int, slices: range = range(5)) -> Prediction:
 def put(project: Project, case: ClosedCase, prediction: Prediction) -> None:
     project.flush()
     volume = case.load()
-    case.keep(project, case.merged(volume, prediction), prediction, volume)
+    case.keep(project, case.merged(volume, prediction), prediction, volume, MAKER)
     assert project.flush()
 
 
@@ -52,6 +53,7 @@ def test_a_case_without_a_mask_gets_one_that_a_window_opens(project):
     assert kept.note.states == str(int(M)) * 5
     assert kept.note.classes[0].name == "organ"
     assert project.doubts("a").entropy == pytest.approx(0.1)
+    assert project.maker("a") == MAKER
 
 
 def test_what_a_person_did_stays(project):
@@ -83,7 +85,7 @@ def test_strokes_that_came_while_masks_were_put_together_stay(project):
     # A person opened the case, drew in slice 3, and closed it again.
     planes[3, 5, 5] = 1
     project.put("b", "labels", {3: planes[3].copy()}, {"states": f"0{int(P)}0{int(P)}0"})
-    case.keep(project, merged, prediction, volume)
+    case.keep(project, merged, prediction, volume, MAKER)
     kept = project.recover("b", "labels")
     np.testing.assert_array_equal(kept.array[3], planes[3])
     assert kept.note.states == "".join(str(int(s)) for s in (M, P, M, P, M))

@@ -10,6 +10,9 @@ from napari_dim.engine.inference.trained_model import Model
 from napari_dim.gui.panels.recovery_bar import leftovers, restore
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.storage import project_actions as projects
+from napari_dim.gui.storage.last_model import known_cases, start_of
+from napari_dim.gui.storage.mask_record import recipe_of
+from napari_dim.io.hashing import hash_file
 from tests.gui.conftest import TINY, tiny_image, wait_idle
 
 
@@ -73,4 +76,39 @@ def test_the_last_model_comes_back_and_goes_on(
     wait_idle(qtbot, other)
     assert other.model is not None
     assert other.history[0].progress >= other.model.settings.resume_at
+    other.autosave.close()
+
+
+def test_each_scan_has_the_model_that_made_its_masks(
+    viewer, workspace, make_napari_viewer, tmp_path, qtbot
+):
+    session, runs = workspace.session, {}
+    for number, name in enumerate(("a", "b")):
+        image, mask = tiny_image(number)
+        path = tmp_path / f"{name}.nii.gz"
+        nib.save(nib.Nifti1Image(image.T, np.diag([1, 1, 3, 1])), path)
+        (layer,) = viewer.open(path, plugin="napari-dim")
+        workspace.annotate.image.pick(layer)
+        workspace.annotate.new.click()
+        where = np.nonzero(mask[[4, 7]])
+        session.labels.data_setitem((np.array([4, 7])[where[0]], *where[1:]), 1)
+        session.autosave.flush()
+        assert not workspace.train.go_on.isChecked()
+        workspace.train.button.click()
+        wait_idle(qtbot, session)
+        runs[name] = session.run, session.model
+    assert start_of(session) is runs["b"][1]
+    workspace.annotate.image.pick(next(one for one in viewer.layers if one.name == "a"))
+    assert start_of(session) is runs["a"][1]
+    assert workspace.train.go_on.isChecked()
+    assert set(known_cases(session)) == {"a"}
+    session.autosave.close()  # The process ends here.
+
+    other = fresh(make_napari_viewer, tmp_path).session
+    restore(other, next(leftovers()))
+    for image, mask in other.masks:
+        record = recipe_of(other, mask.layer, mask.states).known
+        weights = runs[image.name][0] / "weights.safetensors"
+        assert record["model"]["weights_sha256"] == hash_file(weights)
+    assert len(other.masks) == 2
     other.autosave.close()

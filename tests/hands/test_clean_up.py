@@ -117,6 +117,7 @@ def test_a_class_becomes_another_by_hand(hand, workspace, session, qtbot):
     assert not window.other.isEnabled()
     window.tool.setCurrentIndex(window.tool.findData("replace"))
     assert window.other.isEnabled()
+    assert window.what.currentData() != window.other.currentData()
     window.what.setCurrentIndex(window.what.findData(2))
     window.other.setCurrentIndex(window.other.findData(2))
     assert "two different classes" in said(qtbot, window)

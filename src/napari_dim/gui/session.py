@@ -348,10 +348,15 @@ class Session(Work):
 
     @property
     def scores(self) -> list[SliceScore]:
-        """How right the machine was on slices of all open scans, scan by scan."""
+        """How right the machine was on slices of open scans, scan by scan.
+
+        Of those whose masks one model made: that of the scan that is worked on.
+        """
+        maker = None if self.mask is None else self.mask.answer.maker
         return [
             SliceScore(weakref.ref(image), score.labelled, score.number, score.dice)
             for image, mask in reversed(self.masks)
+            if mask is self.mask or mask.answer.maker == maker
             for score in mask.scores
         ]
 

@@ -7,6 +7,7 @@ The folder::
     lock, holder.json       who writes (`lock`); in a study in each case's folder (`case_locks`)
     cases/<case>/<layer>/   strokes, a file a generation (`journal`)
     cases/<case>/doubts.safetensors   how unsure the machine was (`doubts`)
+    cases/<case>/model.json  which model made its masks (`makers`)
     model/                  the last model, as `engine.model.Model.save` writes it
     images/                 scans that were copied in
     removed/                annotations of removed cases
@@ -34,6 +35,8 @@ from napari_dim.project.contents import FILE, PREVIOUS, checked, free_folder, fr
 from napari_dim.project.doubts import FILE as DOUBTS
 from napari_dim.project.doubts import Doubts, read_doubts, write_doubts
 from napari_dim.project.lock import Holder, Lock
+from napari_dim.project.makers import FILE as MAKER
+from napari_dim.project.makers import read_maker, write_maker
 from napari_dim.project.model import SHARED, VERSION, Case, Contents, Note, ProjectClass
 from napari_dim.project.paths import inside, relative_to, slug
 from napari_dim.project.strokes import Recovered, Strokes, fields_of
@@ -482,6 +485,27 @@ class Project:
         """
         self._require_case(name)
         write_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"), doubts)
+
+    def keep_maker(self, name: str, maker: Mapping[str, Any]) -> None:
+        """Keep which model made the masks of a case; safe from any thread.
+
+        Raises
+        ------
+        InputError
+            If the project can't be changed, or it can't be written.
+        """
+        self._require_case(name)
+        write_maker(inside(self.folder, f"cases/{self.case(name).folder}/{MAKER}"), maker)
+
+    def maker(self, name: str) -> dict[str, Any] | None:
+        """Which model made the masks of a case; None where nothing is kept.
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
+        return read_maker(inside(self.folder, f"cases/{self.case(name).folder}/{MAKER}"))
 
     def doubts(self, name: str) -> Doubts | None:
         """How unsure the machine was of a case; None where nothing is kept.

@@ -22,7 +22,6 @@ from napari_dim.engine.training.events import (
     Finished,
     Preview,
     Relabelled,
-    Relabelled,
     Started,
     StepDone,
 )

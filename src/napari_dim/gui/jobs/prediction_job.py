@@ -16,7 +16,7 @@ from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestio
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.closed_cases import ClosedCase, Merged, closed_case
-from napari_dim.gui.storage.last_model import Home, doubts_of
+from napari_dim.gui.storage.last_model import Home, doubts_of, maker_of
 from napari_dim.gui.work import Activity, spare_threads
 from napari_dim.io import read_volume
 from napari_dim.volume import Volume
@@ -107,6 +107,7 @@ class Predicting:
         self._session = session
         self._order = order
         self._homes = [Home(session, target.layer) for target in order.targets]
+        self._run = order.model if isinstance(order.model, Path) else session.run
         self._cancelled = False
         self._over = False
         self._left_out: list[str] = []
@@ -161,6 +162,7 @@ class Predicting:
                 if target.layer is not None:
                     doubts = doubts_of(found.entropy, None, found.confidence)
                     self._homes[number].keep_doubts(doubts)
+                    self._homes[number].keep_maker(model, self._run)
                 merged = None
                 if target.closed is not None:
                     try:
@@ -224,10 +226,11 @@ class Predicting:
         if shown:
             self._show(replace(event, target=replace(event.target, layer=shown[0], closed=None)))
         try:
+            maker = maker_of(event.model, self._run)
             if shown:
-                closed.keep_doubts(project, event.found)
+                closed.keep_doubts(project, event.found, maker)
             else:
-                closed.keep(project, merged, event.found, event.volume)
+                closed.keep(project, merged, event.found, event.volume, maker)
         except (InputError, OSError) as error:
             self._left_out.append(f"{closed.name} was left out: {error}")
 
@@ -261,7 +264,7 @@ class Predicting:
         answer.entropy[found.slices] = found.entropy
         answer.confidence = found.confidence
         answer.model = event.model
-        answer.run = self._order.model if isinstance(self._order.model, Path) else session.run
+        answer.run = self._run
         kept = mask.take(found.slices, found.mask)
         renew_answer(session)
         if kept:

@@ -255,6 +255,7 @@ class Training:
                 self._home.keep_doubts(doubts)
             if isinstance(event, Finished):
                 self._home.keep_model(event.model)
+                self._home.keep_maker(event.model, event.run)
             emit(event)
 
     def on_event(self, event: object) -> None:

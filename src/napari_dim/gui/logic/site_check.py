@@ -32,7 +32,7 @@ class _Site:
     accepted: int = 0
     labelled: int = 0
     doubts: list[np.ndarray] = field(default_factory=list)
-    models: set[int | None] = field(default_factory=set)
+    models: set[object] = field(default_factory=set)
     dice: list[float] = field(default_factory=list)
 
     @property
@@ -78,7 +78,7 @@ def _sites(scans: Sequence[tuple[str, ScanMask]]) -> dict[str, _Site]:
         site.labelled += int(np.isin(states, BY_HAND).sum())
         site.machine += int((states == SliceState.MACHINE).sum())
         site.doubts.append(mask.answer.entropy)
-        site.models.add(None if mask.answer.model is None else id(mask.answer.model))
+        site.models.add(mask.answer.maker)
         site.dice += [score.dice for score in mask.scores]
     return found
 

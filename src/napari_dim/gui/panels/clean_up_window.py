@@ -154,6 +154,8 @@ class CleanUpWindow(QDialog):
         self.tool.setToolTip(tool.tip)
         self.other_name.setText(tool.other or "other class")
         self.other.setEnabled(bool(tool.other))
+        if tool.other:
+            self._choose_two()
         self.size_name.setText(tool.size or "size")
         self.size.setEnabled(bool(tool.size))
         self.size.blockSignals(True)
@@ -171,6 +173,15 @@ class CleanUpWindow(QDialog):
             self.where.setCurrentText(HERE)  # nobody asked for more
             self._run_for_copy = False
         self._changed()
+
+    def _choose_two(self) -> None:
+        """Two classes to begin with, where two different ones aren't chosen yet."""
+        ids = [self.other.itemData(n) for n in range(self.other.count())]
+        chosen = self.what.currentData() or (ids[0] if ids else 0)
+        if chosen == self.other.currentData() and len(ids) > 1:
+            after = (ids.index(chosen) + 1) % len(ids)
+            self.what.setCurrentIndex(self.what.findData(chosen))
+            self.other.setCurrentIndex(after)
 
     def _on_where(self, *_: object) -> None:
         self._ends.setVisible(self.where.currentText() == RUN)

@@ -188,12 +188,16 @@ class RecoveryBar(QFrame):
         leftover, self.left = self.left, None  # one at a time: the next at the next start
         if leftover is None:
             return
+        self.setEnabled(False)
+        self.text.say("Opening its scans and all that is kept of them…")
+        self.repaint()  # before the window is busy with it
         try:
             said = restore(self.session, leftover)
         except InputError as error:
             show_warning(str(error))
         else:
             self.session.say(said)
+        self.setEnabled(True)
         self.refresh()
 
     def _on_later(self) -> None:

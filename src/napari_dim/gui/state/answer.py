@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ class Answer:
         As in `engine.training.events.Preview`; NaN, 0 and None where it has not said.
     model, run
         What made the masks, and the folder it is saved in; None until it is known.
+    made
+        What is known of a model of another day that made them; None where nothing is.
     """
 
     def __init__(self, shape: tuple[int, int, int], dtype: np.dtype[Any] | type = np.uint8) -> None:
@@ -47,6 +50,14 @@ class Answer:
         self.confidence: np.ndarray | None = None
         self.model: Model | None = None
         self.run: Path | None = None
+        self.made: Mapping[str, Any] | None = None
+
+    @property
+    def maker(self) -> object:
+        """The same for masks of one model, another for those of others; None if it isn't known."""
+        if self.model is not None:
+            return id(self.model)
+        return None if self.made is None else self.made.get("weights_sha256")
 
     def take(self, numbers: np.ndarray, masks: np.ndarray) -> None:
         """Keep new masks.

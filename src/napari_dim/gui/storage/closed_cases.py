@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,7 +106,14 @@ class ClosedCase:
         news = {"role": "mask", "states": digits, "touched": mask.left}
         return Merged(layer, mask.planes, note.model_copy(update=news), stamp)
 
-    def keep(self, project: Project, merged: Merged, found: Prediction, volume: Volume) -> None:
+    def keep(
+        self,
+        project: Project,
+        merged: Merged,
+        found: Prediction,
+        volume: Volume,
+        maker: Mapping[str, Any],
+    ) -> None:
         """Keep it in the open project; strokes that came since it was put together stay.
 
         Raises
@@ -118,10 +125,10 @@ class ClosedCase:
             if project.stamp(self.name) != merged.stamp:  # opened and closed again meanwhile
                 merged = self.merged(volume, found)
             project.begin(self.name, merged.layer, merged.planes, merged.note)
-            self.keep_doubts(project, found)
+            self.keep_doubts(project, found, maker)
 
-    def keep_doubts(self, project: Project, found: Prediction) -> None:
-        """Keep how unsure the model was of it.
+    def keep_doubts(self, project: Project, found: Prediction, maker: Mapping[str, Any]) -> None:
+        """Keep how unsure the model was of it, and which one that is.
 
         Raises
         ------
@@ -130,6 +137,7 @@ class ClosedCase:
         """
         with project.holding(self.name):
             project.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
+            project.keep_maker(self.name, maker)
 
     def _new_note(self, volume: Volume) -> Note:
         grid = volume.grid

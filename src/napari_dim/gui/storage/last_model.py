@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.slice_commands import renew_suggestions
+from napari_dim.io.hashing import hash_file
 from napari_dim.project import Project
 from napari_dim.project.doubts import Doubts
 
@@ -56,6 +57,17 @@ class Home:
         """Keep how unsure it was of the scan; safe from any thread, a fault is logged alone."""
         if self.project is not None and self.case:
             self._try(lambda project: project.keep_doubts(self.case, doubts))
+
+    def keep_maker(self, model: Model, run: Path | None) -> None:
+        """Keep which model made the masks of the scan; safe from any thread, as above.
+
+        Parameters
+        ----------
+        run
+            The folder that it is saved in, for its hash.
+        """
+        if self.project is not None and self.case:
+            self._try(lambda project: project.keep_maker(self.case, maker_of(model, run)))
 
     def keep_run(self, run: Path | None) -> None:
         """Remember which training was done last."""
@@ -110,9 +122,29 @@ def doubts_back(session: Session, project: Project, case: str, image: Layer) -> 
     answer.disagreement = doubts.disagreement
     answer.confidence = doubts.confidence
     with suppress(InputError):
-        answer.run = project.model_folder
+        answer.made = project.maker(case)
+        if answer.made is None and len(project.cases) == 1:  # of a version that kept none
+            answer.run = project.model_folder
     renew_suggestions(session)
     session.slices_changed.emit()
+
+
+def maker_of(model: Model, run: Path | None) -> dict[str, Any]:
+    """What the record of a mask says of the model that made it.
+
+    Raises
+    ------
+    InputError
+        If its weights can't be read.
+    """
+    weights = None if run is None else run / WEIGHTS
+    known = weights is not None and weights.is_file()
+    return {
+        "seed": model.settings.seed,
+        "settings": model.settings.model_dump(mode="json"),
+        "versions": dict(model.record.get("versions", {})),
+        **({"weights_sha256": hash_file(weights)} if known and weights is not None else {}),
+    }
 
 
 def doubts_of(
@@ -132,11 +164,30 @@ def doubts_of(
 
 def start_of(session: Session) -> Model | Path | None:
     """What a training goes on from: the model, or the folder to load it from."""
-    return session.model or (session.run if session.run is not None else None)
+    return _own(session) or session.model or session.run
+
+
+def _own(session: Session) -> Model | None:
+    """The model that made the masks of the scan, where the last one has not learnt from it."""
+    mask, image = session.mask, session.image
+    if mask is None or image is None or mask.answer.model is None:
+        return None
+    learnt = image.name in _cases(_last_record(session))
+    return (
+        None
+        if learnt or image.name not in _cases(mask.answer.model.record)
+        else (mask.answer.model)
+    )
 
 
 def record_of(session: Session) -> Mapping[str, Any]:
-    """The record of the last model, loaded or not; empty where there is none."""
+    """The record of the model that a training goes on from; empty where there is none."""
+    own = _own(session)
+    return _last_record(session) if own is None else own.record
+
+
+def _last_record(session: Session) -> Mapping[str, Any]:
+    """That of the last model, loaded or not."""
     if session.model is not None:
         return session.model.record
     if session.run is None:
@@ -157,6 +208,10 @@ def _read(path: Path, changed: int) -> Mapping[str, Any]:
 
 
 def known_cases(session: Session) -> dict[str, Mapping[str, Any]]:
-    """What the last model learnt from: name -> what is recorded of it."""
-    found = record_of(session).get("cases", ())
+    """What a training that goes on has learnt from: name -> what is recorded of it."""
+    return _cases(record_of(session))
+
+
+def _cases(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    found = record.get("cases", ())
     return {str(case["name"]): case for case in found if isinstance(case, dict) and "name" in case}

@@ -19,6 +19,7 @@ from napari_dim.gui.layers.image_layers import layer_source
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_place import place_words
 from napari_dim.gui.session import Session
+from napari_dim.gui.storage.last_model import maker_of
 from napari_dim.io import hash_file, write_text_atomically
 from napari_dim.states import BY_HAND, SliceState
 
@@ -119,11 +120,9 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
     if source.missing:
         record["missing"] = list(source.missing)
     if model is not None:
-        record["model"] = {
-            "seed": model.settings.seed,
-            "settings": model.settings.model_dump(mode="json"),
-            "versions": model.record.get("versions", {}),
-        }
+        record["model"] = maker_of(model, None)
+    elif mask is not None and mask.answer.made is not None:
+        record["model"] = dict(mask.answer.made)
     elif run is not None:  # the model of another day is loaded only once it is needed
         record["model"] = _model_in(run)
     weights = None if run is None else run / "weights.safetensors"
