@@ -109,8 +109,8 @@ def predict_all(
                     write_json_line({"event": "predicted", **entry})
     except KeyboardInterrupt:
         raise Failure(
-            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}, which "
-            "predictions.json tells of; the same command goes on"
+            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}; the "
+            "same command goes on"
         ) from None
     if told.others:
         messages().print(

@@ -49,16 +49,17 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print events as JSON lines.")] = False,
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
-    from napari_dim.cli.masks import chosen_images, predict_all, predict_on_cluster
-    from napari_dim.engine.inference.predict_files import (
-        check_images,
-        left_to_do,
-        planned,
-        predictions_of,
-    )
-    from napari_dim.engine.inference.trained_model import Model
-    from napari_dim.io import make_folder
-    from napari_dim.io.places import place_of
+    with messages().status("Starting"):  # torch and friends take seconds
+        from napari_dim.cli.masks import chosen_images, predict_all, predict_on_cluster
+        from napari_dim.engine.inference.predict_files import (
+            check_images,
+            left_to_do,
+            planned,
+            predictions_of,
+        )
+        from napari_dim.engine.inference.trained_model import Model
+        from napari_dim.io import make_folder
+        from napari_dim.io.places import place_of
 
     folder, home = place_of(out), place_of(run)
     check_cluster(cluster, home, folder, *inputs, batch=batch, worker_memory=worker_memory)

@@ -60,16 +60,17 @@ def train_cohort(
         If training ends before its time, stopped by the user included (unless it was to
         train until then).
     """
-    from napari_dim.cli.watch import JsonWatcher, ReadingProgress, person_watcher
-    from napari_dim.data.cohort import read_cohort
-    from napari_dim.engine.training.launched import Launch
-    from napari_dim.engine.training.run_log import finished_line
-    from napari_dim.engine.training.training_run import cohort_job, kept, run_training, too_few
+    console = messages()
+    console.quiet = launch is not None and not launch.ranks.first
+    with console.status("Starting"):  # torch and friends take seconds
+        from napari_dim.cli.watch import JsonWatcher, ReadingProgress, person_watcher
+        from napari_dim.data.cohort import read_cohort
+        from napari_dim.engine.training.launched import Launch
+        from napari_dim.engine.training.run_log import finished_line
+        from napari_dim.engine.training.training_run import cohort_job, kept, run_training, too_few
 
     launch = launch or Launch()
     first = launch.ranks.first
-    console = messages()
-    console.quiet = not first
     command = [*_command(launch), "fit", str(path), "--resume", str(run)]
     go_on = f"go on with `{shlex.join(command)}`"
     before = saved_in(run)  # asked before any of them can write
@@ -87,7 +88,7 @@ def train_cohort(
         except TrainingError as error:
             log = "" if error.log is None else f" The log is {error.log}."
             resumable = error.run is not None or saved_in(run) != before or resume is not None
-            more = f" To {go_on}" if resumable else ""
+            more = f" G{go_on[1:]}" if resumable else ""
             raise Failure(f"{error}.{log}{more}", details=error.details) from error
         except KeyboardInterrupt:
             saved = saved_in(run) != before
@@ -104,7 +105,7 @@ def train_cohort(
         raise Failure(f"{finished_line(last)}; the last checkpoint is kept in {run}; {go_on}")
     console.print(f"{finished_line(last)}; the run is in {run}")
     if last.reason == "stopped":
-        console.print(f"Note      To {go_on}")
+        console.print(f"Note      G{go_on[1:]}")
     if few := too_few(last):
         console.print(
             f"Note      {few}: give more time by --budget, or a smaller network or size by --config"

@@ -138,7 +138,8 @@ class Checkpoint:
         raise InputError(
             "there is no checkpoint to go on from",
             where=run,
-            hint="A training that came to its end keeps none: go on from its weights instead",
+            hint="A training that came to its end keeps none: go on from its weights in a new "
+            "folder instead (--from)",
         )
 
     @classmethod
