@@ -190,7 +190,7 @@ class Settings(BaseModel):
         "another scanner or sequence, or always", group="views",
     )  # fmt: skip
     corrected: float = setting(
-        1.0, "How often a slice whose mask a person corrected is drawn for each time of another "
+        3.0, "How often a slice whose mask a person corrected is drawn for each time of another "
         "labelled one", group="views", ge=1, le=100,
     )  # fmt: skip
     border: Literal["edge", "dark"] = setting(
@@ -338,6 +338,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "final": "student",
         "smooth": 0.0,
         "lean": False,
+        "corrected": 1.0,
         "focus": False,
         "closer": 1.0,
         "random_tones": "never",

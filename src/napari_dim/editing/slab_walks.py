@@ -46,6 +46,8 @@ SURE = 6.0
 """Logarithm of the odds that all of it counts for at most."""
 MODEL = 3.0
 """Logarithm of the odds that a model counts for at most."""
+LEAST = 0.02
+"""Share of the walks that a class has at least, where a model is heard once more."""
 EDGE = 0.7
 """How unwillingly a walk crosses a step of intensity, in units of the usual squared step."""
 PULL = 0.2
@@ -93,6 +95,7 @@ def grown(
     *,
     model: Model | None = None,
     trust: float = 1.0,
+    again: float = 0.0,
     report: Report | None = None,
 ) -> dict[int, Grown]:
     """Classes of the slices of one slab.
@@ -111,7 +114,10 @@ def grown(
         Gives how likely a model holds background and each of some classes to be in each pixel
         of a slice, ``(1 + class, row, column)`` in [0, 1]; None where it has not said.
     trust
-        How much of what a model says counts, in [0, 1].
+        How much of what a model says counts as evidence on the way, in [0, 1].
+    again
+        How much of it counts once more at the end, in [0, 1]: walks smooth over what one that is
+        right sees in a single slice.
     report
         Hears the share done in [0, 1]; what it raises ends the work.
 
@@ -134,15 +140,20 @@ def grown(
     values = _scaled(np.stack([_mean(_channels(image(n))[box], step) for n in every]))
     likely = _looks(values, known, classes, size)
     likely[1:] += _shape(known, len(every), classes, size)
+    says = np.zeros_like(likely)
     for at, number in enumerate(every):
         said = None if model is None or at in known else model(number, classes)
         if said is not None:
             shares = np.moveaxis(_mean(np.moveaxis(said, 0, -1)[box], step), -1, 0)
-            likely[:, at] += trust * np.log(np.clip(shares, np.exp(-MODEL), 1))
+            says[:, at] = np.log(np.clip(shares, np.exp(-MODEL), 1))
+    likely += trust * says
     likely -= likely.max(0)
     likely = np.exp(np.maximum(likely, -SURE))
     likely /= likely.sum(0)
     ended = _walks(values, likely, known, classes, size, report)
+    if again > 0:
+        ended = np.maximum(ended, LEAST) * np.exp(again * says)
+        ended /= ended.sum(0)
     return {
         number: _placed(ended[:, at], classes, some, box, step)
         for at, number in enumerate(every)

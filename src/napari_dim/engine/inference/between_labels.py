@@ -22,6 +22,8 @@ from napari_dim.editing.slab_walks import Grown, grown, said_shares
 from napari_dim.engine.inference.predictor import Prediction
 from napari_dim.states import WHOLE
 
+AGAIN = 0.5
+"""How much of the network's say counts once more at the end, where it is right on the ends."""
 LONGEST = 100
 """Slices of a slab at most: longer ones come in portions, as the network alone sees them."""
 
@@ -97,7 +99,7 @@ class BetweenLabels:
         return grown(
             lambda number: np.asarray(case.volume.array[number]),
             walls, range(first + 1, last), case.volume.spacing,
-            model=model, trust=right**2, report=check,
+            model=model, trust=right**2, again=AGAIN * right**4, report=check,
         )  # fmt: skip
 
     def _beside(self, told: Grown, found: Prediction, at: int) -> tuple[np.ndarray, np.ndarray]:
