@@ -26,6 +26,7 @@ from napari_dim.engine.training.events import (
     StepDone,
 )
 from napari_dim.engine.training.job import few_slices, scarce_classes, unseen_ends
+from napari_dim.engine.training.live_previews import ALONE_FROM
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState
@@ -191,19 +192,32 @@ def test_pause_holds_the_clock():
     assert last.seconds < 2.9
 
 
-@pytest.mark.parametrize("lean", [True, False])
-def test_previews_start_where_asked(lean):
+def test_previews_start_where_asked():
     control = Control()
     control.ask_preview(0, 4)
-    shown = case()
     first = next(
-        e for e in train(Job([shown], settings(lean=lean), preview_case=0), control)
+        e for e in train(Job([case()], settings(lean=False), preview_case=0), control)
         if isinstance(e, Preview)
     )  # fmt: skip
-    assert 4 in first.slices
-    assert lean or first.slices[0] == 4
-    assert len(first.mask) == len(first.slices)
-    assert first.mask.shape[1:] == (40, 32)
+    assert first.slices[0] == 4
+    assert first.mask.shape == (6, 40, 32)
+
+
+def test_a_new_network_shows_what_labelled_slices_tell_and_later_the_rest():
+    shown = case()
+    shown.states[:] = SliceState.UNTOUCHED
+    shown.states[[1, 4]] = SliceState.PAINTED
+    control, seen, begun = Control(), [], None
+    for event in train(Job([shown], settings(steps=ALONE_FROM + 2), preview_case=0), control):
+        if isinstance(event, Started):
+            begun = event.masks_from
+        if isinstance(event, StepDone):
+            control.ask_preview(0, 0)
+        if isinstance(event, Preview) and event.confidence is None:
+            seen.append((event.step, event.slices.tolist()))
+    assert begun == 1
+    assert all(slices == [1, 2, 3, 4] for step, slices in seen if step < ALONE_FROM)
+    assert [0, 5] in [slices for step, slices in seen if step >= ALONE_FROM]
 
 
 def test_previews_lean_on_labels_that_join(monkeypatch):

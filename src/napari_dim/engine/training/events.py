@@ -23,7 +23,7 @@ class Started:
     """Training is about to take its first step.
 
     `labelled` and `unlabelled` map each site to the number of its slices, `terms` the names of
-    the losses to what they are, for people.
+    the losses to what they are, for people. From step `masks_from` on a preview is worth a look.
     """
 
     device: str
@@ -34,6 +34,7 @@ class Started:
     parameters: int
     notes: tuple[str, ...] = ()
     terms: Mapping[str, str] = field(default_factory=dict)
+    masks_from: int = 0
 
 
 @dataclass(frozen=True)

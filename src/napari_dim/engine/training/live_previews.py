@@ -18,6 +18,9 @@ from napari_dim.engine.training.control import Control, StoppedError
 from napari_dim.engine.training.events import Preview
 from napari_dim.engine.training.job import Job
 
+ALONE_FROM = 16
+"""Steps of a new network before its own masks are shown; until then they are specks all over."""
+
 
 class Previews:
     """Predicts one case of a job with the networks in training.
@@ -41,6 +44,7 @@ class Previews:
         assert job.preview_case is not None
         self._index = job.preview_case
         self._lean = job.settings.lean
+        self._new = job.start is None and job.resume is None
         self._volume = volume = job.cases[job.preview_case].volume
         self._shape = volume.array.shape[1:3]
         self._predictor = predictor
@@ -66,13 +70,21 @@ class Previews:
             if not self._lean:
                 self._between.slabs = []
 
+    @property
+    def worth_from(self) -> int:
+        """The step from which a preview is worth a look: at once where it can lean on labels."""
+        if not self._new:
+            return 0
+        return 1 if self._between.slabs else ALONE_FROM
+
     def events(self, step: int, first: int | None, most: float = math.inf) -> Iterator[Preview]:
         """All slices, those about `first` first; fewer if the training is to stop.
 
-        Those between two labelled slices come together. None are begun after `most` seconds.
+        Those between two labelled slices come together, and alone while the network is new. None
+        are begun after `most` seconds.
         """
         begun, done = time.monotonic(), 0
-        for portion in self._portions(first):
+        for portion in self._portions(first, self._new and step < ALONE_FROM):
             if done:
                 self.pace = (time.monotonic() - begun) / done
             if self._control.stopped or (done and time.monotonic() - begun > most):
@@ -87,7 +99,7 @@ class Previews:
             done += len(portion)
             yield Preview(self._index, portion, found.mask, found.entropy, step)
 
-    def _portions(self, first: int | None) -> list[np.ndarray]:
+    def _portions(self, first: int | None, early: bool) -> list[np.ndarray]:
         """Slice numbers that are predicted together, those nearest to `first` first."""
         free = np.ones(len(self._stack), dtype=bool)
         for slab in self._between.slabs:
@@ -96,6 +108,8 @@ class Previews:
         if first is not None:
             alone = alone[np.argsort(np.abs(alone - first), kind="stable")]
         chunks = [alone[at : at + BATCH] for at in range(0, len(alone), BATCH)]
+        if early and self._between.slabs:
+            chunks = []
         begin = 0 if first is None else first
         return sorted(
             [*self._between.slabs, *chunks], key=lambda portion: int(np.abs(portion - begin).min())

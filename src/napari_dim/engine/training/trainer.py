@@ -155,6 +155,7 @@ class Trainer:
             parameters=sum(p.numel() for p in self.model.net.parameters()),
             notes=self._told + self.notes,
             terms=dict(self.system.terms),
+            masks_from=0 if self.previews is None else self.previews.worth_from,
         )
 
     def learn(self, progress: float) -> dict[str, Tensor]:

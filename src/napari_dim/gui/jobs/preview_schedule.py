@@ -18,8 +18,6 @@ from napari_dim.states import WHOLE
 
 PREVIEW_EVERY = 8.0
 """Least seconds between the end of a preview and the request for the next."""
-FIRST_STEPS = 16
-"""Steps of a new network before its masks are shown; until then they are specks all over."""
 
 
 @dataclass

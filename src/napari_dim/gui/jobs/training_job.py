@@ -28,7 +28,7 @@ from napari_dim.engine.training.events import (
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
 from napari_dim.gui.jobs.prediction_job import Order, Predicting, Target
-from napari_dim.gui.jobs.preview_schedule import FIRST_STEPS, Shown
+from napari_dim.gui.jobs.preview_schedule import Shown
 from napari_dim.gui.jobs.training_place import load_engine, trained
 from napari_dim.gui.jobs.training_plan import Part, Plan, case_of
 from napari_dim.gui.layers.image_layers import (
@@ -51,7 +51,7 @@ from napari_dim.words import clock
 from napari_dim.words import count as counted
 
 FIRST_PREVIEW = 3.0
-"""Seconds until the first preview."""
+"""Seconds until the first preview of a network that has learnt before."""
 
 TELL_EVERY = 1.0
 """Least seconds between two steps that are told: without a graphics card, Qt composes the whole
@@ -326,9 +326,9 @@ class Training:
 
     def _started(self, event: Started) -> None:
         if self._shown is not None:
-            self._shown.due = time.monotonic() + FIRST_PREVIEW
-            learnt = self._plan.start is not None or self._plan.resume
-            self._shown.begins = 0 if learnt else FIRST_STEPS
+            wait = 0.0 if event.masks_from else FIRST_PREVIEW
+            self._shown.due = time.monotonic() + wait
+            self._shown.begins = event.masks_from
         self._phase = "The first steps take longest"
         self._home.keep_run(self._plan.run)
         self._session.device = event.device
