@@ -68,7 +68,7 @@ def test_control_reaches_the_child():
     control = Control()
     seen = []
     held = []
-    for event in train_apart(job(steps=10**6), control):
+    for event in train_apart(job(steps=10**6, lean=False), control):
         seen.append(event)
         if isinstance(event, Started):
             nice = [p.nice() for p in trainings()]
