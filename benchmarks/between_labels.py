@@ -56,7 +56,7 @@ def compared(data: Path, spec: dict[str, Any]) -> dict[str, Any]:
     job = Job([case], settings, preview_case=0)
     last = [event for event in train(job) if isinstance(event, Preview)][-1]
     assert last.confidence is not None
-    found = Prediction(last.mask, last.slices, last.entropy, last.confidence)
+    found = Prediction(last.mask.copy(), last.slices, last.entropy, last.confidence)
     leaning = BetweenLabels(case, np.unique(reference[reference > 0]).tolist()).lean(
         found, lambda share: None
     )

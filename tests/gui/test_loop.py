@@ -8,6 +8,7 @@ import time
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 from napari.utils import progress
 
 from napari_dim.gui.jobs import training_job
@@ -278,6 +279,21 @@ def test_a_cohort_trains_without_layers(viewer, workspace, panel, nifti, qtbot, 
     wait_idle(qtbot, panel.session)
     assert notes == []
     assert len(viewer.layers) == 4
+
+
+def test_a_scan_that_is_segmented_again_leans_on_its_labels(workspace, panel, open_ball, qtbot):
+    image, _, ball = open_ball()
+    session, between = panel.session, [4, 5, 7, 8]
+    panel.button.click()
+    wait_idle(qtbot, session)
+    with torch.no_grad():
+        for weights in session.model.net.parameters():
+            weights.zero_()  # it has forgotten everything
+    workspace.review.predict.button.click()
+    wait_idle(qtbot, session)
+    found = session.mask_of(image).answer.mask[between]
+    overlap = 2 * np.sum((found == 1) & (ball[between] == 1))
+    assert overlap / (np.sum(found == 1) + np.sum(ball[between] == 1)) > 0.8
 
 
 def test_the_second_training_goes_on_from_the_first(viewer, workspace, panel, open_ball, qtbot):

@@ -33,7 +33,7 @@ def _case(states: dict[int, SliceState] | None = None, **changes) -> Case:
 def _said(mask: np.ndarray, sure: int = 255) -> Prediction:
     """What a network says of all slices, on a grid of half the pixels."""
     confidence = np.full((12, 24, 20), sure, np.uint8)
-    return Prediction(mask, np.arange(12), np.zeros(12, np.float32), confidence)
+    return Prediction(mask.copy(), np.arange(12), np.zeros(12, np.float32), confidence)
 
 
 def _nothing(share: float) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -57,21 +56,21 @@ class BetweenLabels:
         too far apart, there is none."""
 
     def lean(self, found: Prediction, check: Callable[[float], None]) -> Prediction:
-        """A prediction of whole slabs and perhaps of other slices, and what their ends tell.
+        """Change a prediction of whole slabs, and perhaps of other slices, by what the ends tell.
 
         Parameters
         ----------
         found
-            What the network says; masks of the case's own rows and columns.
+            What the network says; masks of the case's own rows and columns. Its mask and
+            confidence, which may lie on the disk, are written into.
         check
             Called now and then with the share done; what it raises ends the work.
 
         Returns
         -------
         Prediction
-            The same slices. Those at the ends and outside of slabs stay the network's.
+            `found`. Slices at the ends and outside of slabs stay the network's.
         """
-        mask, sure = found.mask.copy(), found.confidence.copy()
         place = {int(number): at for at, number in enumerate(found.slices)}
         here = [slab for slab in self.slabs if all(int(n) in place for n in slab)]
         for done, slab in enumerate(here):
@@ -81,8 +80,8 @@ class BetweenLabels:
             )
             for number, one in told.items():
                 ids, certain = self._beside(one, found, place[number])
-                mask[place[number]], sure[place[number]] = ids, certain
-        return replace(found, mask=mask, confidence=sure)
+                found.mask[place[number]], found.confidence[place[number]] = ids, certain
+        return found
 
     def _told(
         self, slab: np.ndarray, said: np.ndarray, sure: np.ndarray, check: Callable[[float], None]

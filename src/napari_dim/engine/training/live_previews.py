@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -143,7 +144,9 @@ class Previews:
         StoppedError
             If the training is cancelled.
         """
-        found = self._between.lean(self.whole(), self._check)
+        whole = self.whole()
+        own = replace(whole, mask=whole.mask.copy(), confidence=whole.confidence.copy())
+        found = self._between.lean(own, self._check)
         return Preview(
             self._index,
             found.slices,

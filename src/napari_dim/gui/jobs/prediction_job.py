@@ -7,22 +7,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image, Layer
 
 from napari_dim.engine.training.events import Failed
 from napari_dim.errors import InputError
 from napari_dim.gui.background_task import Emit
 from napari_dim.gui.commands.slice_commands import renew_answer, renew_suggestions
+from napari_dim.gui.jobs.training_plan import Part, case_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, layer_volume
 from napari_dim.gui.session import Session
 from napari_dim.gui.storage.closed_cases import ClosedCase, Merged, closed_case
 from napari_dim.gui.storage.last_model import Home, doubts_of, maker_of
 from napari_dim.gui.work import Activity, spare_threads
 from napari_dim.io import read_volume
+from napari_dim.states import WHOLE
 from napari_dim.volume import Volume
 from napari_dim.words import count as counted
 
 if TYPE_CHECKING:
+    from napari_dim.data.case import Case
     from napari_dim.engine.inference.predictor import Prediction
     from napari_dim.engine.inference.trained_model import Model
 
@@ -79,6 +83,17 @@ class _CancelledError(Exception):
     """The user cancelled, from within a callback of the engine."""
 
 
+def _labelled(session: Session, image: Layer | None) -> Case | None:
+    """An open scan with slices that its masks may lean on; None without."""
+    mask = None if image is None else session.mask_of(image)
+    if image is None or mask is None or np.isin(mask.states, WHOLE).sum() < 2:
+        return None
+    try:
+        return case_of(Part(image, mask))
+    except InputError:  # the prediction itself says so
+        return None
+
+
 def order_for_layer(layer: Layer, model: Model | Path, **how: Any) -> Order:
     """Segment an open scan.
 
@@ -107,6 +122,7 @@ class Predicting:
         self._session = session
         self._order = order
         self._homes = [Home(session, target.layer) for target in order.targets]
+        self._known = [_labelled(session, target.layer) for target in order.targets]
         self._run = order.model if isinstance(order.model, Path) else session.run
         self._cancelled = False
         self._over = False
@@ -131,6 +147,7 @@ class Predicting:
 
     def work(self, emit: Emit) -> None:
         """In the background thread."""
+        from napari_dim.engine.inference.between_labels import BetweenLabels
         from napari_dim.engine.inference.out_of_core import segment
         from napari_dim.engine.inference.trained_model import Model
 
@@ -159,6 +176,9 @@ class Predicting:
                     threads=order.threads or spare_threads(),
                     progress=report,
                 )
+                known = self._known[number]
+                if known is not None and model.settings.lean:
+                    found = BetweenLabels(known, model.classes).lean(found, lambda _: self._check())
                 if target.layer is not None:
                     doubts = doubts_of(found.entropy, None, found.confidence)
                     self._homes[number].keep_doubts(doubts)
