@@ -70,6 +70,14 @@ def test_a_class_that_no_end_shows_is_the_network_s_to_find():
     assert agreement(found.mask[4:8], np.where(case.mask[4:8] == 1, 1, 0)) > 0.9
 
 
+def test_labels_of_what_the_network_has_not_learnt_are_background_to_it():
+    case = _case()
+    case = replace(case, mask=np.where(case.mask, 300, 0).astype(np.uint16))
+    said = _said(np.zeros((12, 48, 40), np.uint8))
+    assert BetweenLabels(case, (1,)).slabs == []
+    assert not BetweenLabels(case, (1,)).lean(said, _nothing).mask.any()
+
+
 @pytest.mark.parametrize(
     "case",
     [

@@ -35,22 +35,24 @@ class BetweenLabels:
     case
         A volume with labels; one of pictures of their own has no slabs.
     classes
-        The ids that are learnt. A slice in which one was not looked for is no end of a slab.
+        The ids that are learnt; others in the labels are background here. A slice in which one
+        was not looked for is no end of a slab.
     """
 
     def __init__(self, case: Case, classes: Iterable[int]) -> None:
         self._case = case
-        known = tuple(classes)
-        whole = np.flatnonzero(np.isin(case.states, WHOLE))
-        ends = [n for n in whole.tolist() if not case.unsaid(n, known)]
-        if case.mask is None or case.volume.separate:
-            ends = []
+        known, mask = tuple(classes), case.mask
+        self._ends: dict[int, np.ndarray] = {}
+        if mask is not None and not case.volume.separate:
+            self._ends = {
+                number: np.where(np.isin(mask[number], known), mask[number], 0)
+                for number in np.flatnonzero(np.isin(case.states, WHOLE)).tolist()
+                if not case.unsaid(number, known)
+            }
         self.slabs = [
             np.arange(first, last + 1)
-            for first, last in itertools.pairwise(ends)
-            if 1 < last - first < LONGEST
-            and case.mask is not None
-            and case.mask[[first, last]].any()
+            for first, last in itertools.pairwise(self._ends)
+            if 1 < last - first < LONGEST and (self._ends[first].any() or self._ends[last].any())
         ]
         """Slice numbers of each slab, both ends among them; where the ends show nothing, or lie
         too far apart, there is none."""
@@ -87,17 +89,16 @@ class BetweenLabels:
         self, slab: np.ndarray, said: np.ndarray, sure: np.ndarray, check: Callable[[float], None]
     ) -> dict[int, Grown]:
         """What the ends, the image and the network tell of the slices of a slab."""
-        case, first, last = self._case, int(slab[0]), int(slab[-1])
-        assert case.mask is not None
-        walls = {number: case.mask[number] for number in (first, last)}
+        volume, first, last = self._case.volume, int(slab[0]), int(slab[-1])
+        walls = {number: self._ends[number] for number in (first, last)}
         right = agreement(said[[0, -1]], np.stack(list(walls.values())))
 
         def model(number: int, classes: Iterable[int]) -> np.ndarray:
             return said_shares(said[number - first], sure[number - first], tuple(classes))
 
         return grown(
-            lambda number: np.asarray(case.volume.array[number]),
-            walls, range(first + 1, last), case.volume.spacing,
+            lambda number: np.asarray(volume.array[number]),
+            walls, range(first + 1, last), volume.spacing,
             model=model, trust=right**2, again=AGAIN * right**4, report=check,
         )  # fmt: skip
 
