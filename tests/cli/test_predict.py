@@ -380,8 +380,14 @@ def test_the_same_model_goes_on_in_its_folder(cli, cohort, run, tmp_path, monkey
     done = cli("predict", run, cohort, "--out", out, "--split", "all")
     assert "Wrote 2 masks" in done.out
     assert "1 had been written by this model before" in done.out
+    assert "three_dim.nii.gz changed since this model wrote it, and left as it is" in done.err
+    cases = json.loads((out / "predictions.json").read_text())["cases"]
+    assert [one["case"] for one in cases if one.get("changed_since")] == ["three"]
     assert sorted(_models(out)) == ["one", "three", "two"]
     assert (out / "three_dim.nii.gz").read_bytes() == b"corrected by hand"
+    assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out, "--overwrite").out
+    assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"
+    (out / "three_dim.nii.gz").write_bytes(b"corrected by hand")
     shutil.copy(cohort.parent / "two.nii.gz", cohort.parent / "three.nii.gz")  # another image
     assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out).out
     assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"

@@ -108,9 +108,12 @@ def predict_all(
                 if as_json:
                     write_json_line({"event": "predicted", **entry})
     except KeyboardInterrupt:
+        new = {entry["mask"] for entry in done}
+        stale = sum(told.stale(each.mask.name) for each in targets if each.mask.name not in new)
+        others = f"; {count(stale, 'mask')} there of another model still" if stale else ""
         raise Failure(
-            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}; the "
-            "same command goes on"
+            f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}{others}"
+            "; the same command goes on"
         ) from None
     if told.others:
         messages().print(

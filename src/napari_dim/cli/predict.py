@@ -82,4 +82,11 @@ def predict(
         left = left_to_do(targets, told)
         check_images(left, model, form)
     make_folder(folder, f"--out {out}")
+    done = {target.mask.name for target in targets} - {target.mask.name for target in left}
+    if changed := [name for name in sorted(done) if told.changed(name)]:
+        first, more = changed[0], f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        messages().print(
+            f"Note      {first}{more} changed since this model wrote it, and left as it is; "
+            "--overwrite predicts it anew"
+        )
     predict_all(model, left, as_json=json, form=form, told=told, before=len(targets) - len(left))

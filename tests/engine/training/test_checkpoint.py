@@ -14,8 +14,9 @@ from napari_dim.engine.tensor_file import read_about, write_tensors
 from napari_dim.engine.training import loop as module
 from napari_dim.engine.training.checkpoint import LATEST, PREVIOUS, Checkpoint
 from napari_dim.engine.training.control import Control
-from napari_dim.engine.training.events import Failed, Finished, StepDone
+from napari_dim.engine.training.events import Checkpointed, Failed, Finished, StepDone
 from napari_dim.engine.training.loop import Job, train
+from napari_dim.engine.training.training_run import job_of
 from napari_dim.errors import InputError
 from tests.cases import case
 
@@ -69,6 +70,31 @@ def test_resume_gives_the_same_result(tmp_path, changes):
     assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 13))
     assert not (tmp_path / LATEST).exists()  # it has come to its end
     assert Model.load(tmp_path).classes == (1, 2)
+
+
+def test_a_run_does_not_go_on_to_an_end_that_it_is_past(tmp_path):
+    settings = stopped_at(5, tmp_path)
+    resume, before = Checkpoint.load(tmp_path), sorted(p.name for p in tmp_path.iterdir())
+    for length, words in (
+        ({"steps": 4}, "has made 5 steps already"),
+        ({"steps": None, "budget": 1e-6}, "has taken 0:0. already"),
+    ):
+        with pytest.raises(InputError, match=words):
+            job_of(cases(), settings.model_copy(update=length), {}, run=tmp_path, resume=resume)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_each_save_writes_out_the_losses_so_far(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "FIRST_CHECKPOINT", 0.0)
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY", 0.0)
+    saved = 0
+    for event in train(Job(cases(), Settings.make(**SMALL), run=tmp_path)):
+        if isinstance(event, Checkpointed):
+            saved += 1
+            rows = (tmp_path / "losses.csv").read_text().splitlines()  # as after a kill
+            assert len(rows) > 1
+            assert rows[1].startswith("1,")
+    assert saved > 2
 
 
 def test_the_previous_one_stands_in_for_a_damaged_one(tmp_path):

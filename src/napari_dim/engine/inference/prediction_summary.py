@@ -59,6 +59,7 @@ class Predictions:
         self._lock = threading.Lock()
         self._written = 0.0
         self.others: tuple[str, ...] = ()
+        self._anew = False  # whether masks that were changed since are predicted anew
 
     def check(self, names: Sequence[str], *, overwrite: bool, where: str, way: str) -> None:
         """Refuse to put masks of two models into one folder unasked, or to replace unknown ones.
@@ -68,7 +69,8 @@ class Predictions:
         names
             The masks to be written.
         overwrite
-            Whether that is allowed.
+            Whether that is allowed. Masks of this model that were changed since are predicted
+            anew then; without it they stay.
         where, way
             What the folder and that permission are called where they were given.
 
@@ -77,6 +79,7 @@ class Predictions:
         InputError
             If there are such masks and `overwrite` is not given.
         """
+        self._anew = overwrite
         if overwrite:
             return
         hint = f"Give a new folder, or replace those that are predicted now by {way}"
@@ -101,9 +104,18 @@ class Predictions:
         one = self._old.get(name)
         if one is None or not self._own(one) or not self._is(name):
             return False
+        if self._anew and self.changed(name):
+            return False
         return all(one.get(key) == value for key, value in made_of(row).items()) and not (
             {"channels", "slice_axis", "part"} & {*one} - {*made_of(row)}
         )
+
+    def changed(self, name: str) -> bool:
+        """Whether a mask is not what the model that is said to have made it wrote."""
+        wrote = self._old.get(name, {}).get("mask_sha256")
+        if wrote is None or is_elsewhere(self.folder) or not self._is(name):
+            return False
+        return bool(hash_file(self.folder / name) != wrote)
 
     def name_of(self, case: str) -> str:
         """What the mask of a case is called in the folder; empty if it tells of none."""
@@ -125,8 +137,10 @@ class Predictions:
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """A mask is written; from any thread."""
+        name = str(entry["mask"])
+        wrote = {} if is_elsewhere(self.folder) else {"mask_sha256": hash_file(self.folder / name)}
         with self._lock:
-            self._new[str(entry["mask"])] = {**entry, "model": self._id}
+            self._new[name] = {**entry, **wrote, "model": self._id}
             if time.monotonic() - self._written >= WRITE_EVERY:
                 done = {name: one for name, one in self._old.items() if name not in self._order}
                 self._write(self._sorted(done | self._new))
@@ -134,6 +148,9 @@ class Predictions:
     def end(self) -> None:
         """All that will be written is; masks that stayed as they were are told of again."""
         with self._lock:
+            for name, one in self._old.items():
+                if self.changed(name):
+                    one["changed_since"] = True
             if self._new or self._old:
                 self._write(self._sorted(self._old | self._new))
             elif self._kept and not is_elsewhere(self.folder):

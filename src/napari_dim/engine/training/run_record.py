@@ -97,6 +97,8 @@ class LossLog:
     def open(self, run: Path) -> None:
         """Write to a run's folder from now on."""
         if self._file is not None:
+            with suppress(OSError):
+                self._file.flush()  # no row is lost that a checkpoint is ahead of
             return
         kept = _rows_until(run / LOSSES, self._after) if self._after else []
         with suppress(OSError):  # the next checkpoint tries again
@@ -105,6 +107,7 @@ class LossLog:
             rows.writerow(("step", "progress", "seconds", *self._terms))
             rows.writerows((*kept, *self._waiting))
             self._waiting.clear()
+            self._file.flush()
 
     def write(
         self, step: int, progress: float, seconds: float, losses: Mapping[str, float]

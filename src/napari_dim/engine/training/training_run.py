@@ -20,7 +20,14 @@ from napari_dim.engine.device import pick_device
 from napari_dim.engine.inference.trained_model import WEIGHTS, Model
 from napari_dim.engine.training.child_process import run as events_of
 from napari_dim.engine.training.control import Control
-from napari_dim.engine.training.events import Ending, Event, Failed, Finished, Started
+from napari_dim.engine.training.events import (
+    Checkpointed,
+    Ending,
+    Event,
+    Failed,
+    Finished,
+    Started,
+)
 from napari_dim.engine.training.interrupt import stop_on_interrupt
 from napari_dim.engine.training.job import Job, common_channels
 from napari_dim.engine.training.loop import train
@@ -125,11 +132,35 @@ def job_of(
             "that of one training; to keep the run and learn from these data, begin another one "
             "from its weights (--from RUN --out NEW)"
         )
+    if resume is not None:
+        _check_length(resume, settings)
     told += duration(settings)
     return Job(
         cases, settings, run=run, provenance=known, start=earlier, resume=resume,
         notes=tuple(told), overwrite=overwrite,
     )  # fmt: skip
+
+
+def _check_length(resume: Checkpoint, settings: Settings) -> None:
+    """Refuse to go on to an end that the run is past: it would end there, and could not go on.
+
+    Raises
+    ------
+    InputError
+        Saying how far it is.
+    """
+    if settings.steps is not None and resume.step > settings.steps:
+        raise InputError(
+            f"the run has made {count(resume.step, 'step')} already",
+            where=f"steps {settings.steps}",
+            hint="Give more to go on; its model can be used as it is",
+        )
+    if settings.steps is None and settings.budget is not None and resume.seconds > settings.budget:
+        raise InputError(
+            f"the run has taken {clock(resume.seconds)} already",
+            where=f"budget {clock(settings.budget)}",
+            hint="Give more to go on; its model can be used as it is",
+        )
 
 
 def _changed(record: Mapping[str, Any], known: Mapping[str, Any]) -> str:
@@ -169,7 +200,7 @@ def run_training(
     """
     control = control or Control()
     run = job.run
-    phase = _Phase()
+    phase = _Phase(replaces=run is not None and job.overwrite and bool(saved_in(run)))
     followers: list[Watcher] = [phase, *watchers]
     several = job.ranks.several  # they are in no process of their own, and the launcher tells
     log = None
@@ -209,14 +240,18 @@ class _Phase:
         What follows when it is stopped now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, replaces: bool = False) -> None:
         self.stopping = "Stopping before the first step"
+        self._replaces = ", and replacing the earlier run (a second Ctrl-C keeps it)" \
+            if replaces else ""  # fmt: skip
 
     def event(self, event: Event) -> None:
         """Take one event."""
         match event:
             case Started():
-                self.stopping = "Stopping after this step"
+                self.stopping = f"Stopping after this step{self._replaces}"
+            case Checkpointed():
+                self.stopping, self._replaces = "Stopping after this step", ""
             case Ending():
                 self.stopping = "The last step is done, and the run will be saved"
 
