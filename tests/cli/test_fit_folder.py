@@ -82,6 +82,7 @@ def _twice_in_a_step(patch):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has none
     patch.setattr("napari_dim.engine.training.trainer.Trainer.learn", at_once)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -43,7 +44,13 @@ def job(run=None, seed=0, **changes):
         case(name="Doe, Jane", site="St Elsewhere", seed=seed),
         case((), seed=seed + 1, name="Roe", site="Mount Sinai"),
     ]
-    return Job(cases, Settings.make(**{**SMALL, **changes}), run=run, preview_case=0)
+    return Job(
+        cases,
+        Settings.make(**{**SMALL, **changes}),
+        run=run,
+        preview_case=0,
+        preview_every=math.inf,
+    )
 
 
 @pytest.fixture(scope="module")

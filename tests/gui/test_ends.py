@@ -35,7 +35,7 @@ def test_in_a_process_the_window_sees_the_same(viewer, panel, open_ball, qtbot, 
     begin(panel, qtbot)
     assert trainings()
     answer = panel.session.mask_of(image).answer
-    qtbot.waitUntil(lambda: bool(answer.said.all()), timeout=60_000)
+    qtbot.waitUntil(lambda: bool(answer.said.all()), timeout=120_000)
     panel.pause.click()
     assert panel.session.training.paused
     panel.pause.click()
@@ -54,7 +54,7 @@ def test_a_killed_child_is_told_and_the_next_training_goes_on(panel, open_ball, 
     panel.form.set_value("apart", True)
     begin(panel, qtbot)
     run = panel.session.training._plan.run
-    qtbot.waitUntil(lambda: (run / "latest.safetensors").exists(), timeout=60_000)
+    qtbot.waitUntil(lambda: (run / "latest.safetensors").exists(), timeout=120_000)
     step = panel.session.history[-1].step
     os.kill(trainings()[0].pid, signal.SIGKILL)
     killed = time.monotonic()

@@ -100,7 +100,10 @@ def test_a_case_that_is_left_and_come_back_to_while_it_is_trained_on_is_one_mask
     assert [layer.name for layer in viewer.layers] == ["s1"]
     hand.click(panel.before)
     assert session.image.name == "s0"
-    qtbot.waitUntil(lambda: session.answer is not None, timeout=60_000)  # in the mask that is shown
+    # In the mask that is shown, and in the slice that is painted next.
+    qtbot.waitUntil(
+        lambda: session.answer is not None and bool(session.answer.said[5]), timeout=60_000
+    )
     viewer.dims.set_current_step(0, 5)
     session.labels.paint((5, 2, 2), 1)
     mine = session.labels.data[5].copy()

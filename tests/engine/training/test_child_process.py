@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -36,7 +37,11 @@ SMALL = {
 
 def job(run=None, **changes):
     return Job(
-        [case(), case((), seed=1)], Settings.make(**{**SMALL, **changes}), run=run, preview_case=0
+        [case(), case((), seed=1)],
+        Settings.make(**{**SMALL, **changes}),
+        run=run,
+        preview_case=0,
+        preview_every=math.inf,
     )
 
 

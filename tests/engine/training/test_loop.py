@@ -17,6 +17,7 @@ from napari_dim.engine.inference.predictor import predict
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.engine.training.control import Control
 from napari_dim.engine.training.events import (
+    ALONE_FROM,
     Checkpointed,
     Failed,
     Finished,
@@ -26,7 +27,6 @@ from napari_dim.engine.training.events import (
     StepDone,
 )
 from napari_dim.engine.training.job import few_slices, scarce_classes, unseen_ends
-from napari_dim.engine.training.live_previews import ALONE_FROM
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState

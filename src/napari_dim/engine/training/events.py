@@ -17,6 +17,10 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_dim.engine.inference.trained_model import Model
 
+ALONE_FROM = 16
+"""Steps of a new network before its own masks are shown; until then they are specks all over, and
+a preview has those slices alone that lean on labelled ones."""
+
 
 @dataclass(frozen=True)
 class Started:

@@ -16,11 +16,8 @@ from napari_dim.engine.inference.components import main_pieces
 from napari_dim.engine.inference.out_of_core import LARGE
 from napari_dim.engine.inference.predictor import BATCH, Prediction, Predictor
 from napari_dim.engine.training.control import Control, StoppedError
-from napari_dim.engine.training.events import Preview
+from napari_dim.engine.training.events import ALONE_FROM, Preview
 from napari_dim.engine.training.job import Job
-
-ALONE_FROM = 16
-"""Steps of a new network before its own masks are shown; until then they are specks all over."""
 
 
 class Previews:

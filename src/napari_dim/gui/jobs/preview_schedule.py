@@ -10,7 +10,7 @@ import numpy as np
 from napari.layers import Layer
 
 from napari_dim.data.case import Case
-from napari_dim.engine.training.events import Preview
+from napari_dim.engine.training.events import ALONE_FROM, Preview
 from napari_dim.gui.layers.image_layers import Source
 from napari_dim.gui.layers.mask_layer import MaskLayer
 from napari_dim.gui.logic.agreement import Agreement
@@ -62,11 +62,14 @@ class Shown:
         Of a large scan a preview shows only those that the time is enough for.
         """
         self.step = step
-        over = self.coming is not None and step > self.coming
-        if over:
-            self.waiting.clear()
-            self._over()
-        return over
+        if self.coming is None or step <= self.coming:
+            return False
+        early = self.coming < ALONE_FROM
+        self.waiting.clear()
+        self._over()
+        if early:  # the others follow as soon as the network is worth a look
+            self.begins, self.due = ALONE_FROM, time.monotonic()
+        return True
 
     def received(self, event: Preview) -> bool:
         """Some slices have come; returns whether all have, and the next preview is due later."""
