@@ -220,6 +220,16 @@ def test_a_new_network_shows_what_labelled_slices_tell_and_later_the_rest():
     assert [0, 5] in [slices for step, slices in seen if step >= ALONE_FROM]
 
 
+def test_a_large_scan_has_masks_in_all_slices_however_early_it_ends(monkeypatch):
+    monkeypatch.setattr("napari_dim.engine.training.live_previews.LARGE", 1)
+    shown = case()
+    shown.states[:] = SliceState.UNTOUCHED
+    shown.states[[1, 4]] = SliceState.PAINTED
+    events = list(train(Job([shown], settings(steps=2), preview_case=0, preview_every=1e9)))
+    seen = np.concatenate([event.slices for event in events if isinstance(event, Preview)])
+    assert sorted(set(seen.tolist())) == list(range(6))
+
+
 def test_previews_lean_on_labels_that_join(monkeypatch):
     shown = case()
     fresh = replace(shown, states=shown.states.copy())

@@ -75,14 +75,16 @@ class Previews:
             return 0
         return 1 if self._between.slabs else ALONE_FROM
 
-    def events(self, step: int, first: int | None, most: float = math.inf) -> Iterator[Preview]:
+    def events(
+        self, step: int, first: int | None, most: float = math.inf, *, at_end: bool = False
+    ) -> Iterator[Preview]:
         """All slices, those about `first` first; fewer if the training is to stop.
 
-        Those between two labelled slices come together, and alone while the network is new. None
-        are begun after `most` seconds.
+        Those between two labelled slices come together, and alone while the network is new, but
+        `at_end`. None are begun after `most` seconds.
         """
         begun, done = time.monotonic(), 0
-        for portion in self._portions(first, self._new and step < ALONE_FROM):
+        for portion in self._portions(first, self._new and step < ALONE_FROM and not at_end):
             if done:
                 self.pace = (time.monotonic() - begun) / done
             if self._control.stopped or (done and time.monotonic() - begun > most):

@@ -298,7 +298,7 @@ class _Loop:
                 trainer.settle()
                 settled = True
             if trainer.previews is not None and trainer.previews.large:
-                yield from trainer.previews.events(trainer.step, None)
+                yield from trainer.previews.events(trainer.step, None, at_end=True)
             elif trainer.previews is not None:
                 last = trainer.previews.last(trainer.step, trainer.model.pieces)
         except StoppedError:
