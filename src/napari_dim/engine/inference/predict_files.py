@@ -21,7 +21,7 @@ from napari_dim.engine.inference.out_of_core import is_large, predict_into, segm
 from napari_dim.engine.inference.prediction_summary import Predictions, made_of
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError, all_faults
-from napari_dim.io import LabelClass, prediction_name, write_mask
+from napari_dim.io import LabelClass, hash_file, prediction_name, write_mask
 from napari_dim.io.channels import read_as
 from napari_dim.io.formats import mask_format
 from napari_dim.io.zarr.zarr_reader import is_zarr
@@ -182,7 +182,9 @@ def predict_files(
                     device=device, progress=watcher.part,
                 )  # fmt: skip
                 entry = _entry(target, made, entropy)
-                written.append(writers.submit(_timed, write, entry, start, told.add))
+                written.append(
+                    writers.submit(_timed, write, target.mask, entry, start, told.add)
+                )
                 watcher.end()
             yield from finished(0)
     except KeyboardInterrupt:
@@ -233,7 +235,7 @@ def predict_one(
     mask_format(target.mask, form).check(target.mask, volume)
     entropy, write = _predicted(target.mask, model, volume, form, device=device)
     entry = _entry(target, made_of(target.row), entropy)
-    return _timed(write, entry, start), volume.warnings
+    return _timed(write, target.mask, entry, start), volume.warnings
 
 
 def _entry(target: Target, made: Mapping[str, Any], entropy: np.ndarray) -> dict[str, Any]:
@@ -248,12 +250,14 @@ def _entry(target: Target, made: Mapping[str, Any], entropy: np.ndarray) -> dict
 
 def _timed(
     write: Callable[[], None],
+    mask: Path,
     entry: dict[str, Any],
     start: float,
     add: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     write()
-    done = {**entry, "seconds": round(time.monotonic() - start, 2)}
+    seconds = round(time.monotonic() - start, 2)
+    done = {**entry, "seconds": seconds, "mask_sha256": hash_file(mask)}
     if add is not None:
         add(done)
     return done

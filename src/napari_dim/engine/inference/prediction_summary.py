@@ -111,7 +111,7 @@ class Predictions:
         )
 
     def changed(self, name: str) -> bool:
-        """Whether a mask is not what the model that is said to have made it wrote."""
+        """Whether a mask is not what the model wrote; a store's masks are not fetched for it."""
         wrote = self._old.get(name, {}).get("mask_sha256")
         if wrote is None or is_elsewhere(self.folder) or not self._is(name):
             return False
@@ -138,9 +138,8 @@ class Predictions:
     def add(self, entry: Mapping[str, Any]) -> None:
         """A mask is written; from any thread."""
         name = str(entry["mask"])
-        wrote = {} if is_elsewhere(self.folder) else {"mask_sha256": hash_file(self.folder / name)}
         with self._lock:
-            self._new[name] = {**entry, **wrote, "model": self._id}
+            self._new[name] = {**entry, "model": self._id}
             if time.monotonic() - self._written >= WRITE_EVERY:
                 done = {name: one for name, one in self._old.items() if name not in self._order}
                 self._write(self._sorted(done | self._new))
