@@ -182,9 +182,7 @@ def predict_files(
                     device=device, progress=watcher.part,
                 )  # fmt: skip
                 entry = _entry(target, made, entropy)
-                written.append(
-                    writers.submit(_timed, write, target.mask, entry, start, told.add)
-                )
+                written.append(writers.submit(_timed, write, target.mask, entry, start, told.add))
                 watcher.end()
             yield from finished(0)
     except KeyboardInterrupt:
