@@ -7,6 +7,7 @@ all made from these fields.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -441,6 +442,14 @@ LARGEST_FILE = 16 * 2**20
 """Bytes of a settings file or record."""
 
 
+def _place_in(error: ValueError) -> str:
+    """Where a parser stopped, for people."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}"
+    found = re.search(r"line (\d+), column (\d+)", str(error))
+    return f"line {found[1]}, column {found[2]}" if found else "its end"
+
+
 def read_settings_file(path: Path) -> dict[str, Any]:
     """Read setting names and values from a TOML or JSON file.
 
@@ -461,8 +470,11 @@ def read_settings_file(path: Path) -> dict[str, Any]:
         raise InputError("there is no such file", where=path) from error
     except OSError as error:
         raise InputError(f"the settings can't be read: {error.strerror}", where=path) from error
-    except (UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"the settings can't be read: {error}", where=path) from error
+    except UnicodeDecodeError as error:
+        raise InputError("the settings are no text", where=path) from error
+    except ValueError as error:
+        form = "JSON" if path.suffix == ".json" else "TOML"
+        raise InputError(f"this is no {form}: look at {_place_in(error)}", where=path) from error
     if not isinstance(values, dict):
         raise InputError("the settings are not a table of names and values", where=path)
     return values

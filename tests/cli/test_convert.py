@@ -127,3 +127,21 @@ def test_a_scan_by_way_of_tiff_comes_back_in_its_place(tmp_path):
     back = read_volume(start)
     np.testing.assert_allclose(back.grid.affine, volume.grid.affine, atol=1e-5)
     np.testing.assert_array_equal(back.array, volume.array)
+
+
+def test_nothing_is_replaced_unasked(tmp_path, capsys):
+    volume, _ = scan()
+    for name in ("a.nrrd", "b.nrrd"):
+        write_image(tmp_path / name, volume)
+    goal = tmp_path / "a.nii.gz"
+    goal.write_bytes(b"mine")
+    for command in (("a.nrrd", "a.nii.gz"), ("*.nrrd", "*.nii.gz")):
+        arguments = ["convert", *(str(tmp_path / one) for one in command)]
+        assert main(arguments) == 2
+        err = capsys.readouterr().err
+        assert "a.nii.gz is here already. Give another name, or replace by --overwrite" in err
+        assert goal.read_bytes() == b"mine"
+        assert not (tmp_path / "b.nii.gz").exists()
+    assert main([*arguments, "--overwrite"]) == 0
+    assert read_volume(goal).array.shape == volume.array.shape
+    assert (tmp_path / "b.nii.gz").exists()

@@ -253,6 +253,30 @@ def test_every_fault_of_a_settings_file_is_told_at_once(fit, tmp_path):
     assert "validation" not in refused.complaint.lower()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [("bad.json", '{"seed": 1,\n "width" 4}', "no JSON: look at line 2, column 10"),
+     ("bad.json", "", "no JSON: look at line 1, column 1"),
+     ("bad.toml", "seed = 1\nwidth 4\n", "no TOML: look at line 2, column 7"),
+     ("bad.toml", "seed = ", "no TOML: look at its end"),
+     ("bad.toml", b"\xff\xfe", "no text")],
+)  # fmt: skip
+def test_where_a_settings_file_is_broken(fit, tmp_path, name, text, words):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    refused = fit("--out", tmp_path / "run", "--config", path)
+    assert refused.code == 2
+    assert words in refused.complaint
+
+
+def test_what_can_not_be_resumed_is_named(cli, cohort, tmp_path):
+    refused = cli("fit", cohort, "--resume", tmp_path / "nope")
+    assert refused.code == 2
+    assert "nope: there is no such folder" in refused.complaint
+    refused = cli("fit", cohort, "--resume", cohort)
+    assert "this is a file, not a run folder" in refused.complaint
+
+
 def test_lengths_in_a_settings_file(cli, cohort, small, tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(small.read_text() + 'budget = "0.2s"\n')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_dim.engine.inference import out_of_core as engine
 from tests.cli.conftest import AFFINE, SHAPE
 
 
@@ -158,7 +160,9 @@ def test_what_is_no_run(cli, cohort, run, tmp_path):
     image = cohort.parent / "one.nii.gz"
     refused = cli("predict", tmp_path / "nowhere", image, "--out", tmp_path / "masks")
     assert refused.code == 2
-    assert "not a run folder" in refused.complaint
+    assert "there is no such folder" in refused.complaint
+    refused = cli("predict", image, image, "--out", tmp_path / "masks")
+    assert "this is a file, not a run folder" in refused.complaint
     weights = run / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     refused = cli("predict", run, image, "--out", tmp_path / "masks")
@@ -179,7 +183,6 @@ def test_an_input_is_never_overwritten(cli, cohort, run):
 
 
 def test_an_interrupt_keeps_whole_masks(cli, cohort, run, tmp_path, monkeypatch):
-    from napari_dim.engine.inference import out_of_core as engine
 
     segment, seen = engine.predict, []
 
@@ -251,7 +254,7 @@ def test_masks_of_any_format_are_evaluated(cli, cohort, run, tmp_path, form):
             done = cli("evaluate", cohort, out, "--json", tmp_path / "scores.json")
             assert done.code == 0, done.err
             scores[name, left] = json.loads((tmp_path / "scores.json").read_text())
-    assert len({json.dumps(one) for one in scores.values()}) == 1
+    assert len({json.dumps(one["cases"][0]["classes"]) for one in scores.values()}) == 1
 
 
 def test_masks_without_voxels_are_not_evaluated(cli, cohort, run, tmp_path):
@@ -324,7 +327,6 @@ def _models(folder: Path) -> dict[str, str]:
 def test_masks_of_another_model_are_replaced_only_where_that_is_asked_for(
     cli, cohort, run, other, tmp_path, monkeypatch
 ):
-    from napari_dim.engine.inference import out_of_core as engine
 
     out = tmp_path / "masks"
     assert cli("predict", run, cohort, "--out", out, "--split", "all").code == 0
@@ -352,6 +354,13 @@ def test_masks_of_another_model_are_replaced_only_where_that_is_asked_for(
     scored = cli("evaluate", cohort, out, "--split", "all")
     assert scored.code == 0, scored.err
     assert "not all of one model: 1 of model" in scored.err
+    assert cli("evaluate", cohort, out, "--split", "all", "--json", tmp_path / "s.json").code == 0
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert {case["case"]: case["model"] for case in report["cases"]} == {
+        name: models[name] for name in ("one", "three")  # there is no reference of two
+    }
+    assert {*report["models"]} == {*models.values()}
+    assert all(about["system"] == "dim" for about in report["models"].values())
     assert f"1 of model {first[:8]}" in scored.err
 
     done = cli(*command)
@@ -391,6 +400,52 @@ def test_the_same_model_goes_on_in_its_folder(cli, cohort, run, tmp_path, monkey
     shutil.copy(cohort.parent / "two.nii.gz", cohort.parent / "three.nii.gz")  # another image
     assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out).out
     assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"
+
+
+def test_an_interrupt_before_the_first_mask_leaves_no_folder(
+    cli, cohort, run, tmp_path, monkeypatch
+):
+    def interrupted(model, volume, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "predict", interrupted)
+    done = cli("predict", run, cohort, "--out", tmp_path / "masks")
+    assert done.code == 1
+    assert "0 of 1 mask written" in done.err
+    assert not (tmp_path / "masks").exists()
+    (tmp_path / "mine").mkdir()
+    assert cli("predict", run, cohort, "--out", tmp_path / "mine").code == 1
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_masks_that_show_nothing_are_named(cli, cohort, run, tmp_path, monkeypatch):
+    segment = engine.predict
+
+    def nothing_in_two(model, volume, **options):
+        found = segment(model, volume, **options)
+        mask = found.mask * 0 if volume.path.name == "two.nii.gz" else found.mask * 0 + 1
+        return replace(found, mask=mask)
+
+    monkeypatch.setattr(engine, "predict", nothing_in_two)
+    done = cli("predict", run, cohort, "--out", tmp_path / "masks", "--split", "all")
+    assert done.code == 0, done.err
+    assert "Note      two_dim.nii.gz is empty: no class was found anywhere" in done.err
+    cases = json.loads((tmp_path / "masks" / "predictions.json").read_text())["cases"]
+    assert [one["case"] for one in cases if one["empty"]] == ["two"]
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [("", "has not come to its end after 2 steps"), ("stopped", "was stopped after 2 steps"),
+     ("failed", "failed after 2 steps"), ("steps", "")],
+)  # fmt: skip
+def test_a_run_that_did_not_come_to_its_end_is_told(cli, cohort, run, tmp_path, end, words):
+    record = json.loads((run / "run.json").read_text()) | {"end": end}
+    (run / "run.json").write_text(json.dumps(record))
+    done = cli("predict", run, cohort, "--out", tmp_path / "masks")
+    assert done.code == 0, done.err
+    assert ("the training of this run" in done.err) == bool(words)
+    assert words in done.err
 
 
 def test_masks_that_nothing_tells_of_are_not_replaced_unasked(cli, cohort, run, tmp_path):

@@ -96,6 +96,13 @@ def test_many_files_are_converted(cli, home, masks, scheduler, s3, tmp_path):
     assert done.code == 0, done.err
     listed = s3.list_objects_v2(Bucket="scans", Prefix="nrrd/s")["Contents"]
     assert len(listed) == SCANS
+    s3.put_object(Bucket="scans", Key="other/s1.nrrd", Body=b"mine")
+    refused = cli("convert", "s3://scans/drawn/*_dim.nii.gz", "s3://scans/other/*.nrrd",
+                  "--mask", "--cluster", scheduler)  # fmt: skip
+    assert refused.code == 2
+    assert "s1.nrrd is here already" in refused.err
+    listed = s3.list_objects_v2(Bucket="scans", Prefix="other/")["Contents"]
+    assert [one["Key"] for one in listed] == ["other/s1.nrrd"]
 
 
 def test_stars_that_fit_nothing_are_refused(cli, masks, tmp_path):

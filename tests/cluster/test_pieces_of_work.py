@@ -15,6 +15,7 @@ import pytest
 
 from napari_dim.cluster.connection import Cluster, ClusterLostError, connected
 from napari_dim.cluster.pieces_of_work import carried_out
+from napari_dim.engine.precision import available_cpus
 from napari_dim.errors import InputError
 
 
@@ -54,6 +55,12 @@ class Slow:
         with (self.folder / "log").open("ab", buffering=0) as log:
             log.write(line)
         return {"square": self.number**2}
+
+
+def test_there_are_no_more_workers_than_cpus():
+    with connected("local:99", in_process=True) as cluster:
+        assert cluster.threads == available_cpus()
+        assert "99 workers are more than the" in cluster.told
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills a process")

@@ -17,6 +17,7 @@ from napari_dim.cli.cluster_options import (
     on_cluster,
 )
 from napari_dim.cli.console import messages, output
+from napari_dim.errors import InputError
 from napari_dim.words import count
 
 
@@ -48,6 +49,9 @@ def convert(
     cluster: ClusterAddress = "",
     worker_memory: WorkerMemory = "",
     batch: Batch = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is called as DST says already.")
+    ] = False,
 ) -> None:
     """Write an image or a mask in another format, its place, names and colours kept."""
     from napari_dim.io.conversion import converted
@@ -57,6 +61,8 @@ def convert(
     check_cluster(cluster, source, target, like or "", batch=batch, worker_memory=worker_memory)
     pairs = pairs_of(source, target)
     image = place_of(like) if like else None
+    if not overwrite:
+        _check_new(pairs, goes_on=bool(cluster))
     how: dict[str, Any] = {"form": form, "mask": mask, "part": part, "overlaps": overlaps}
     if cluster:
         _on_cluster(pairs, image, how, cluster, worker_memory, batch)
@@ -66,6 +72,28 @@ def convert(
         for text in notes:
             messages().print(f"Note      {one.name}: {text}")
         output().print(f"Wrote {written}")
+
+
+def _check_new(pairs: Sequence[tuple[Path, Path]], *, goes_on: bool) -> None:
+    """Refuse to replace files unasked; what was written on a cluster before `goes_on` there.
+
+    Raises
+    ------
+    InputError
+        If there are some, before any is written.
+    """
+    from napari_dim.cluster.pieces_of_work import DONE
+    from napari_dim.io.places import names_in
+
+    folder = pairs[0][1].parent
+    names = names_in(folder)
+    own = {name.removesuffix(".json") for name in names_in(folder / DONE)} if goes_on else ()
+    here = [goal.name for one, goal in pairs
+            if goal.name in names and goal.name not in own and str(one) != str(goal)]  # fmt: skip
+    if here:
+        more = f" and {len(here) - 1} more are" if len(here) > 1 else " is"
+        raise InputError(f"{here[0]}{more} here already", where=folder,
+                         hint="Give another name, or replace by --overwrite")  # fmt: skip
 
 
 def _on_cluster(

@@ -117,7 +117,8 @@ def _on_cluster(
     from napari_dim.engine.evaluation.cohort_scores import CaseScores, compared, report_of
 
     rows = compared(cohort.split(split), notes.append)
-    if mixed := several_models(rows, summary_in(folder)):
+    summary = summary_in(folder)
+    if mixed := several_models(rows, summary):
         notes.append(mixed)
     found: dict[int, CaseScores] = {}
     faults = Faults("compared")
@@ -138,7 +139,7 @@ def _on_cluster(
     scored = [found[number] for number in range(len(rows))]
     for each in scored:
         notes.extend(each.notes)
-    return report_of(rows, scored, merges)
+    return report_of(rows, scored, merges, summary)
 
 
 def report_table(report: Mapping[str, Any]) -> Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ def predict_all(
             f"Interrupted; {len(done)} of {count(len(targets), 'mask')} written to {folder}{others}"
             "; the same command goes on"
         ) from None
+    tell_of_empty(done)
     if told.others:
         messages().print(
             f"Note      {count(len(told.others), 'mask')} of other models stay in {folder}"
@@ -126,6 +128,41 @@ def predict_all(
     else:
         more = f"; {before} had been written by this model before" if before else ""
         output().print(f"Wrote {count(len(done), 'mask')} to {folder}{more}")
+
+
+def tell_of_unfinished(model: Model) -> None:
+    """Note that a model's training did not come to its end."""
+    end = str(model.record.get("end", "steps"))
+    if end in ("steps", "budget") or (end == "stopped" and model.settings.until_stopped):
+        return
+    how = {"stopped": "was stopped", "failed": "failed"}.get(end, "has not come to its end")
+    steps = model.record.get("steps")
+    after = f" after {count(steps, 'step')}" if isinstance(steps, int) else ""
+    messages().print(f"Note      the training of this run {how}{after}: its last save is used")
+
+
+def tell_of_empty(entries: Iterable[Mapping[str, Any]]) -> None:
+    """Note which masks show nothing."""
+    empty = [str(entry["mask"]) for entry in entries if entry.get("empty")]
+    if empty:
+        first = ", ".join(empty[:3]) + (f" and {len(empty) - 3} more" if len(empty) > 3 else "")
+        are = "is empty" if len(empty) == 1 else "are empty"
+        messages().print(f"Note      {first} {are}: no class was found anywhere")
+
+
+@contextmanager
+def gone_if_empty(folder: Path) -> Iterator[None]:
+    """Take a folder away again that was made meanwhile, if the work ends early and left nothing."""
+    from napari_dim.io.places import is_elsewhere
+
+    before = is_elsewhere(folder) or folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not before:
+            with suppress(OSError):  # it is not empty, or never came to be
+                folder.rmdir()
+        raise
 
 
 def predict_on_cluster(
@@ -155,25 +192,30 @@ def predict_on_cluster(
     from napari_dim.cli.cluster_options import Faults, on_cluster
     from napari_dim.cli.watch import FileProgress, write_json_line
     from napari_dim.cluster.predicted_cases import predict_cases
+    from napari_dim.engine.inference.trained_model import Model
     from napari_dim.io.places import fetched
 
     faults, done = Faults("predicted"), 0
+    entries: list[dict[str, Any]] = []
     places = [out, *(row.image for row in rows)]
     try:
         with (
+            gone_if_empty(out),
             tempfile.TemporaryDirectory() as copied,
             on_cluster(address, worker_memory, places) as cluster,
             FileProgress(messages(), "Predicting", len(rows)) as progress,
         ):
+            local = fetched(run, Path(copied))
+            tell_of_unfinished(Model.load(local))
             for outcome in predict_cases(
-                cluster, fetched(run, Path(copied)), rows, out, keep=keep, form=form, batch=batch,
+                cluster, local, rows, out, keep=keep, form=form, batch=batch,
                 overwrite=overwrite,
             ):  # fmt: skip
                 name = rows[outcome.number].name
                 faults.take(name, outcome)
                 if not outcome.fault:
                     done += 1
-                    entry = dict(outcome.result)
+                    entries.append(entry := dict(outcome.result))
                     progress.begin(name, entry.pop("notes", ()))
                     if as_json:
                         write_json_line({"event": "predicted", **entry})
@@ -183,6 +225,7 @@ def predict_on_cluster(
             f"Interrupted; {done} of {count(len(rows), 'mask')} written to {out}; the same "
             "command goes on"
         ) from None
+    tell_of_empty(entries)
     if as_json:
         write_json_line({"event": "finished", "masks": done, "folder": str(out)})
     elif done:

@@ -50,7 +50,13 @@ def predict(
 ) -> None:
     """Write masks for images: IMAGE_dim.nii.gz on the image's own grid, or another format."""
     with messages().status("Starting"):  # torch and friends take seconds
-        from napari_dim.cli.masks import chosen_images, predict_all, predict_on_cluster
+        from napari_dim.cli.masks import (
+            chosen_images,
+            gone_if_empty,
+            predict_all,
+            predict_on_cluster,
+            tell_of_unfinished,
+        )
         from napari_dim.engine.inference.predict_files import (
             check_images,
             left_to_do,
@@ -75,13 +81,13 @@ def predict(
     targets = planned(rows, folder, keep, form)
     check_folder(folder)
     model = Model.load(home)
+    tell_of_unfinished(model)
     told = predictions_of(model, targets, form)
     names = [target.mask.name for target in targets]
     told.check(names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
     with messages().status("Checking the images"):
         left = left_to_do(targets, told)
         check_images(left, model, form)
-    make_folder(folder, f"--out {out}")
     done = {target.mask.name for target in targets} - {target.mask.name for target in left}
     if changed := [name for name in sorted(done) if told.changed(name)]:
         first, more = changed[0], f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -89,4 +95,8 @@ def predict(
             f"Note      {first}{more} changed since this model wrote it, and left as it is; "
             "--overwrite predicts it anew"
         )
-    predict_all(model, left, as_json=json, form=form, told=told, before=len(targets) - len(left))
+    with gone_if_empty(folder):
+        make_folder(folder, f"--out {out}")
+        predict_all(
+            model, left, as_json=json, form=form, told=told, before=len(targets) - len(left)
+        )

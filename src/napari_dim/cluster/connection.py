@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cluster.versions import check_versions
-from napari_dim.engine.precision import available_cpus, usable_threads
+from napari_dim.engine.precision import available_cpus, too_many, usable_threads
 from napari_dim.errors import InputError
 from napari_dim.words import count
 
@@ -86,7 +86,8 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
     Parameters
     ----------
     address
-        ``"local"`` or ``"local:4"``: so many workers on this machine, by default one a CPU.
+        ``"local"`` or ``"local:4"``: so many workers on this machine, by default and at most one
+        a CPU.
         Else a scheduler's, as ``dask scheduler`` prints it.
     in_process
         Workers on this machine are threads of this process: they see its ``memory://``.
@@ -103,7 +104,7 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
     found = _LOCAL.fullmatch(address.strip())
     with ExitStack() as stack:
         if found is not None:
-            client, bound = _here(stack, int(found[1] or 0), in_process, memory)
+            client, bound, many = _here(stack, int(found[1] or 0), in_process, memory)
         else:
             if in_process:
                 raise InputError("memory:// lies in this process, which no worker there sees",
@@ -112,7 +113,7 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
                 raise InputError("the memory of a worker is set where it starts",
                                  where=f"--cluster {address}",
                                  hint="Start it with dask worker --memory-limit")  # fmt: skip
-            client, bound = _elsewhere(stack, address.strip()), ""
+            client, bound, many = _elsewhere(stack, address.strip()), "", ""
         try:
             client.wait_for_workers(1, timeout=WORKERS_WITHIN)
         except TimeoutError as error:
@@ -122,19 +123,21 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
             ) from error  # fmt: skip
         workers = client.scheduler_info(n_workers=-1)["workers"]
         check_versions(client)
-        yield Cluster(client, _described(client, workers, bound),
+        told = "; ".join(filter(None, (_described(client, workers, bound), many)))
+        yield Cluster(client, told,
                       sum(worker["nthreads"] for worker in workers.values()))  # fmt: skip
 
 
-def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple[Client, str]:
-    """Workers on this machine, one task at a time each; and what bounds their memory."""
+def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple[Client, str, str]:
+    """Workers on this machine, one task at a time each; what bounds their memory; what to tell."""
     import dask
     import psutil
     from dask.utils import parse_bytes
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
-    number = number or available_cpus()
+    many = too_many(number, "workers")
+    number = min(number or available_cpus(), available_cpus())
     try:
         share = parse_bytes(memory) if memory else 0
     except ValueError as error:
@@ -159,7 +162,7 @@ def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple
         )
     )
     client = stack.enter_context(Client(cluster, set_as_default=False))
-    return client, "memory not bounded" if in_process else ""
+    return client, "memory not bounded" if in_process else "", many
 
 
 def _elsewhere(stack: ExitStack, address: str) -> Client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -143,24 +144,32 @@ def summary_in(folder: Path) -> dict[str, Any]:
     }
 
 
+def models_by_case(rows: Sequence[CohortCase], summary: Mapping[str, Any]) -> dict[str, str]:
+    """Which model made the mask of each case, ``""`` where nobody knows.
+
+    Empty where the summary tells of no model at all.
+    """
+    told = summary.get("cases", ())
+    if not any("model" in one for one in told):
+        return {}
+    entries = {one.get("case") or one.get("image"): one for one in told}
+    return {
+        row.name: str((entries.get(row.name) or entries.get(row.image.name) or {}).get("model", ""))
+        for row in rows
+    }
+
+
 def several_models(rows: Sequence[CohortCase], summary: Mapping[str, Any]) -> str:
     """That the masks of these cases are not all of one model, for people; empty if they are.
 
     Masks of which the summary says nothing are taken for those of nobody knows which.
     """
-    told = summary.get("cases", ())
-    if not any("model" in one for one in told):
-        return ""
-    entries = {one.get("case") or one.get("image"): one for one in told}
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        one = entries.get(row.name) or entries.get(row.image.name) or {}
-        found.setdefault(str(one.get("model", "")), []).append(row.name)
+    found = Counter(models_by_case(rows, summary).values())
     if len(found) < 2:
         return ""
     parts = [
-        f"{len(names)} of {model_words(summary.get('models', {}), {'model': key})}"
-        for key, names in found.items()
+        f"{number} of {model_words(summary.get('models', {}), {'model': key})}"
+        for key, number in found.items()
     ]
     return f"the masks are not all of one model: {', '.join(parts)}"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -95,6 +95,27 @@ def there(place: Path) -> bool:
         return place.exists()
     with one_line(place, "file"):
         return place.exists()
+
+
+def names_in(folder: Path) -> frozenset[str]:
+    """What the files and folders of a folder are called; nothing where there is none.
+
+    Raises
+    ------
+    InputError
+        If it can't be listed.
+    """
+    with one_line(folder, "folder"):
+        if not is_elsewhere(folder):
+            return (
+                frozenset(one.name for one in folder.iterdir()) if folder.is_dir() else frozenset()
+            )
+        far = cast(Any, folder)
+        far.fs.invalidate_cache(far.path)
+        with suppress(FileNotFoundError):
+            found = far.fs.ls(far.path, detail=False)
+            return frozenset(name.rstrip("/").rsplit("/", 1)[-1] for name in found)
+        return frozenset()
 
 
 def state_of(place: Path) -> str:

@@ -27,7 +27,7 @@ def test_the_mask_is_that_in_memory(slices):
     whole = predict(model, volume)
     sink = np.full(whole.mask.shape, 99, whole.mask.dtype)
     shares = []
-    entropy = predict_into(sink, model, volume, progress=shares.append)
+    entropy, _ = predict_into(sink, model, volume, progress=shares.append)
     assert len(np.unique(whole.mask)) > 1
     np.testing.assert_array_equal(sink, whole.mask)
     np.testing.assert_array_equal(entropy, whole.entropy)

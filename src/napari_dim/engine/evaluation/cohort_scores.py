@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.data.load import load_reference
-from napari_dim.data.predicted_masks import predicted_masks
+from napari_dim.data.predicted_masks import models_by_case, predicted_masks, summary_in
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.engine.inference.mask_volume import Mask
 from napari_dim.errors import InputError
@@ -64,7 +64,8 @@ def evaluate(
         cases. Means have ``classes`` (id -> means, ``cases`` and ``nulls``, how many cases
         have no distance) and the four ``METRICS`` over the classes. ``distance_unit`` is
         ``"mm"``, or ``"pixel"`` for pictures: the names of the distances stay the same.
-        ``merged``: old id -> new id, as given.
+        ``merged``: old id -> new id, as given. Where the folder tells which model made a mask,
+        its case has ``model``, a hash, and ``models`` says of each what ``predictions.json`` does.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def evaluate(
                 note(f"{row.name}: {text}")
         if progress is not None:
             progress(number + 1, len(rows))
-    return report_of(rows, scored, merges)
+    summary = summary_in(predictions) if isinstance(predictions, Path) else None
+    return report_of(rows, scored, merges, summary)
 
 
 @dataclass(frozen=True)
@@ -135,12 +137,15 @@ def score_case(
 
 
 def report_of(
-    rows: Sequence[CohortCase], scored: Sequence[CaseScores], merges: Mapping[int, int] | None
+    rows: Sequence[CohortCase],
+    scored: Sequence[CaseScores],
+    merges: Mapping[int, int] | None,
+    summary: Mapping[str, Any] | None = None,
 ) -> Report:
     """The report on the scores of all cases, see `evaluate`.
 
     All classes of the split count in every case: those that a case has on neither side are
-    filled in here.
+    filled in here. `summary` is what the masks' folder says of them.
 
     Raises
     ------
@@ -157,9 +162,11 @@ def report_of(
         )  # fmt: skip
     classes = sorted(set().union(*(each.scores for each in scored)))
     nowhere = Scores(1.0, 1.0, None, None)
+    made = models_by_case(rows, summary or {})
     cases = [
         {
             "case": row.name,
+            **({"model": made[row.name]} if made.get(row.name) else {}),
             "site": row.site,
             "split": row.split,
             "classes": {str(label): _named(each.scores.get(label, nowhere)) for label in classes},
@@ -167,8 +174,11 @@ def report_of(
         for row, each in zip(rows, scored, strict=True)
     ]
     sites = sorted({row.site for row in rows})
+    about = (summary or {}).get("models", {})
+    used = {"models": {key: about.get(key, {}) for key in sorted({*made.values()} - {""})}}
     return {
         "cases": cases,
+        **(used if made else {}),
         "by_site": {site: _means(case for case in cases if case["site"] == site) for site in sites},
         "mean": _means(cases),
         "distance_unit": scored[0].unit,

@@ -75,7 +75,7 @@ def segment(
     seen = Predictor(model, pick_device(device)).shape(volume)
     own = model.grid.turn(volume).own(seen)
     confidence = _on_disk((shape[0], *own), np.dtype(np.uint8), folder)
-    entropy = predict_into(mask, model, volume, confidence=confidence, seen=seen, **how)
+    entropy, _ = predict_into(mask, model, volume, confidence=confidence, seen=seen, **how)
     return Prediction(mask, np.arange(shape[0]), entropy, confidence)
 
 
@@ -95,7 +95,7 @@ def predict_into(
     progress: Callable[[float], None] | None = None,
     confidence: Sink | None = None,
     seen: tuple[int, int] | None = None,
-) -> np.ndarray:
+) -> tuple[np.ndarray, bool]:
     """Segment a volume of any size; the mask is `predictor.predict`'s, bit for bit.
 
     Parameters
@@ -115,8 +115,9 @@ def predict_into(
 
     Returns
     -------
-    numpy.ndarray
-        Mean entropy of each slice as a share of its maximum, ``(slice,)``, in [0, 1].
+    (numpy.ndarray, bool)
+        Mean entropy of each slice as a share of its maximum, ``(slice,)``, in [0, 1]; and
+        whether anything was found.
 
     Raises
     ------
@@ -132,9 +133,11 @@ def predict_into(
     pieces = Pieces(volume.array.shape[:3], model.pieces)
     entropy = np.zeros(count, np.float32)
     share = 0.95 if clean else 1.0
+    found_any = False
     for block in predictor.blocks(volume, stack):
         start, end = int(block.slices[0]), int(block.slices[-1]) + 1
         sink[start:end] = block.mask
+        found_any = found_any or bool(block.mask.any())
         entropy[start:end] = block.entropy
         if confidence is not None:
             confidence[start:end] = block.confidence
@@ -151,4 +154,4 @@ def predict_into(
                 sink[start:end] = cleaned
             if progress is not None:
                 progress(share + (1 - share) * end / count)
-    return entropy
+    return entropy, found_any

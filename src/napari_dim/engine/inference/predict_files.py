@@ -177,11 +177,11 @@ def predict_files(
                 watcher.begin(target.row.name, volume.warnings)
                 start = time.monotonic()
                 yield from finished(AT_A_TIME - 1)
-                entropy, write = _predicted(
+                entropy, empty, write = _predicted(
                     target.mask, model, volume, form,
                     device=device, progress=watcher.part,
                 )  # fmt: skip
-                entry = _entry(target, made, entropy)
+                entry = _entry(target, made, entropy, empty)
                 written.append(writers.submit(_timed, write, target.mask, entry, start, told.add))
                 watcher.end()
             yield from finished(0)
@@ -231,17 +231,20 @@ def predict_one(
     volume = read_as(load_image(target.row), model.channels)
     model.check_fits(volume)
     mask_format(target.mask, form).check(target.mask, volume)
-    entropy, write = _predicted(target.mask, model, volume, form, device=device)
-    entry = _entry(target, made_of(target.row), entropy)
+    entropy, empty, write = _predicted(target.mask, model, volume, form, device=device)
+    entry = _entry(target, made_of(target.row), entropy, empty)
     return _timed(write, target.mask, entry, start), volume.warnings
 
 
-def _entry(target: Target, made: Mapping[str, Any], entropy: np.ndarray) -> dict[str, Any]:
+def _entry(
+    target: Target, made: Mapping[str, Any], entropy: np.ndarray, empty: bool
+) -> dict[str, Any]:
     return {
         "case": target.row.name,
         "image": target.image.name,
         **made,
         "mask": target.mask.name,
+        "empty": empty,
         "entropy": [round(float(value), 4) for value in entropy],
     }
 
@@ -263,8 +266,8 @@ def _timed(
 
 def _predicted(
     path: Path, model: Model, volume: Volume, form: str, **how: Any
-) -> tuple[np.ndarray, Callable[[], None]]:
-    """Segment a volume; its entropies ``(slice,)``, and what writes its mask.
+) -> tuple[np.ndarray, bool, Callable[[], None]]:
+    """Segment a volume; its entropies ``(slice,)``, whether nothing was found, what writes it.
 
     A large one is written already: it is not held while the next one is made.
     """
@@ -274,16 +277,18 @@ def _predicted(
 
         dtype = np.min_scalar_type(max(model.classes, default=0))
         with zarr_mask(path, volume, dtype, classes) as out:
-            return predict_into(out, model, volume, **how), _nothing
+            entropy, found_any = predict_into(out, model, volume, **how)
+        return entropy, not found_any, _nothing
     found = segment(model, volume, folder=path.parent, **how)
 
     def write() -> None:
         write_mask(path, found.mask, volume, classes=classes, form=form)
 
+    empty = not found.mask.any()
     if is_large(volume):
         write()
-        return found.entropy, _nothing
-    return found.entropy, write
+        return found.entropy, empty, _nothing
+    return found.entropy, empty, write
 
 
 def _nothing() -> None:

@@ -31,6 +31,22 @@ SETTINGS = "settings.json"
 RECORD = "run.json"
 
 
+_RUN_HINT = "Give the folder that `napari-dim fit --out` wrote"
+
+
+def check_run(run: Path) -> None:
+    """Refuse what can't be a run folder.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or a file.
+    """
+    if not run.is_dir():
+        problem = "this is a file, not a run folder" if run.exists() else "there is no such folder"
+        raise InputError(problem, where=run, hint=_RUN_HINT)
+
+
 @dataclass(frozen=True, repr=False)
 class Model:
     """What `predict` needs.
@@ -207,9 +223,10 @@ class Model:
         InputError
             If it is not a whole run folder of napari-dim.
         """
+        check_run(run)
         for name in (WEIGHTS, SETTINGS, RECORD):
             if not (run / name).is_file():
-                hint = "Give the folder that `napari-dim fit --out` wrote"
+                hint = _RUN_HINT
                 if name == WEIGHTS and (run / RECORD).is_file():
                     hint = "The training ended before its first checkpoint; train again"
                 raise InputError(f"not a run folder: {name} is missing", where=run, hint=hint)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from napari_dim.config import read_settings_file
-from napari_dim.engine.inference.trained_model import RECORD, Model
+from napari_dim.engine.inference.trained_model import RECORD, Model, check_run
 from napari_dim.engine.tensor_file import Spec, read_about, write_tensors
 from napari_dim.engine.training.assembly import MOMENTS, begin
 from napari_dim.errors import InputError
@@ -126,6 +126,7 @@ class Checkpoint:
         InputError
             If there is none, or none can be read.
         """
+        check_run(run)
         faults = []
         for path in (run / LATEST, run / PREVIOUS):
             if path.exists():
