@@ -357,7 +357,8 @@ def test_masks_of_another_model_are_replaced_only_where_that_is_asked_for(
     assert cli("evaluate", cohort, out, "--split", "all", "--json", tmp_path / "s.json").code == 0
     report = json.loads((tmp_path / "s.json").read_text())
     assert {case["case"]: case["model"] for case in report["cases"]} == {
-        name: models[name] for name in ("one", "three")  # there is no reference of two
+        name: models[name]
+        for name in ("one", "three")  # there is no reference of two
     }
     assert {*report["models"]} == {*models.values()}
     assert all(about["system"] == "dim" for about in report["models"].values())
