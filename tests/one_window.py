@@ -72,6 +72,7 @@ class OneWindow:
     def clear(self) -> None:
         """Close what the test opened, as a person would, and set back what it set."""
         viewer, window = self.viewer, self.window
+        _delete()  # a dock that the test closed may be half gone
         for dock in set(window.findChildren(QDockWidget)) - self._docks:
             inside = dock.widget()
             viewer.window.remove_dock_widget(dock)

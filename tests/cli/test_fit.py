@@ -256,7 +256,9 @@ def test_options_win_over_the_file_and_the_preset(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one child")
-@pytest.mark.parametrize(("budget", "code"), [("10m", 1), ("until-stopped", 0)])
+@pytest.mark.parametrize(
+    ("budget", "code"), [("10m", 1), pytest.param("until-stopped", 0, marks=pytest.mark.slow)]
+)
 def test_ctrl_c_keeps_the_run(cli, cohort, small, tmp_path, budget, code):
     run = tmp_path / "run"
     command = [sys.executable, "-m", "napari_dim.cli", "fit", str(cohort), "--out", str(run),

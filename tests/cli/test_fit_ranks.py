@@ -65,6 +65,7 @@ def plain(small: Path) -> Path:
     return small
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_weights_of_one(cli, cohort, plain, tmp_path):
     """After 50 steps, sharp ones and the teacher among them; and one folder is written."""
     options = ("--steps", 50, "--config", plain)

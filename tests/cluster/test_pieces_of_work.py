@@ -63,6 +63,7 @@ def test_there_are_no_more_workers_than_cpus():
         assert "99 workers are more than the" in cluster.told
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="kills a process")
 def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path):
     works = [Slow(tmp_path, number) for number in range(30)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sys, time
 import napari
@@ -29,6 +31,7 @@ print("imported")
 """
 
 
+@pytest.mark.slow
 def test_the_engine_is_imported_once_the_workspace_is_open():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=300)
     assert "imported" in done.stdout, done.stdout + done.stderr

@@ -29,7 +29,11 @@ def fresh(make_napari_viewer, folder):
     return workspace
 
 
-@pytest.mark.parametrize("in_project", [True, False], ids=["project", "no project"])
+@pytest.mark.parametrize(
+    "in_project",
+    [pytest.param(True, id="project"),
+     pytest.param(False, id="no project", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_the_last_model_comes_back_and_goes_on(
     viewer, workspace, make_napari_viewer, tmp_path, qtbot, in_project
 ):

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QLabel
 from napari_dim.gui.commands import slice_commands as slices
 from napari_dim.gui.controller import session_of
 from napari_dim.gui.layers.image_layers import add_layer, image_tuples, new_labels
+from napari_dim.gui.layers.layer_classes import fresh_class, set_classes
 from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.gui.widgets.fixed_lines import FixedLines
@@ -307,6 +308,8 @@ def test_work_that_is_put_off_is_offered_again_with_its_scan_and_the_brush_is_in
     image = add_layer(other, image_tuples(read_volume(nifti))[0])
     left.show_case(image, add_layer(other, new_labels(image)))
     left.labels.paint((3, 20, 20), 1)
+    set_classes(left.labels, [fresh_class(1), fresh_class(2)])
+    left.labels.selected_label, left.labels.brush_size = 2, 7
     kept = left.labels.data.copy()
     assert left.autosave.flush()
     left.autosave.close()
@@ -330,6 +333,7 @@ def test_work_that_is_put_off_is_offered_again_with_its_scan_and_the_brush_is_in
     np.testing.assert_array_equal(session.labels.data, kept)
     assert viewer.layers.selection.active is session.labels
     assert str(session.labels.mode) == "paint"
+    assert (session.labels.selected_label, session.labels.brush_size) == (2, 7)
     hand.drag(session.labels, (30, 10), (36, 16))
     assert session.labels.data.sum() > kept.sum()
     session.autosave.close()

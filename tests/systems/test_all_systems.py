@@ -26,6 +26,11 @@ from tests.systems.small import begun, views, weights
 ALL = sorted(SYSTEMS)
 QUICK = {"caussl": {"inner_every": 2, "inner_steps": 2}, "uamt": {"passes": 2},
          "ssnet": {"pixels": 64, "memory": 4}, "uda-vae": {"rate": 3e-3}}  # fmt: skip
+SOME_QUICK = [
+    name if name in ("bcp", "cps", "dim") else pytest.param(name, marks=pytest.mark.slow)
+    for name in ALL
+]
+"""All systems; most of them where there is time (``-m slow``)."""
 SMALL = {
     "width": 4, "device": "cpu", "threads": 1, "budget": None, "min_size": 48, "context": 0,
     "labelled_batch": 2, "unlabelled_batch": 2, "network": "published-unet", "seed": 3,
@@ -119,9 +124,7 @@ def test_sharpness_aware_for_any_single_loss(name):
         assert torch.equal(a, b)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n == "sifa" else n for n in ALL]
-)
+@pytest.mark.parametrize("name", SOME_QUICK)
 def test_it_learns_four_slices(name):
     """Dice above 0.95 on what it was shown, in at most 300 steps."""
     width = 4 if name in ("sifa", "uda-vae") else 8  # their steps are many times as dear
@@ -163,7 +166,7 @@ def test_through_the_engine(name, tmp_path):
     assert equal(rest[-1].model, whole[-1].model)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SOME_QUICK)
 def test_nan_and_memory(name):
     """Weights that are no numbers are taken back; a batch that doesn't fit is halved."""
     with in_forward(poisoning(30, times=60)):

@@ -148,6 +148,9 @@ class Note(_Frozen):
         The classes of this layer.
     slice
         The slice that was shown.
+    in_hand, brush_size
+        The class that was painted with, and how wide the brush was, in pixels; None and 0 where
+        that was not kept.
     searched
         Slice number -> ids of the classes that a person looked for in a labelled slice. Of
         slices that are missing all were looked for.
@@ -168,6 +171,8 @@ class Note(_Frozen):
     brush: int | None = Field(default=None, ge=0, lt=2**32)
     classes: tuple[ProjectClass, ...] = Field(default=(), max_length=10_000)
     slice: int = Field(default=0, ge=0, lt=2**31)
+    in_hand: int | None = Field(default=None, ge=0, lt=2**32)
+    brush_size: int = Field(default=0, ge=0, le=100_000)
     searched: dict[int, tuple[int, ...]] = Field(default={}, max_length=1_000_000)
     touched: tuple[int, ...] = Field(default=(), max_length=1_000_000)
     scores: dict[int, tuple[int, Annotated[float, Field(ge=0, le=1)]]] = Field(

@@ -49,8 +49,8 @@ def stopped_at(step, run, **changes):
     "changes",
     [
         {},
-        {"optimiser": "sgd", "learning_rate": 0.01},
-        {"network": "unet"},
+        pytest.param({"optimiser": "sgd", "learning_rate": 0.01}, marks=pytest.mark.slow),
+        pytest.param({"network": "unet"}, marks=pytest.mark.slow),
         {"method": "supervised"},
     ],
     ids=["dim", "sgd", "batch norm", "supervised"],

@@ -93,6 +93,7 @@ def test_control_reaches_the_child():
     assert seen[-1].reason == "stopped"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_a_killed_child_is_told_and_training_goes_on_from_its_checkpoint(tmp_path):
     events = []
@@ -114,6 +115,7 @@ def test_a_killed_child_is_told_and_training_goes_on_from_its_checkpoint(tmp_pat
     assert again[-1].steps == resume.step + 2
 
 
+@pytest.mark.slow
 def test_bad_input_and_a_left_stream_leave_no_child(tmp_path):
     (only,) = train_apart(Job([case(())], job().settings))
     assert isinstance(only, Failed)

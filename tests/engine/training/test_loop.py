@@ -95,7 +95,7 @@ def test_a_model_comes_back_from_its_folder(tmp_path):
     assert np.isfinite(here.entropy).all()
 
 
-@pytest.mark.parametrize("method", ["dim", "supervised"])
+@pytest.mark.parametrize("method", ["dim", pytest.param("supervised", marks=pytest.mark.slow)])
 def test_it_learns(method):
     """An easy organ is found on another scanner's case after a short training."""
     cases = [case((0, 1, 2, 3, 4, 5)), case((), site="B", seed=1, gain=4.0)]

@@ -119,6 +119,7 @@ def test_slices_tell_what_they_were_searched_for():
     assert unsaid_groups([both, case((0,))], (1, 2)) == [(2,)]
 
 
+@pytest.mark.slow
 def test_old_slices_do_not_deny_the_new_class():
     """One slice shows class 2, another holds it unsaid: only if searched it is pushed down."""
 

@@ -42,7 +42,9 @@ LOOK = 0.004
 NOTE_EVERY = 0.6
 """Seconds between two looks at the states of slices and other notes."""
 VIEW_EVERY = 2.0
-"""Seconds after which going to another slice alone is worth writing."""
+"""Seconds after which a change of `VIEW` alone is worth writing."""
+VIEW = {"slice", "in_hand", "brush_size"}
+"""Notes that say where somebody is and what is in the hand, not what was done."""
 TRY_AGAIN = 10.0
 """Seconds after which a recovery folder that could not be made is tried again."""
 
@@ -392,7 +394,7 @@ class Autosave:
         note = note_of(session, layer)
         fields = note.model_dump(exclude_unset=True)
         news = {key: value for key, value in fields.items() if kept.note.get(key) != value}
-        if set(news) == {"slice"} and not at_once and now < kept.noted + VIEW_EVERY:
+        if set(news) <= VIEW and not at_once and now < kept.noted + VIEW_EVERY:
             return {}
         kept.note, kept.noted = fields, now
         if "classes" in news and layer is session.labels and kept.project is self.project:

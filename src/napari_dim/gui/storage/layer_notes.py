@@ -50,6 +50,8 @@ def note_of(session: Session, layer: Labels) -> Note:
         "name": layer.name[:1000],
         "role": "labels" if mask is None else "mask",
         "slice": slice_of(session.viewer, layer),
+        "in_hand": int(layer.selected_label),
+        "brush_size": int(layer.brush_size),
         "brush": None if known.get(BRUSH) is None else int(known[BRUSH]),
         "searched": searched_in(layer),
         "classes": tuple(
@@ -114,6 +116,10 @@ def labels_from(array: np.ndarray, note: Note, image: Image | None) -> Labels:
         layer.metadata[SEARCHED] = searched
     if note.classes:
         set_classes(layer, [ClassInfo(c.id, c.name, c.colour) for c in note.classes])
+    if note.in_hand in {c.id for c in note.classes}:
+        layer.selected_label = note.in_hand
+    if note.brush_size:
+        layer.brush_size = note.brush_size
     return layer
 
 
