@@ -57,10 +57,12 @@ class Slow:
         return {"square": self.number**2}
 
 
-def test_there_are_no_more_workers_than_cpus():
-    with connected("local:99", in_process=True) as cluster:
-        assert cluster.threads == available_cpus()
-        assert "99 workers are more than the" in cluster.told
+def test_that_there_are_more_workers_than_cpus_is_told():
+    wanted = available_cpus() + 1
+    with connected(f"local:{wanted}", in_process=True) as cluster:
+        assert cluster.threads == wanted
+        assert f"{wanted} workers, memory not bounded" in cluster.told
+        assert "they wait for each other" in cluster.told
 
 
 @pytest.mark.slow

@@ -52,8 +52,8 @@ def test_a_case_without_a_mask_gets_one_that_a_window_opens(project):
     assert kept.note.slice == 2  # the middle, as of any scan that nobody has seen
     assert kept.note.states == str(int(M)) * 5
     assert kept.note.classes[0].name == "organ"
-    assert project.doubts("a").entropy == pytest.approx(0.1)
-    assert project.maker("a") == MAKER
+    assert project.answers.doubts("a").entropy == pytest.approx(0.1)
+    assert project.answers.maker("a") == MAKER
 
 
 def test_what_a_person_did_stays(project):

@@ -123,7 +123,7 @@ def test_a_case_that_is_left_and_come_back_to_while_it_is_trained_on_is_one_mask
     assert states[3] == states[6] == states[9] == SliceState.PAINTED
     assert {states[n] for n in (0, 1, 2, 4, 7, 8, 10, 11)} == {SliceState.MACHINE}
     # How unsure the model is of each is there tomorrow, too, wherever the case was shown.
-    assert all(project.doubts(name) is not None for name in ("s0", "s1"))
+    assert all(project.answers.doubts(name) is not None for name in ("s0", "s1"))
     session.autosave.close()
 
 

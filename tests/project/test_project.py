@@ -196,27 +196,27 @@ def test_the_last_model_and_its_doubts_are_kept(project, scan, tmp_path):
     from napari_dim.project.doubts import Doubts
 
     project.add_case(scan)
-    assert project.doubts("la00") is None
-    assert project.run is None
+    assert project.answers.doubts("la00") is None
+    assert project.answers.run is None
     entropy = np.array([0.5, np.nan, 0.25], np.float32)
     said = np.array([True, False, True])
     confidence = np.arange(24, dtype=np.uint8).reshape(3, 2, 4)
-    project.keep_doubts("la00", Doubts(entropy, np.zeros(3), confidence, said))
-    project.run = tmp_path
+    project.answers.keep_doubts("la00", Doubts(entropy, np.zeros(3), confidence, said))
+    project.answers.run = tmp_path
     project.close()
     with Project.open(project.folder) as again:
-        found = again.doubts("la00")
+        found = again.answers.doubts("la00")
         np.testing.assert_array_equal(found.entropy, entropy)
         np.testing.assert_array_equal(found.confidence, confidence)
         np.testing.assert_array_equal(found.said, said)
-        assert again.run == tmp_path
+        assert again.answers.run == tmp_path
         assert again.layers("la00") == ()  # they are no layer
-        assert again.model_folder == again.folder / "model"
+        assert again.answers.model_folder == again.folder / "model"
         path = again.folder / "cases" / again.case("la00").folder / "doubts.safetensors"
         for damage in (path.read_bytes()[:-3], b"", b"x" * 100):
             path.write_bytes(damage)
             with pytest.raises(InputError):
-                again.doubts("la00")
+                again.answers.doubts("la00")
 
 
 def test_what_is_kept_of_doubts_must_fit_together(tmp_path):

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from napari_dim.cluster.versions import check_versions
-from napari_dim.engine.precision import available_cpus, too_many, usable_threads
+from napari_dim.engine.precision import available_cpus, usable_threads
 from napari_dim.errors import InputError
 from napari_dim.words import count
 
@@ -86,8 +86,7 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
     Parameters
     ----------
     address
-        ``"local"`` or ``"local:4"``: so many workers on this machine, by default and at most one
-        a CPU.
+        ``"local"`` or ``"local:4"``: so many workers on this machine, by default one a CPU.
         Else a scheduler's, as ``dask scheduler`` prints it.
     in_process
         Workers on this machine are threads of this process: they see its ``memory://``.
@@ -136,8 +135,9 @@ def _here(stack: ExitStack, number: int, in_process: bool, memory: str) -> tuple
     from distributed import Client, LocalCluster
     from distributed.security import Security
 
-    many = too_many(number, "workers")
-    number = min(number or available_cpus(), available_cpus())
+    cpus = available_cpus()
+    number = number or cpus
+    many = f"more than the {count(cpus, 'CPU')}: they wait for each other" if number > cpus else ""
     try:
         share = parse_bytes(memory) if memory else 0
     except ValueError as error:

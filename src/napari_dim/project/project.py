@@ -32,18 +32,13 @@ from napari_dim.io.hashing import hash_file
 from napari_dim.project import local, scans
 from napari_dim.project.case_locks import CaseLocks
 from napari_dim.project.contents import FILE, PREVIOUS, checked, free_folder, free_name, load, save
-from napari_dim.project.doubts import FILE as DOUBTS
-from napari_dim.project.doubts import Doubts, read_doubts, write_doubts
+from napari_dim.project.kept_answers import KeptAnswers
 from napari_dim.project.lock import Holder, Lock
-from napari_dim.project.makers import FILE as MAKER
-from napari_dim.project.makers import read_maker, write_maker
 from napari_dim.project.model import SHARED, VERSION, Case, Contents, Note, ProjectClass
-from napari_dim.project.paths import inside, relative_to, slug
+from napari_dim.project.paths import relative_to, slug
 from napari_dim.project.strokes import Recovered, Strokes, fields_of
 from napari_dim.project.writer import Writer
 from napari_dim.volume import file_stem
-
-_RUN = ".run"  # no case has such a folder
 
 
 class Project:
@@ -57,6 +52,8 @@ class Project:
         Who else writes into it; None if it is this one, or nobody.
     notes
         What opening it had to mend, for the user.
+    answers
+        What is kept of the machine: its model, and what it said of cases.
     """
 
     def __init__(
@@ -74,6 +71,7 @@ class Project:
         self._writer = Writer(lock.sign) if lock is not None else None
         self._strokes = Strokes(folder, self._writer)
         self._before: Contents | None = None
+        self.answers = KeptAnswers(folder, contents.id, self._folder_of)
 
     @classmethod
     def create(cls, folder: Path, name: str = "", classes: Iterable[ProjectClass] = ()) -> Project:
@@ -450,73 +448,6 @@ class Project:
         note = self.note(name, layer)
         return np.array([int(digit) for digit in note.states] if note else [], np.uint8)
 
-    @property
-    def model_folder(self) -> Path:
-        """Where the last model is kept, as a run folder; not made here.
-
-        Raises
-        ------
-        InputError
-            If it is a link that leads out of the project.
-        """
-        return inside(self.folder, "model")
-
-    @property
-    def run(self) -> Path | None:
-        """The run folder of the last training on this machine, if it is still there."""
-        run = local.references(self._contents.id).get(_RUN)
-        return run if run is not None and run.is_dir() else None
-
-    @run.setter
-    def run(self, run: Path | None) -> None:
-        known = local.references(self._contents.id)
-        known.pop(_RUN, None)
-        if run is not None:
-            known[_RUN] = run.resolve()
-        local.keep_references(self._contents.id, known)
-
-    def keep_doubts(self, name: str, doubts: Doubts) -> None:
-        """Keep how unsure the machine was of a case; safe from any thread.
-
-        Raises
-        ------
-        InputError
-            If the project can't be changed, or it can't be written.
-        """
-        self._require_case(name)
-        write_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"), doubts)
-
-    def keep_maker(self, name: str, maker: Mapping[str, Any]) -> None:
-        """Keep which model made the masks of a case; safe from any thread.
-
-        Raises
-        ------
-        InputError
-            If the project can't be changed, or it can't be written.
-        """
-        self._require_case(name)
-        write_maker(inside(self.folder, f"cases/{self.case(name).folder}/{MAKER}"), maker)
-
-    def maker(self, name: str) -> dict[str, Any] | None:
-        """Which model made the masks of a case; None where nothing is kept.
-
-        Raises
-        ------
-        InputError
-            If the file is damaged.
-        """
-        return read_maker(inside(self.folder, f"cases/{self.case(name).folder}/{MAKER}"))
-
-    def doubts(self, name: str) -> Doubts | None:
-        """How unsure the machine was of a case; None where nothing is kept.
-
-        Raises
-        ------
-        InputError
-            If the file is damaged.
-        """
-        return read_doubts(inside(self.folder, f"cases/{self.case(name).folder}/{DOUBTS}"))
-
     def begin(self, name: str, layer: str, array: np.ndarray, note: Note) -> int:
         """Keep a whole annotation layer from now on; returns a ticket.
 
@@ -611,6 +542,11 @@ class Project:
         if isinstance(locks, CaseLocks) and not locks.holds(self.case(name).folder):
             raise InputError("this window has not opened it", where=name, hint="Open the case")
         return writer
+
+    def _folder_of(self, name: str, *, write: bool = False) -> str:
+        if write:
+            self._require_case(name)
+        return self.case(name).folder
 
     @contextmanager
     def _newest(self) -> Iterator[None]:

@@ -68,7 +68,7 @@ def row_of(project: Project, name: str) -> CaseRow:
             labelled = max(labelled, sum(state in LABELLED for state in states))
             machine = machine or note.role == "prediction"
             machine = machine or any(state in (SliceState.MACHINE, *UNCHANGED) for state in states)
-        machine = machine or project.doubts(name) is not None
+        machine = machine or project.answers.doubts(name) is not None
     except InputError as error:
         return CaseRow(name, case.site, fault=error.problem)
     return CaseRow(name, case.site, labelled, slices, machine, case.exported, read=bool(case.read))

@@ -136,8 +136,8 @@ class ClosedCase:
             If the project can't be changed.
         """
         with project.holding(self.name):
-            project.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
-            project.keep_maker(self.name, maker)
+            project.answers.keep_doubts(self.name, doubts_of(found.entropy, None, found.confidence))
+            project.answers.keep_maker(self.name, maker)
 
     def _new_note(self, volume: Volume) -> Note:
         grid = volume.grid

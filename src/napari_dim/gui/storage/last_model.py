@@ -51,12 +51,12 @@ class Home:
     def keep_model(self, model: Model) -> None:
         """Keep a model for the next start; safe from any thread, a fault is logged alone."""
         if self.project is not None:
-            self._try(lambda project: model.save(project.model_folder))
+            self._try(lambda project: model.save(project.answers.model_folder))
 
     def keep_doubts(self, doubts: Doubts) -> None:
         """Keep how unsure it was of the scan; safe from any thread, a fault is logged alone."""
         if self.project is not None and self.case:
-            self._try(lambda project: project.keep_doubts(self.case, doubts))
+            self._try(lambda project: project.answers.keep_doubts(self.case, doubts))
 
     def keep_maker(self, model: Model, run: Path | None) -> None:
         """Keep which model made the masks of the scan; safe from any thread, as above.
@@ -67,12 +67,12 @@ class Home:
             The folder that it is saved in, for its hash.
         """
         if self.project is not None and self.case:
-            self._try(lambda project: project.keep_maker(self.case, maker_of(model, run)))
+            self._try(lambda project: project.answers.keep_maker(self.case, maker_of(model, run)))
 
     def keep_run(self, run: Path | None) -> None:
         """Remember which training was done last."""
         if self.project is not None:
-            self._try(lambda project: setattr(project, "run", run))
+            self._try(lambda project: setattr(project.answers, "run", run))
 
     def _try(self, act: Any) -> None:
         try:
@@ -89,10 +89,10 @@ def model_back(session: Session, project: Project) -> str:
     if session.model is not None or session.busy:
         return ""
     try:
-        folder = project.model_folder
+        folder = project.answers.model_folder
     except InputError as error:
         return str(error)
-    run = project.run
+    run = project.answers.run
     if run is not None and any((run / name).is_file() for name in CHECKPOINTS):
         session.resumable = run
     there = (folder / WEIGHTS).is_file() and (folder / RECORD).is_file()
@@ -111,7 +111,7 @@ def doubts_back(session: Session, project: Project, case: str, image: Layer) -> 
     if mask is None:
         return
     try:
-        doubts = project.doubts(case)
+        doubts = project.answers.doubts(case)
     except InputError as error:
         logging.getLogger("napari_dim").warning("%s", error)
         return
@@ -122,9 +122,9 @@ def doubts_back(session: Session, project: Project, case: str, image: Layer) -> 
     answer.disagreement = doubts.disagreement
     answer.confidence = doubts.confidence
     with suppress(InputError):
-        answer.made = project.maker(case)
+        answer.made = project.answers.maker(case)
         if answer.made is None and len(project.cases) == 1:  # of a version that kept none
-            answer.run = project.model_folder
+            answer.run = project.answers.model_folder
     renew_suggestions(session)
     session.slices_changed.emit()
 
