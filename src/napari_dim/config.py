@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from napari_dim.errors import InputError
 from napari_dim.fault_words import in_words, unknown
-from napari_dim.options import OPTIONS, DimOptions, Options, SystemOptions, setting
+from napari_dim.options import OPTIONS, Checked, DimOptions, Options, SystemOptions, setting
 from napari_dim.words import LONGEST, UNTIL_STOPPED, parse_time
 
 Preset = Literal["interactive", "paper", "published"]
@@ -28,10 +28,8 @@ Network = Literal["resunet-wide", "resunet", "unet", "published-unet"]
 Optimiser = Literal["sgd", "adamw"]
 
 
-class Settings(BaseModel):
-    """All settings of one training; frozen, checked, saved with every run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Settings(Checked):
+    """All settings of one training; saved with every run."""
 
     preset: Preset = setting(
         "interactive",
@@ -102,7 +100,7 @@ class Settings(BaseModel):
         group="data", unit="pixels", ge=32, le=2048,
     )  # fmt: skip
     max_size: int = setting(
-        256, "Largest slice the network sees, whatever the structures need", group="data",
+        256, "Largest slice the network sees, whatever the structures or min_size need", group="data",
         unit="pixels", ge=32, le=2048,
     )  # fmt: skip
     detail: float = setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Divergence = Literal["js", "jeffrey", "pearson", "forward-kl", "reverse-kl"]
 Estimator = Literal["marginal", "pixel", "histogram"]
@@ -23,10 +23,28 @@ def setting(
     )
 
 
-class Options(BaseModel):
-    """Settings of one system; frozen and checked."""
+class Checked(BaseModel):
+    """Settings that are frozen and checked: true and false are no numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth(cls, values: Any) -> Any:
+        faults = []
+        for name, value in values.items() if isinstance(values, dict) else ():
+            kind = cls.model_fields[name].annotation if name in cls.model_fields else None
+            kinds = {kind, *get_args(kind)}
+            if isinstance(value, bool) and kinds & {int, float}:
+                whole = "a number" if float in kinds else "a whole number"
+                faults.append(f"{name} is {value}, it must be {whole}")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return values
+
+
+class Options(Checked):
+    """Settings of one system."""
 
 
 class SupervisedOptions(Options):

@@ -253,6 +253,25 @@ def test_every_fault_of_a_settings_file_is_told_at_once(fit, tmp_path):
     assert "validation" not in refused.complaint.lower()
 
 
+def test_true_is_no_number(fit, tmp_path):
+    path = tmp_path / "mine.json"
+    for text, words in (
+        ('{"steps": true}', "steps is True, it must be a whole number"),
+        ('{"smooth": false}', "smooth is False, it must be a number"),
+        ('{"least_steps": true}', "least_steps is True, it must be a whole number"),
+    ):
+        path.write_text(text)
+        refused = fit("--out", tmp_path / "run", "--config", path)
+        assert refused.code == 2
+        assert words in refused.complaint
+
+
+def test_the_shortest_budget_holds_a_step(cli, cohort, small, tmp_path):
+    done = cli("fit", cohort, "--out", tmp_path / "run", "--config", small, "--budget", "0.0001s")
+    assert done.code == 0, done.err
+    assert "the budget held 1 step, too few to learn from" in done.err
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [("bad.json", '{"seed": 1,\n "width" 4}', "no JSON: look at line 2, column 10"),

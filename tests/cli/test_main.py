@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from napari_dim import __version__
@@ -60,3 +64,12 @@ def test_the_unforeseen_gets_one_line_and_a_traceback_on_request(cli, tmp_path, 
     assert failed.code == 1
     assert "Traceback" in failed.err
     assert 'raise ZeroDivisionError("a bug' in failed.err
+
+
+def test_ctrl_c_while_it_is_loaded_ends_in_one_line(tmp_path):
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "napari_dim", "info"], capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "napari-dim: interrupted\n")

@@ -55,7 +55,8 @@ def test_the_budget_is_what_a_person_waits_for():
     assert clock.progress(0) == pytest.approx(20 / 40, abs=0.01)
     assert clock.time_left(0) == pytest.approx(30, abs=0.1)  # 20 of steps, 10 of masks
     clock.reserve(100.0)
-    assert clock.over(0)
+    assert clock.over(1)
+    assert not clock.over(0)  # there is always a first step
     slow = Clock(60.0, None, before=90.0)
     assert slow.progress(0) < 0.01
     assert slow.time_left(0) == pytest.approx(20, abs=0.1)

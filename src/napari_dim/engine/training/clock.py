@@ -84,8 +84,8 @@ class Clock:
         return self.elapsed / max(step, 1) * (self._steps - step)
 
     def over(self, step: int) -> bool:
-        """Whether the training is at its end before the given step."""
-        return self._again is None and self._spent(step) >= 1.0
+        """Whether the training is at its end before the given step; the first is always made."""
+        return self._again is None and step > 0 and self._spent(step) >= 1.0
 
     def _round(self, step: int) -> tuple[int, float]:
         """The number of the round, from 0, and the share of it that is used up."""
