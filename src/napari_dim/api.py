@@ -300,7 +300,7 @@ def predict_cohort(
         targets = planned(rows, folder, read.files(), form)
         told = predictions_of(trained, targets, form)
         names = [target.mask.name for target in targets]
-        told.check(names, overwrite=overwrite, where=f"out {folder}", way="overwrite")
+        told.check(rows, names, overwrite=overwrite, where=f"out {folder}", way="overwrite")
         left = left_to_do(targets, told)
         check_images(left, trained, form)
         make_folder(folder)

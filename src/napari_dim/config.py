@@ -100,8 +100,8 @@ class Settings(Checked):
         group="data", unit="pixels", ge=32, le=2048,
     )  # fmt: skip
     max_size: int = setting(
-        256, "Largest slice the network sees, whatever the structures or min_size need", group="data",
-        unit="pixels", ge=32, le=2048,
+        256, "Largest slice the network sees, whatever the structures or min_size need",
+        group="data", unit="pixels", ge=32, le=2048,
     )  # fmt: skip
     detail: float = setting(
         0.97, "Dice that the labels must keep when they are reduced", group="data",

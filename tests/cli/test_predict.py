@@ -399,8 +399,44 @@ def test_the_same_model_goes_on_in_its_folder(cli, cohort, run, tmp_path, monkey
     assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"
     (out / "three_dim.nii.gz").write_bytes(b"corrected by hand")
     shutil.copy(cohort.parent / "two.nii.gz", cohort.parent / "three.nii.gz")  # another image
-    assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out).out
+    refused = cli("predict", run, cohort, "--out", out)
+    assert refused.code == 2
+    assert "three_dim.nii.gz is here already, from another three.nii.gz than" in refused.complaint
+    assert (out / "three_dim.nii.gz").read_bytes() == b"corrected by hand"
+    assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out, "--overwrite").out
     assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"
+
+
+def test_surfaces_are_a_file_a_class_and_of_nothing_none(cli, cohort, run, tmp_path, monkeypatch):
+    segment, out = engine.predict, tmp_path / "masks"
+
+    def by_case(model, volume, **options):
+        found = segment(model, volume, **options)
+        mask = np.zeros_like(found.mask)
+        if volume.path.name != "two.nii.gz":
+            mask[2:4, 4:9, 4:9] = 1
+        if volume.path.name == lost[-1]:
+            mask[3:5, 12:16, 4:9] = 2
+        return replace(found, mask=mask)
+
+    monkeypatch.setattr(engine, "predict", by_case)
+    lost = ["one.nii.gz"]
+    command = ("predict", run, cohort, "--out", out, "--split", "all", "--format", "stl")
+    done = cli(*command)
+    assert done.code == 0, done.err
+    assert "two_dim.stl is empty" in done.err
+    surfaces = {"one_dim_class-1.stl", "one_dim_class-2.stl", "three_dim.stl"}
+    assert {path.name for path in out.glob("*.stl")} == surfaces
+    told = {one["case"]: one for one in json.loads((out / "predictions.json").read_text())["cases"]}
+    assert told["one"]["files"] == ["one_dim_class-1.stl", "one_dim_class-2.stl"]
+    assert told["two"]["files"] == []
+    assert "files" not in told["three"]
+    assert "3 had been written by this model before" in cli(*command).out
+    (out / "one_dim_class-2.stl").write_bytes(b"smoothed by hand")
+    assert "one_dim.stl changed since" in cli(*command).err
+    lost.append("")
+    assert "Wrote 1 mask" in cli(*command, "--overwrite").out
+    assert {path.name for path in out.glob("*.stl")} == {"one_dim.stl", "three_dim.stl"}
 
 
 def test_an_interrupt_before_the_first_mask_leaves_no_folder(

@@ -84,7 +84,7 @@ def predict(
     tell_of_unfinished(model)
     told = predictions_of(model, targets, form)
     names = [target.mask.name for target in targets]
-    told.check(names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
+    told.check(rows, names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
     with messages().status("Checking the images"):
         left = left_to_do(targets, told)
         check_images(left, model, form)

@@ -74,7 +74,8 @@ class PredictCase:
 
     def is_there(self, result: dict[str, Any]) -> bool:
         """Whether the mask is still there."""
-        return not self.stale and there(self.out / str(result["mask"]))
+        files = result.get("files", [result["mask"]])
+        return not self.stale and all(there(self.out / str(name)) for name in files)
 
     def do(self, folder: Path) -> dict[str, Any]:
         """Write the mask; gives its entry in ``predictions.json``, and ``notes``."""
@@ -162,7 +163,7 @@ def predict_cases(
         names = [target.mask.name for target in planned(rows, out, keep, form)]
     else:  # which kind of image it is, workers find out
         names = [told.name_of(row.name) or f"{row.name}_dim.nii.gz" for row in rows]
-    told.check(names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
+    told.check(rows, names, overwrite=overwrite, where=f"--out {out}", way="--overwrite")
     inside = frozenset(place.name for place in map(rooted, keep) if str(place.parent) == str(out))
     with carried(cluster.client, run) as digest:
         works = [

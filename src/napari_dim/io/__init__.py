@@ -41,6 +41,7 @@ __all__ = [
     "read_volume",
     "write_image",
     "write_mask",
+    "write_mask_files",
     "write_text_atomically",
 ]
 
@@ -221,13 +222,25 @@ def write_mask(
     InputError
         If the mask doesn't fit the image or the format, or can't be written.
     """
+    return write_mask_files(path, mask, volume, classes=classes, form=form)[0]
+
+
+def write_mask_files(
+    path: Path,
+    mask: np.ndarray,
+    volume: Placed,
+    *,
+    classes: Sequence[LabelClass] = (),
+    form: str = "",
+) -> list[Path]:
+    """As `write_mask`; gives all the files that were written."""
     path = Path(path)
     if mask.shape != volume.grid.shape:
         raise InputError(f"the mask is {mask.shape}, its image {volume.grid.shape}", where=path)
     found = mask_format(path, form)
     found.check(path, volume)
-    written: Path = found.call(found.write_mask, path, mask, volume, tuple(classes))
-    return written
+    written: Path | list[Path] = found.call(found.write_mask, path, mask, volume, tuple(classes))
+    return [written] if isinstance(written, Path) else written
 
 
 def write_image(path: Path, volume: Volume) -> Path:

@@ -160,14 +160,14 @@ WRITERS = (
         "STL, a surface a class",
         "stl",
         (".stl",),
-        write_mask="export.surfaces:write_stl",
+        write_mask="export.surfaces:write_surfaces",
         in_mm=True,
     ),
     Writer(
         "STL, smoothed surfaces",
         "stl-smooth",
         (".stl",),
-        write_mask="export.surfaces:write_smooth_stl",
+        write_mask="export.surfaces:write_smooth_surfaces",
         in_mm=True,
     ),
     Writer(

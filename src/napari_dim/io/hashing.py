@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,6 +44,20 @@ def hash_file(path: Path) -> str:
         return whole.hexdigest()
     except OSError as error:
         raise InputError(f"the file can't be read: {error.strerror}", where=path) from error
+
+
+def hash_files(paths: Sequence[Path]) -> str:
+    """The SHA-256 of several files: of one its own, else as that of a folder that holds them.
+
+    Raises
+    ------
+    InputError
+        If one can't be read.
+    """
+    if len(paths) == 1:
+        return hash_file(paths[0])
+    lines = (f"{path.name}\0{hash_file(path)}\n" for path in sorted(paths))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def as_read(path: Path) -> io.BytesIO | Path:

@@ -21,9 +21,10 @@ from napari_dim.engine.inference.out_of_core import is_large, predict_into, segm
 from napari_dim.engine.inference.prediction_summary import Predictions, made_of
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError, all_faults
-from napari_dim.io import LabelClass, hash_file, prediction_name, write_mask
+from napari_dim.io import LabelClass, prediction_name, write_mask_files
 from napari_dim.io.channels import read_as
 from napari_dim.io.formats import mask_format
+from napari_dim.io.hashing import hash_files
 from napari_dim.io.zarr.zarr_reader import is_zarr
 from napari_dim.volume import Volume
 
@@ -250,15 +251,17 @@ def _entry(
 
 
 def _timed(
-    write: Callable[[], None],
+    write: Callable[[], Sequence[Path]],
     mask: Path,
     entry: dict[str, Any],
     start: float,
     add: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
-    write()
-    seconds = round(time.monotonic() - start, 2)
-    done = {**entry, "seconds": seconds, "mask_sha256": hash_file(mask)}
+    files = write()
+    done = {**entry, "seconds": round(time.monotonic() - start, 2),
+            "mask_sha256": hash_files(files)}  # fmt: skip
+    if list(files) != [mask]:
+        done["files"] = [path.name for path in files]
     if add is not None:
         add(done)
     return done
@@ -266,7 +269,7 @@ def _timed(
 
 def _predicted(
     path: Path, model: Model, volume: Volume, form: str, **how: Any
-) -> tuple[np.ndarray, bool, Callable[[], None]]:
+) -> tuple[np.ndarray, bool, Callable[[], Sequence[Path]]]:
     """Segment a volume; its entropies ``(slice,)``, whether nothing was found, what writes it.
 
     A large one is written already: it is not held while the next one is made.
@@ -278,18 +281,20 @@ def _predicted(
         dtype = np.min_scalar_type(max(model.classes, default=0))
         with zarr_mask(path, volume, dtype, classes) as out:
             entropy, found_any = predict_into(out, model, volume, **how)
-        return entropy, not found_any, _nothing
+        return entropy, not found_any, lambda: [path]
     found = segment(model, volume, folder=path.parent, **how)
 
-    def write() -> None:
-        write_mask(path, found.mask, volume, classes=classes, form=form)
-
     empty = not found.mask.any()
+
+    def write() -> list[Path]:
+        try:
+            return write_mask_files(path, found.mask, volume, classes=classes, form=form)
+        except InputError as error:
+            if not empty or isinstance(error.__cause__, OSError):
+                raise
+            return []  # the format has no file for a mask of nothing
+
     if is_large(volume):
-        write()
-        return found.entropy, empty, _nothing
+        files = write()
+        return found.entropy, empty, lambda: files
     return found.entropy, empty, write
-
-
-def _nothing() -> None:
-    """All is written."""

@@ -10,6 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from napari_dim.data.predicted_masks import SUMMARY, model_words, summary_in
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file
+from napari_dim.io.hashing import hash_files
 from napari_dim.io.places import is_elsewhere, there, write_text
 from napari_dim.words import count
 
@@ -61,13 +63,16 @@ class Predictions:
         self.others: tuple[str, ...] = ()
         self._anew = False  # whether masks that were changed since are predicted anew
 
-    def check(self, names: Sequence[str], *, overwrite: bool, where: str, way: str) -> None:
-        """Refuse to put masks of two models into one folder unasked, or to replace unknown ones.
+    def check(
+        self, rows: Sequence[CohortCase], names: Sequence[str],
+        *, overwrite: bool, where: str, way: str,
+    ) -> None:  # fmt: skip
+        """Refuse to put masks of two models into one folder unasked, or to replace others.
 
         Parameters
         ----------
-        names
-            The masks to be written.
+        rows, names
+            The cases, and their masks that are to be written.
         overwrite
             Whether that is allowed. Masks of this model that were changed since are predicted
             anew then; without it they stay.
@@ -89,8 +94,16 @@ class Predictions:
             whose = model_words(self._models, foreign[0], self._last or "")
             masks = count(len(foreign), "mask")
             raise InputError(f"{masks} of {whose} {are} here already", where=where, hint=hint)
-        if self._last == self._id or is_elsewhere(self.folder):
-            return  # left by this model when it was broken off; a store is not asked for each
+        if is_elsewhere(self.folder):
+            return  # a store is not asked for each
+        for row, name in zip(rows, names, strict=True):
+            if self._is(name) and name in self._old and not self._made_of(row, name):
+                raise InputError(
+                    f"{name} is here already, from another {row.image.name} than {row.image}, or "
+                    "that has changed since", where=where, hint=hint,
+                )  # fmt: skip
+        if self._last == self._id:
+            return  # left by this model when it was broken off
         unknown = [name for name in names if name not in self._old and self._is(name)]
         if unknown:
             more = f" and {len(unknown) - 1} more are" if len(unknown) > 1 else " is"
@@ -104,10 +117,13 @@ class Predictions:
         one = self._old.get(name)
         if one is None or not self._own(one) or not self._is(name):
             return False
-        if self._anew and self.changed(name):
-            return False
-        return all(one.get(key) == value for key, value in made_of(row).items()) and not (
-            {"channels", "slice_axis", "part"} & {*one} - {*made_of(row)}
+        return self._made_of(row, name) and not (self._anew and self.changed(name))
+
+    def _made_of(self, row: CohortCase, name: str) -> bool:
+        """Whether a mask is said to be of these very files."""
+        one, made = self._old[name], made_of(row)
+        return all(one.get(key) == value for key, value in made.items()) and not (
+            {"channels", "slice_axis", "part"} & {*one} - {*made}
         )
 
     def changed(self, name: str) -> bool:
@@ -115,7 +131,7 @@ class Predictions:
         wrote = self._old.get(name, {}).get("mask_sha256")
         if wrote is None or is_elsewhere(self.folder) or not self._is(name):
             return False
-        return bool(hash_file(self.folder / name) != wrote)
+        return hash_files(self._files(name)) != str(wrote)
 
     def name_of(self, case: str) -> str:
         """What the mask of a case is called in the folder; empty if it tells of none."""
@@ -139,6 +155,10 @@ class Predictions:
         """A mask is written; from any thread."""
         name = str(entry["mask"])
         with self._lock:
+            for gone in {*self._files(name)} - {*self._files(name, entry)}:  # a class that it lost
+                if not is_elsewhere(self.folder):
+                    with suppress(OSError):
+                        gone.unlink()
             self._new[name] = {**entry, "model": self._id}
             if time.monotonic() - self._written >= WRITE_EVERY:
                 done = {name: one for name, one in self._old.items() if name not in self._order}
@@ -163,7 +183,12 @@ class Predictions:
         return one.get("model") == self._id
 
     def _is(self, name: str) -> bool:
-        return bool(name) and there(self.folder / name)
+        return bool(name) and all(map(there, self._files(name)))
+
+    def _files(self, name: str, entry: Mapping[str, Any] | None = None) -> list[Path]:
+        """The files of a mask: one a class, where its format has no other way."""
+        one = self._old.get(name, {}) if entry is None else entry
+        return [self.folder / Path(str(each)).name for each in one.get("files", [name])]
 
     def _write(self, cases: Sequence[Mapping[str, Any]]) -> None:
         if not self._kept:
@@ -173,8 +198,12 @@ class Predictions:
         own = {**about, "trained": model.record.get("date"), "steps": model.record.get("steps")}
         used = {one.get("model") for one in cases}
         models = {key: one for key, one in self._models.items() if key in used} | {self._id: own}
-        cases = [one for one in cases if self._is(str(one.get("mask", "")))] \
-            if not is_elsewhere(self.folder) else cases  # fmt: skip
+        if not is_elsewhere(self.folder):
+            cases = [
+                one
+                for one in cases
+                if one.get("mask") and all(map(there, self._files(str(one["mask"]), one)))
+            ]
         summary = {
             "napari_dim": __version__, **about, "classes": list(model.classes),
             "model": self._id, "models": models, "cases": list(cases),

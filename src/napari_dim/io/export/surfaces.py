@@ -110,18 +110,11 @@ def write_surfaces(
     return written
 
 
-def write_stl(
+def write_smooth_surfaces(
     path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
-) -> Path:
-    """As `write_surfaces`; returns the first file."""
-    return write_surfaces(path, mask, volume, classes)[0]
-
-
-def write_smooth_stl(
-    path: Path, mask: np.ndarray, volume: Placed, classes: Sequence[LabelClass] = ()
-) -> Path:
-    """As `write_surfaces`, smoothed; returns the first file."""
-    return write_surfaces(path, mask, volume, classes, smooth=True)[0]
+) -> list[Path]:
+    """As `write_surfaces`, smoothed."""
+    return write_surfaces(path, mask, volume, classes, smooth=True)
 
 
 def _names(path: Path, classes: Sequence[LabelClass]) -> list[Path]:
