@@ -145,3 +145,20 @@ def test_nothing_is_replaced_unasked(tmp_path, capsys):
     assert main([*arguments, "--overwrite"]) == 0
     assert read_volume(goal).array.shape == volume.array.shape
     assert (tmp_path / "b.nii.gz").exists()
+
+
+def test_a_file_that_cannot_be_read_ends_no_other(tmp_path, capsys):
+    volume, mask = scan()
+    for name in ("a.nrrd", "c.nrrd"):
+        write_image(tmp_path / name, volume)
+    (tmp_path / "b.nrrd").write_bytes(b"")
+    assert main(["convert", str(tmp_path / "*.nrrd"), str(tmp_path / "*.nii.gz")]) == 1
+    err = capsys.readouterr().err
+    assert "Failed    b.nrrd: " in err
+    assert "1 of 3 files could not be converted" in err
+    assert sorted(path.name for path in tmp_path.glob("*.nii.gz")) == ["a.nii.gz", "c.nii.gz"]
+    write_mask(tmp_path / "m.nii.gz", mask, volume)
+    assert main(["convert", str(tmp_path / "m.nii.gz"), str(tmp_path / "m.stl")]) == 0
+    told = capsys.readouterr().out
+    assert all(path.name in told for path in tmp_path.glob("m_*.stl"))
+    assert len(list(tmp_path.glob("m_*.stl"))) == 2

@@ -65,6 +65,8 @@ def test_evaluate_merges(folder):
         (["cohort.csv", "none"], "no such folder"),
         (["cohort.csv", "p", "--split", "train"], "no train case"),
         (["cohort.csv", "p", "--merge", "1-2"], "no merge"),
+        (["cohort.csv", "p", "--merge", "1,2=0"], "0 is the background"),
+        (["cohort.csv", "p", "--json", "p"], "this is a folder"),
         (["cohort.csv", "."], "no prediction a_dim.nii.gz"),
         (["cohort.csv", "p", "--json", "none/s.json"], "folder does not exist"),
     ],

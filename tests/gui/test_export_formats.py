@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QMessageBox
 
 from napari_dim.gui.layers.layer_classes import ClassInfo, set_classes
-from napari_dim.io import hash_file, read_classes, read_mask, read_volume
+from napari_dim.io import hash_file, read_classes, read_mask, read_volume, write_mask
 from tests.dicoms import write_series
 from tests.gui.conftest import tiny_image, wait_idle
 from tests.io.test_dicom_kinds import nibabels_mosaic
@@ -137,6 +137,28 @@ def test_a_folder_of_pictures_gets_a_png_a_picture(
     record = json.loads((tmp_path / "out_masks.json").read_text())
     assert record["mask"]["sha256"] == hash_file(out)
     assert len(record["slices"]) == 3
+
+
+def test_a_mask_that_was_opened_names_the_scan_it_lies_on(
+    viewer, workspace, nifti, tmp_path, monkeypatch, qtbot
+):
+    volume = read_volume(nifti)
+    mask = np.zeros(volume.grid.shape, np.uint8)
+    mask[4, 10:20, 10:20] = 1
+    drawn = write_mask(tmp_path / "drawn_label.nii.gz", mask, volume)
+    image = viewer.open(nifti, plugin="napari-dim")[0]
+    labels = viewer.open(drawn, plugin="napari-dim", layer_type="labels")[0]
+    workspace.session.show_case(image, labels)
+    for name in ("out.nii.gz", "drawn_label.nii.gz"):
+        goal = tmp_path / name
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, g=goal: (str(g), a[3]))
+        choose(workspace.export, "nifti")
+        workspace.export.button.click()
+        wait_idle(qtbot, workspace.session)
+        record = json.loads((tmp_path / f"{name}.json").read_text())
+        assert record["image"] == {"file": nifti.name, "sha256": hash_file(nifti)}
+        opened = {"file": drawn.name, "sha256": hash_file(drawn)}
+        assert record["mask"].get("opened_from") == (opened if goal != drawn else None)
 
 
 @pytest.mark.parametrize("answer", ["Yes", "No"])

@@ -168,7 +168,12 @@ class Hand:
         self.rest(0.02)  # napari leaves moves out that come faster than it looks at them
 
     def turn_wheel(
-        self, notches: int, held: str = "", over: QPoint | None = None, on: QWidget | None = None
+        self,
+        notches: int,
+        held: str = "",
+        over: QPoint | None = None,
+        on: QWidget | None = None,
+        button: Any = Qt.MouseButton.NoButton,
     ) -> None:
         """Turn the wheel over the canvas or a widget, away from oneself where `notches` > 0."""
         widget = on or self.canvas
@@ -177,7 +182,7 @@ class Hand:
         for _ in range(abs(notches)):
             event = QWheelEvent(
                 QPointF(place), QPointF(widget.mapToGlobal(place)), QPoint(0, 0),
-                QPoint(0, 120 if notches > 0 else -120), Qt.MouseButton.NoButton, keys,
+                QPoint(0, 120 if notches > 0 else -120), button, keys,
                 Qt.ScrollPhase.NoScrollPhase, False,
             )  # fmt: skip
             QApplication.sendEvent(widget, event)

@@ -12,7 +12,7 @@ from napari_dim.gui.keys import SHOWN
 from napari_dim.gui.mouse import GESTURES
 from napari_dim.gui.panels.workspace import Workspace
 from napari_dim.states import SliceState
-from tests.hands.hand import RIGHT
+from tests.hands.hand import LEFT, MOVE, PRESS, RELEASE, RIGHT
 
 
 @pytest.fixture
@@ -53,6 +53,21 @@ def test_the_wheel_goes_through_the_slices_and_with_ctrl_it_zooms(hand, viewer, 
     moved = hand.at(10, 8, session.labels) - here
     assert abs(moved.x()) + abs(moved.y()) <= 2  # what is under the mouse stays there
     assert slices.current(session) == 5
+
+
+def test_a_stroke_stays_in_its_slice_whatever_the_wheel_does(hand, session):
+    layer, before = session.labels, session.labels.data.copy()
+    slices.go_to(session, 5)
+    hand.press("2")
+    start, end = hand.at(14, 14, layer), hand.at(26, 26, layer)
+    hand.mouse(PRESS, start)
+    hand.turn_wheel(-1, over=start, button=LEFT)
+    assert slices.current(session) == 5
+    hand.mouse(MOVE, end)
+    hand.mouse(RELEASE, end)
+    assert np.flatnonzero((layer.data != before).any((1, 2))).tolist() == [5]
+    hand.turn_wheel(-1, over=end)
+    assert slices.current(session) == 6
 
 
 def test_the_wheel_zooms_a_single_picture(hand, viewer, workspace, qtbot):

@@ -13,7 +13,7 @@ from napari_dim.gui.tools.scribble_tool import BoxTool, EllipseTool, ScribbleToo
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
 from tests.hands.ball import BALL, dice, strokes_shown
-from tests.hands.hand import LEFT, RIGHT
+from tests.hands.hand import LEFT, MOVE, PRESS, RELEASE, RIGHT
 
 
 def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, session):
@@ -43,6 +43,26 @@ def test_scribbles_give_the_slices_mask_and_refine_it(hand, viewer, workspace, s
     # What shows the strokes is no mask and no scan.
     assert [box.count() for box in (workspace.annotate.image, workspace.annotate.labels)] == [1, 2]
     assert session.labels is layer
+
+
+@pytest.mark.parametrize("key", ["8", "Shift-B", "Shift-E", "0"])
+def test_escape_gives_up_what_is_not_let_go_yet(hand, viewer, session, key):
+    layer = session.labels
+    hand.press(key)
+    start, end = hand.at(14, 14, layer), hand.at(26, 26, layer)
+    hand.mouse(PRESS, start)
+    hand.mouse(MOVE, end)
+    assert strokes_shown(viewer) > 0
+    hand.press("Escape")
+    assert strokes_shown(viewer) == 0
+    assert "given up" in session.message
+    hand.mouse(MOVE, start)
+    hand.mouse(RELEASE, start)
+    assert not layer.data.any()
+    assert strokes_shown(viewer) == 0
+    hand.press("Escape")  # nothing is half drawn now
+    hand.sweep(start, end)
+    assert layer.data[6].any()  # the tool is in the hand still
 
 
 def test_a_first_stroke_over_what_is_not_it_takes_nothing_elses_place(hand, viewer, session):

@@ -16,7 +16,7 @@ from napari_dim.cli.cluster_options import (
     check_cluster,
     on_cluster,
 )
-from napari_dim.cli.console import messages, output
+from napari_dim.cli.console import Failure, messages, output
 from napari_dim.errors import InputError
 from napari_dim.words import count
 
@@ -67,11 +67,23 @@ def convert(
     if cluster:
         _on_cluster(pairs, image, how, cluster, worker_memory, batch)
         return
+    faults: list[InputError] = []
     for one, goal in pairs:
-        written, notes = converted(one, goal, like=image, **how)
+        try:
+            written, notes = converted(one, goal, like=image, **how)
+        except InputError as error:
+            if len(pairs) == 1:
+                raise
+            faults.append(error)
+            messages().print(f"Failed    {one.name}: {error}")
+            continue
         for text in notes:
             messages().print(f"Note      {one.name}: {text}")
-        output().print(f"Wrote {written}")
+        output().print(f"Wrote {', '.join(map(str, written))}")
+    if faults:
+        raise Failure(
+            f"{len(faults)} of {count(len(pairs), 'file')} could not be converted: {faults[0]}"
+        )
 
 
 def _check_new(pairs: Sequence[tuple[Path, Path]], *, goes_on: bool) -> None:

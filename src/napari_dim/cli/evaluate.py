@@ -61,6 +61,8 @@ def evaluate(
         raise InputError("there is no such folder", where=predictions)
     if target is not None and not is_elsewhere(target) and not target.absolute().parent.is_dir():
         raise InputError("its folder does not exist", where=target)
+    if target is not None and target.is_dir():
+        raise InputError("this is a folder", where=target, hint="Name the file to write")
     notes = [f"{rows.path.name}: {text}" for text in rows.notes]
     if cluster:
         report = _on_cluster(

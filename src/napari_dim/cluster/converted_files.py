@@ -62,7 +62,7 @@ class ConvertFile:
             raise InputError("source and target are the same", where=self.target)
         with written_to(self.target.parent) as out:
             written, notes = converted(source, out / self.target.name, like=like, **self.how)
-        return {"file": written.name, "notes": list(notes)}
+        return {"file": written[0].name, "notes": list(notes)}
 
 
 def convert_files(

@@ -149,7 +149,7 @@ NAPARIS = (
     ("B", "Preserve labels: keep other classes, whatever the tool"),
     ("Ctrl-Z", "Take back the last point of what is half drawn, else the last step"),
     ("Ctrl-Shift-Z", "Do the step again"),
-    ("Esc", "Give up what is half drawn: an outline, a ruler"),
+    ("Esc", "Give up what is half drawn: an outline, a ruler, a stroke or box not let go yet"),
     ("Ctrl-E", "Look along another axis"),
 )
 """napari's own keys that are used most, for whom they are written down."""

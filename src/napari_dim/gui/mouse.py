@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Labels
+from qtpy.QtCore import Qt
 
 from napari_dim.errors import InputError
 from napari_dim.gui.commands.contrast_commands import shown_image
@@ -136,6 +137,8 @@ class Mouse:
         turned = float(np.sum(event.delta)) * (-1 if event.native.inverted() else 1)
         if viewer.dims.ndisplay != 2 or not preferences().mouse:
             scroll_dims(viewer, event)
+        elif event.native.buttons() != Qt.MouseButton.NoButton:
+            event.handled = True  # a stroke stays in its slice
         elif not held:
             event.handled = self._scroll(viewer, turned)
         elif held == {"Control"}:
@@ -214,11 +217,15 @@ class Mouse:
         event.handled = True
         try:
             with told(self._session):
+                tool.drawing = True
                 for _ in tool.stroke(event, wanted=event.button == LEFT):
                     event.handled = True
                     yield
+                    if not tool.drawing:
+                        break
             yield from _rest_of(event)
         finally:
+            tool.drawing = False
             hear()
 
     def _window(self, viewer: Any, event: Any) -> Iterator[None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io import lay_mask, read_classes, read_volume, write_image, write_mask
+from napari_dim.io import lay_mask, read_classes, read_volume, write_image, write_mask_files
 from napari_dim.io.formats import image_format, image_suffixes, mask_format, mask_suffixes
 from napari_dim.io.labels import as_labels
 from napari_dim.io.pictures.picture_reader import palette_of
@@ -30,7 +30,7 @@ def converted(
     like: Path | None = None,
     part: str = "",
     overlaps: str = "",
-) -> tuple[Path, tuple[str, ...]]:
+) -> tuple[list[Path], tuple[str, ...]]:
     """Write an image or a mask in another format, whole or not at all.
 
     Parameters
@@ -50,8 +50,9 @@ def converted(
 
     Returns
     -------
-    (pathlib.Path, tuple of str)
-        What was written, and what was decided on the way.
+    (list of pathlib.Path, tuple of str)
+        What was written, several files where the format has one a class; and what was decided
+        on the way.
 
     Raises
     ------
@@ -91,10 +92,10 @@ def converted(
             labels, notes = as_labels(np.asarray(volume.array), where=source), volume.warnings
         if not classes and source.is_file() and source.name.lower().endswith(PALETTES):
             classes = palette_of(source)
-        written = write_mask(target, labels, volume, classes=classes, form=form)
+        written = write_mask_files(target, labels, volume, classes=classes, form=form)
     else:
         volume = read_volume(source, part=part)
-        written, notes = write_image(target, volume), volume.warnings
+        written, notes = [write_image(target, volume)], volume.warnings
     return written, tuple(notes)
 
 

@@ -104,7 +104,10 @@ def test_the_previous_one_stands_in_for_a_damaged_one(tmp_path):
     resume.save(tmp_path)
     assert (tmp_path / PREVIOUS).read_bytes() == first
     (tmp_path / LATEST).write_bytes(first[:-100])
-    assert Checkpoint.load(tmp_path).step == 3
+    found = Checkpoint.load(tmp_path)
+    assert found.step == 3
+    assert found.notes == ("The newest checkpoint is damaged: the one before it is taken",)
+    assert resume.notes == ()
     (tmp_path / PREVIOUS).write_bytes(b"")
     with pytest.raises(InputError):
         Checkpoint.load(tmp_path)

@@ -26,7 +26,7 @@ from napari_dim.engine.training.events import (
     Started,
     StepDone,
 )
-from napari_dim.engine.training.job import few_slices, scarce_classes, unseen_ends
+from napari_dim.engine.training.job import blank_scans, few_slices, scarce_classes, unseen_ends
 from napari_dim.engine.training.loop import Job, class_ids, train
 from napari_dim.errors import InputError
 from napari_dim.states import SliceState
@@ -379,6 +379,16 @@ def test_classes_that_the_labels_hardly_show_are_told_before_the_first_step():
     notes = scarce_classes([one], tuple(range(3, 50)))  # instances, hardly classes
     assert len(notes) == 6
     assert notes[-1].startswith("42 more classes show as little")
+
+
+def test_scans_that_show_nothing_are_named():
+    seen, blank = case(), case((), seed=1)
+    blank = replace(blank, name="blank", volume=replace(
+        blank.volume, array=np.full_like(blank.volume.array, 7)
+    ))  # fmt: skip
+    assert blank_scans([seen]) == ()
+    (note,) = blank_scans([seen, blank])
+    assert note.startswith("blank has one value everywhere")
 
 
 def test_too_few_slices_for_the_other_scans_are_told_before_the_first_step():

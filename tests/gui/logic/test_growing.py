@@ -192,3 +192,14 @@ def test_painted_background_is_no_class(mask):
     assert set(np.unique(now.whole[8])) == {0, 1}
     harvest = growing.grow(now, nothing)
     assert all(set(np.unique(plane)) <= {0, 1} for plane in harvest.planes.values())
+
+
+def test_why_nothing_grows_beyond_the_ends_is_told(mask):
+    mask.planes[3:10] = BALL[3:10]
+    mask.look()
+    own = np.isin(np.arange(12), range(3, 10))[:, None, None]
+    for others, why in ((-IMAGE, "unsure of slice 2"), (IMAGE.mean(), "in slice 2 it ends")):
+        shown = np.where(own, IMAGE, others).astype(np.float32)
+        now = growing.ground(mask, lambda number, shown=shown: shown[number], SPACING, None)
+        with pytest.raises(InputError, match=rf"it grows nowhere: not back \({why}\); not on"):
+            growing.grow(now, nothing)

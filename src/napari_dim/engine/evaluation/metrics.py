@@ -109,6 +109,9 @@ def parse_merges(texts: Iterable[str]) -> dict[int, int]:
                 f"{text!r} is no merge of classes", where="--merge", hint="Write it as 1,2=1"
             )
         *olds, new = (int(part) for part in parts)
+        if not all((*olds, new)):
+            raise InputError("0 is the background, no class", where=f"--merge {text}",
+                             hint="Merge classes into one another")  # fmt: skip
         for old in olds:
             if merges.setdefault(old, new) != new:
                 raise InputError(f"class {old} is merged into two", where="--merge")

@@ -11,7 +11,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,8 @@ class Checkpoint:
         State of the source of random draws, ``(bytes,)`` uint8.
     state
         What else the system keeps (`systems.system.System.state`).
+    notes
+        What was decided when it was read, for the user.
     """
 
     model: Model
@@ -77,6 +79,7 @@ class Checkpoint:
     moments: Mapping[str, Tensor]
     generator: Tensor
     state: Mapping[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def save(self, run: Path, *, after_another: bool = False) -> None:
         """Make this the folder's latest checkpoint; the latest one becomes the previous.
@@ -131,9 +134,12 @@ class Checkpoint:
         for path in (run / LATEST, run / PREVIOUS):
             if path.exists():
                 try:
-                    return cls._read(path, run)
+                    found = cls._read(path, run)
                 except InputError as error:
                     faults.append(error)
+                else:
+                    told = "The newest checkpoint is damaged: the one before it is taken"
+                    return replace(found, notes=(told,) if faults else ())
         if faults:
             raise faults[0]
         raise InputError(

@@ -193,6 +193,20 @@ def few_slices(cases: Sequence[Case]) -> tuple[str, ...]:
     )
 
 
+def blank_scans(cases: Sequence[Case]) -> tuple[str, ...]:
+    """Which scans show nothing, for the user."""
+    blank = []
+    for case in cases:
+        low, high, _, _ = case.volume.intensities
+        if (high <= low).all():
+            blank.append(case.name or "a scan")
+    if not blank:
+        return ()
+    names = ", ".join(blank[:3]) + (f" and {len(blank) - 3} more" if len(blank) > 3 else "")
+    has = "has" if len(blank) == 1 else "have"
+    return (f"{names} {has} one value everywhere: there is nothing to see in it",)
+
+
 def late_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
     """What came too late to join the training, for the user."""
     found = {

@@ -33,6 +33,7 @@ from napari_dim.engine.training.events import Relabelled, Started
 from napari_dim.engine.training.graphs import Stepper
 from napari_dim.engine.training.job import (
     Job,
+    blank_scans,
     class_ids,
     common_channels,
     few_slices,
@@ -122,6 +123,7 @@ class Trainer:
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
         self.notes += scarce_classes(cases, classes) + few_slices(cases) + unseen_ends(cases)
+        self.notes += blank_scans(cases)
         wide = settings.focus and any(grid.is_wide(grid.shape(case.volume)) for case in cases)
         if wide:
             self.notes += _wide(cases, grid)
@@ -337,7 +339,7 @@ class Trainer:
                 hint="Start a new training from its weights instead",
             )
         self.step, self.rate, self.skipped = resume.step, resume.rate, resume.skipped
-        self.notes = (f"Going on from step {resume.step:,}",)
+        self.notes = (*resume.notes, f"Going on from step {resume.step:,}")
         settings = self._settings
         if model.classes != self._classes:
             old = model

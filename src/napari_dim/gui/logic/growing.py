@@ -186,6 +186,7 @@ def grow(now: Ground, report: Report) -> Harvest:
         )
     )
     reach, count = reach_beyond(walls, len(now.states)), len(now.states)
+    ways = []
     for begun, wall, numbers in (
         (0.7, min(walls), range(min(walls) - 1, max(min(walls) - reach, 0) - 1, -1)),
         (0.85, max(walls), range(max(walls) + 1, min(max(walls) + reach, count - 1) + 1)),
@@ -196,7 +197,15 @@ def grow(now: Ground, report: Report) -> Harvest:
                 report=lambda s, begun=begun: report(begun + 0.15 * s),  # type: ignore[misc]
             )  # fmt: skip
             found.update(more.planes)
+            ways += [_way(more, wall, numbers.step, None)] if numbers else []
+        elif numbers:
+            ways.append(f"slice {wall} shows nothing")
     planes = {**_free(now, found), **grew}
+    if not planes and ways:
+        raise InputError(
+            f"it grows nowhere: {'; '.join(ways)}",
+            hint="Label one of these slices, as far as the structure goes",
+        )
     if not planes:
         raise InputError("there is no slice without labels between or beside labelled ones")
     what = counted(len(planes), "slice")

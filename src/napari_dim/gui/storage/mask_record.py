@@ -15,7 +15,7 @@ from napari.layers import Labels
 
 from napari_dim.config import read_settings_file
 from napari_dim.errors import InputError
-from napari_dim.gui.layers.image_layers import layer_source
+from napari_dim.gui.layers.image_layers import layer_path, layer_source, missing_slices
 from napari_dim.gui.layers.layer_classes import classes_of
 from napari_dim.gui.layers.mask_place import place_words
 from napari_dim.gui.session import Session
@@ -32,13 +32,15 @@ class Recipe:
     ----------
     known
         All but the hashes, in the order of the file.
-    image, weights
-        The scan's file or folder and the model's weights, to be hashed; None where there is none.
+    image, weights, opened
+        The scan's file or folder, the model's weights, and the file that the mask was opened
+        from, to be hashed; None where there is none.
     """
 
     known: Mapping[str, Any]
     image: Path | None = None
     weights: Path | None = None
+    opened: Path | None = None
 
     def write(self, written: Path) -> Path:
         """Write the record of a mask that was saved, beside it; safe from any thread.
@@ -49,15 +51,21 @@ class Recipe:
             If it can't be written.
         """
         record = dict(self.known)
-        record["mask"] = {"file": written.name, "sha256": hash_file(written)}
+        record["mask"] = _named(written)
+        if self.opened is not None and self.opened.exists() and self.opened != written:
+            record["mask"]["opened_from"] = _named(self.opened)
         if self.image is not None and self.image.exists():
-            record["image"] = {"file": self.image.name, "sha256": hash_file(self.image)}
+            record["image"] = _named(self.image)
         if self.weights is not None and self.weights.is_file():
             record["model"] = {**record.get("model", {}), "weights_sha256": hash_file(self.weights)}
         # The whole name: masks of several formats have one stem.
         beside = written.with_name(f"{written.name}.json")
         write_text_atomically(beside, json.dumps(record, indent=2) + "\n")
         return beside
+
+
+def _named(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": hash_file(path)}
 
 
 def write_record(
@@ -89,7 +97,7 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
     mask = session.scans.known_mask(layer) or session.mask
     model = None if mask is None else mask.answer.model
     run = None if mask is None else mask.answer.run
-    source = layer_source(layer)
+    source, scan = layer_source(layer), session.scans.owner_of(layer)
     record: dict[str, Any] = {
         "napari_dim": __version__,
         "written": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -117,8 +125,8 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
             "filled_not_confirmed": int((states == SliceState.FILLED).sum()),
             "without_a_mask": int((states == SliceState.UNTOUCHED).sum()),
         }
-    if source.missing:
-        record["missing"] = list(source.missing)
+    if missing := sorted(missing_slices(scan or layer)):
+        record["missing"] = missing
     if model is not None:
         record["model"] = maker_of(model, None)
     elif mask is not None and mask.answer.made is not None:
@@ -126,7 +134,8 @@ def recipe_of(session: Session, layer: Labels, states: np.ndarray | None) -> Rec
     elif run is not None:  # the model of another day is loaded only once it is needed
         record["model"] = _model_in(run)
     weights = None if run is None else run / "weights.safetensors"
-    return Recipe(record, source.path, weights)
+    image = source.path if scan is None else layer_path(scan)
+    return Recipe(record, image, weights, None if source.path == image else source.path)
 
 
 def _reader(session: Session, layer: Labels) -> dict[str, Any]:

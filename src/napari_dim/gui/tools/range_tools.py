@@ -29,6 +29,7 @@ class RangeBrush(HandTool):
         "Threshold brush: paints only what is as bright as the spot where a stroke begins, or "
         "within limits that you set or pick by Shift-click; the right button erases that"
     )
+    at_once = True
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)

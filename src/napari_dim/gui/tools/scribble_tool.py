@@ -60,6 +60,11 @@ class ScribbleTool(HandTool):
             return self._shape(event)
         return self._stroke(event, wanted)
 
+    def give_up(self) -> None:
+        """Esc: a stroke or shape whose button is still down does nothing."""
+        super().give_up()
+        self._show_strokes()
+
     def forget(self) -> str:
         """Forget a stroke that changed nothing: Ctrl-Z must not take back what was before it."""
         number = current_slice(self.session.viewer, self.layer)

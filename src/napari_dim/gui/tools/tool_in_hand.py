@@ -41,6 +41,8 @@ class MouseTool(ABC):
 
     double_clicks = False
     """Whether it knows a double click; else its second press is one like the first."""
+    drawing = False
+    """Whether a gesture goes on that is to do something."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -118,6 +120,8 @@ class HandTool(MouseTool):
     """What it does, for people."""
     cursor = "circle"
     """napari's cursor meanwhile: the ring of the brush, for tools that stroke."""
+    at_once = False
+    """Whether a drag paints as it goes; else it shows what it will do when the button is let go."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -189,6 +193,17 @@ class HandTool(MouseTool):
             _, here = self.place(event)
             yield swept(shape, last, here, radius)
             last = here
+
+    def keys(self) -> Mapping[str, Callable[[], None]]:
+        """Keys that do something else while it is in the hand."""
+        return {} if self.at_once else {"Escape": self.give_up}
+
+    def give_up(self) -> None:
+        """Esc: a drag whose button is still down does nothing."""
+        if self.drawing:
+            self.drawing = False
+            self.clear()
+            self.session.say(f"{self.name}: given up")
 
     def show(
         self, number: int, marks: Sequence[tuple[np.ndarray, int]], *, beside: bool = False
