@@ -69,7 +69,8 @@ class Settings(Checked):
     device: Device = setting("auto", "Where to train", group="run")
     threads: int = setting(
         0, "CPU threads for training; 0: as many as other programs leave cores, and at most "
-        "OMP_NUM_THREADS", group="run", ge=0, le=1024,
+        "OMP_NUM_THREADS; by steps one a CPU, for the same result each time", group="run", ge=0,
+        le=1024,
     )  # fmt: skip
     mixed_precision: bool = setting(
         True, "Compute in bfloat16 where the device gains from it", group="run"

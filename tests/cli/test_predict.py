@@ -394,6 +394,12 @@ def test_the_same_model_goes_on_in_its_folder(cli, cohort, run, tmp_path, monkey
     cases = json.loads((out / "predictions.json").read_text())["cases"]
     assert [one["case"] for one in cases if one.get("changed_since")] == ["three"]
     assert sorted(_models(out)) == ["one", "three", "two"]
+    nib.save(nib.load(out / "one_dim.nii.gz"), out / "three_dim.nii.gz")  # a mask, but another
+    scored = cli("evaluate", cohort, out, "--json", tmp_path / "s.json")
+    assert "the mask of three is not as the model wrote it" in scored.err
+    (case,) = json.loads((tmp_path / "s.json").read_text())["cases"]
+    assert case["changed_since"]
+    (out / "three_dim.nii.gz").write_bytes(b"corrected by hand")
     assert (out / "three_dim.nii.gz").read_bytes() == b"corrected by hand"
     assert "Wrote 1 mask" in cli("predict", run, cohort, "--out", out, "--overwrite").out
     assert (out / "three_dim.nii.gz").read_bytes() != b"corrected by hand"

@@ -52,6 +52,10 @@ def test_workers_give_what_one_process_gives(cli, home, alone, scheduler, tmp_pa
     done = cli(*command)
     assert done.code == 0, done.err
     assert f"{SCANS - 1} cases had been done before" in done.err
+    assert "Wrote 1 mask to" in done.out
+    assert "s2_dim.nii.gz changed since this model wrote it, and left as it is" in done.err
+    told = json.loads((out / "predictions.json").read_text())["cases"]
+    assert [one["case"] for one in told if one.get("changed_since")] == ["s2"]
     assert (out / "s1_dim.nii.gz").exists()
     assert (out / "s2_dim.nii.gz").read_bytes() == b"mine"
     assert len(entries((out / "predictions.json").read_text())) == SCANS

@@ -115,7 +115,12 @@ def _on_cluster(
     """The report, made by workers; there is none if a case could not be compared."""
     from napari_dim.cli.watch import FileProgress
     from napari_dim.cluster.scored_cases import score_cases, scores_of
-    from napari_dim.data.predicted_masks import several_models, summary_in
+    from napari_dim.data.predicted_masks import (
+        changed_masks,
+        changed_words,
+        several_models,
+        summary_in,
+    )
     from napari_dim.engine.evaluation.cohort_scores import CaseScores, compared, report_of
 
     rows = compared(cohort.split(split), notes.append)
@@ -141,7 +146,10 @@ def _on_cluster(
     scored = [found[number] for number in range(len(rows))]
     for each in scored:
         notes.extend(each.notes)
-    return report_of(rows, scored, merges, summary)
+    changed = changed_masks(rows, folder, summary)
+    if changed:
+        notes.append(changed_words(changed))
+    return report_of(rows, scored, merges, summary, changed)
 
 
 def report_table(report: Mapping[str, Any]) -> Table:

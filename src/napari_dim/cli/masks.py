@@ -195,7 +195,7 @@ def predict_on_cluster(
     from napari_dim.engine.inference.trained_model import Model
     from napari_dim.io.places import fetched
 
-    faults, done = Faults("predicted"), 0
+    faults, done, new = Faults("predicted"), 0, 0
     entries: list[dict[str, Any]] = []
     places = [out, *(row.image for row in rows)]
     try:
@@ -215,6 +215,7 @@ def predict_on_cluster(
                 faults.take(name, outcome)
                 if not outcome.fault:
                     done += 1
+                    new += not outcome.found
                     entries.append(entry := dict(outcome.result))
                     progress.begin(name, entry.pop("notes", ()))
                     if as_json:
@@ -227,7 +228,8 @@ def predict_on_cluster(
         ) from None
     tell_of_empty(entries)
     if as_json:
-        write_json_line({"event": "finished", "masks": done, "folder": str(out)})
+        before = done - new
+        write_json_line({"event": "finished", "masks": new, "before": before, "folder": str(out)})
     elif done:
-        output().print(f"Wrote {count(done, 'mask')} to {out}")
+        output().print(f"Wrote {count(new, 'mask')} to {out}")
     faults.end()

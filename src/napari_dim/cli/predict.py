@@ -63,6 +63,7 @@ def predict(
             planned,
             predictions_of,
         )
+        from napari_dim.engine.inference.prediction_summary import KEPT
         from napari_dim.engine.inference.trained_model import Model
         from napari_dim.io import make_folder
         from napari_dim.io.places import place_of
@@ -91,10 +92,7 @@ def predict(
     done = {target.mask.name for target in targets} - {target.mask.name for target in left}
     if changed := [name for name in sorted(done) if told.changed(name)]:
         first, more = changed[0], f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-        messages().print(
-            f"Note      {first}{more} changed since this model wrote it, and left as it is; "
-            "--overwrite predicts it anew"
-        )
+        messages().print(f"Note      {first}{more} {KEPT}")
     with gone_if_empty(folder):
         make_folder(folder, f"--out {out}")
         predict_all(

@@ -101,6 +101,9 @@ def connected(address: str, *, in_process: bool = False, memory: str = "") -> It
     """
     check_extra()
     found = _LOCAL.fullmatch(address.strip())
+    if found is not None and found[1] is not None and not int(found[1]):
+        raise InputError("0 workers do no work", where=f"--cluster {address}",
+                         hint="Leave the number out for one a CPU")  # fmt: skip
     with ExitStack() as stack:
         if found is not None:
             client, bound, many = _here(stack, int(found[1] or 0), in_process, memory)

@@ -13,6 +13,7 @@ from napari_dim.cluster.connection import Cluster
 from napari_dim.cluster.pieces_of_work import DONE, Outcome, carried_out
 from napari_dim.data.cohort import CohortCase
 from napari_dim.engine.inference.predict_files import planned, predict_one, predictions_in
+from napari_dim.engine.inference.prediction_summary import KEPT
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
 from napari_dim.io.places import (
@@ -44,7 +45,7 @@ class PredictCase:
     inputs
         Names of files in `out` that must not be replaced.
     stale
-        Whether the mask that is there is another model's by now.
+        Whether the mask that is there is to be replaced: another model's, or changed since.
     """
 
     row: CohortCase
@@ -167,7 +168,15 @@ def predict_cases(
     inside = frozenset(place.name for place in map(rooted, keep) if str(place.parent) == str(out))
     with carried(cluster.client, run) as digest:
         works = [
-            PredictCase(row, out, form, digest, device, inside, told.stale(name))
+            PredictCase(
+                row,
+                out,
+                form,
+                digest,
+                device,
+                inside,
+                told.stale(name) or (overwrite and told.changed(name)),
+            )
             for row, name in zip(rows, names, strict=True)
         ]
         told.begin(names)
@@ -175,6 +184,10 @@ def predict_cases(
             for outcome in carried_out(cluster, works, batch):
                 if not outcome.fault:
                     told.add({k: v for k, v in outcome.result.items() if k != "notes"})
+                    name = str(outcome.result["mask"])
+                    if outcome.found and told.changed(name):
+                        notes = [*outcome.result.get("notes", ()), f"{name} {KEPT}"]
+                        outcome = replace(outcome, result={**outcome.result, "notes": notes})
                 yield outcome
         finally:
             told.end()

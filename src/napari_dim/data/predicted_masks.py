@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from napari_dim.data.cohort import CohortCase
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file, prediction_name
 from napari_dim.io.formats import known_format, mask_suffixes
+from napari_dim.io.hashing import hash_files
 from napari_dim.io.places import is_elsewhere, read_text, there
 
 SUMMARY = "predictions.json"
@@ -172,6 +173,34 @@ def several_models(rows: Sequence[CohortCase], summary: Mapping[str, Any]) -> st
         for key, number in found.items()
     ]
     return f"the masks are not all of one model: {', '.join(parts)}"
+
+
+def changed_masks(
+    rows: Sequence[CohortCase], folder: Path, summary: Mapping[str, Any]
+) -> frozenset[str]:
+    """The cases whose masks are not as the model wrote them, as far as the summary tells.
+
+    Masks elsewhere are not fetched for it.
+    """
+    entries = {one.get("case") or one.get("image"): one for one in summary.get("cases", ())}
+    changed = set()
+    for row in rows:
+        one = entries.get(row.name) or entries.get(row.image.name) or {}
+        files = [folder / Path(str(name)).name for name in one.get("files", [one.get("mask", "")])]
+        wrote = one.get("mask_sha256")
+        known = wrote is not None and not is_elsewhere(folder) and all(map(there, files))
+        if hash_files(files) != wrote if known else one.get("changed_since"):
+            changed.add(row.name)
+    return frozenset(changed)
+
+
+def changed_words(changed: Collection[str]) -> str:
+    """That these scores are not the model's, for people; empty where all are."""
+    if not changed:
+        return ""
+    first, *more = sorted(changed)
+    others = f" and {len(more)} more are" if more else " is"
+    return f"the mask of {first}{others} not as the model wrote it: somebody has changed it since"
 
 
 def model_words(models: Mapping[str, Any], one: Mapping[str, Any], usual: str = "") -> str:

@@ -22,3 +22,10 @@ def finite_values(values: np.ndarray) -> tuple[np.ndarray, int]:
     if odd:
         values[~finite] = values[finite].min() if finite.any() else 0.0
     return values, odd
+
+
+def odd_words(number: int, what: str = "voxel") -> str:
+    """That so many values are not finite, for people."""
+    if number == 1:
+        return f"1 {what} is no finite number; it is shown as the lowest value"
+    return f"{number} {what}s are not finite numbers; they are shown as the lowest value"

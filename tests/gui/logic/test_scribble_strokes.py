@@ -170,3 +170,18 @@ def test_after_a_box_a_stroke_over_what_is_missing_takes_nothing_else_away():
     said(none, beside)
     said(there, none)
     assert dice(mask.planes[0] == 1, body | dark) > 0.9
+
+
+def test_a_box_around_one_piece_leaves_what_was_drawn_of_another():
+    rows, columns = np.mgrid[:64, :64]
+    body = ((rows - 40) / 10) ** 2 + ((columns - 30) / 10) ** 2 < 1
+    image = 100 + 100 * body + np.random.default_rng(0).normal(0, 15, body.shape)
+    mask = ScanMask(np.zeros((1, 64, 64), np.uint8))
+    drawn = np.zeros_like(body)
+    drawn[20:27, 26:36] = True  # by hand, just above where the box will be
+    mask.planes[0][drawn] = 1
+    mask.look()
+    box = seeds_of_box(body.shape, (28, 18), (52, 42))
+    Scribbles(mask).add(0, 1, *box, image=image, spacing=(1.0, 1.0), lasting=False)
+    assert (mask.planes[0][drawn] == 1).all()
+    assert dice((mask.planes[0] == 1) & ~drawn, body) > 0.9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,13 @@ import numpy as np
 
 from napari_dim.data.cohort import Cohort, CohortCase
 from napari_dim.data.load import load_reference
-from napari_dim.data.predicted_masks import models_by_case, predicted_masks, summary_in
+from napari_dim.data.predicted_masks import (
+    changed_masks,
+    changed_words,
+    models_by_case,
+    predicted_masks,
+    summary_in,
+)
 from napari_dim.engine.evaluation.metrics import Scores, relabel, score
 from napari_dim.engine.inference.mask_volume import Mask
 from napari_dim.errors import InputError
@@ -84,8 +90,13 @@ def evaluate(
                 note(f"{row.name}: {text}")
         if progress is not None:
             progress(number + 1, len(rows))
-    summary = summary_in(predictions) if isinstance(predictions, Path) else None
-    return report_of(rows, scored, merges, summary)
+    if not isinstance(predictions, Path):
+        return report_of(rows, scored, merges)
+    summary = summary_in(predictions)
+    changed = changed_masks(rows, predictions, summary)
+    if note is not None and changed:
+        note(changed_words(changed))
+    return report_of(rows, scored, merges, summary, changed)
 
 
 @dataclass(frozen=True)
@@ -141,11 +152,13 @@ def report_of(
     scored: Sequence[CaseScores],
     merges: Mapping[int, int] | None,
     summary: Mapping[str, Any] | None = None,
+    changed: Collection[str] = (),
 ) -> Report:
     """The report on the scores of all cases, see `evaluate`.
 
     All classes of the split count in every case: those that a case has on neither side are
-    filled in here. `summary` is what the masks' folder says of them.
+    filled in here. `summary` is what the masks' folder says of them, `changed` the cases whose
+    masks are not as the model wrote them.
 
     Raises
     ------
@@ -167,6 +180,7 @@ def report_of(
         {
             "case": row.name,
             **({"model": made[row.name]} if made.get(row.name) else {}),
+            **({"changed_since": True} if row.name in changed else {}),
             "site": row.site,
             "split": row.split,
             "classes": {str(label): _named(each.scores.get(label, nowhere)) for label in classes},

@@ -24,6 +24,8 @@ from napari_dim.io.hashing import hash_files
 from napari_dim.io.places import is_elsewhere, there, write_text
 from napari_dim.words import count
 
+KEPT = "changed since this model wrote it, and left as it is; --overwrite predicts it anew"
+"""What is told of a mask that somebody has changed."""
 WRITE_EVERY = 2.0
 """Seconds between two times that it is written while masks come."""
 
@@ -128,7 +130,7 @@ class Predictions:
 
     def changed(self, name: str) -> bool:
         """Whether a mask is not what the model wrote; a store's masks are not fetched for it."""
-        wrote = self._old.get(name, {}).get("mask_sha256")
+        wrote = self._entry(name).get("mask_sha256")
         if wrote is None or is_elsewhere(self.folder) or not self._is(name):
             return False
         return hash_files(self._files(name)) != str(wrote)
@@ -167,7 +169,7 @@ class Predictions:
     def end(self) -> None:
         """All that will be written is; masks that stayed as they were are told of again."""
         with self._lock:
-            for name, one in self._old.items():
+            for name, one in (self._old | self._new).items():
                 if self.changed(name):
                     one["changed_since"] = True
             if self._new or self._old:
@@ -185,9 +187,12 @@ class Predictions:
     def _is(self, name: str) -> bool:
         return bool(name) and all(map(there, self._files(name)))
 
+    def _entry(self, name: str) -> dict[str, Any]:
+        return self._new.get(name) or self._old.get(name, {})
+
     def _files(self, name: str, entry: Mapping[str, Any] | None = None) -> list[Path]:
         """The files of a mask: one a class, where its format has no other way."""
-        one = self._old.get(name, {}) if entry is None else entry
+        one = self._entry(name) if entry is None else entry
         return [self.folder / Path(str(each)).name for each in one.get("files", [name])]
 
     def _write(self, cases: Sequence[Mapping[str, Any]]) -> None:

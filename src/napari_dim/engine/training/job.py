@@ -150,6 +150,16 @@ def unseen_ends(cases: Sequence[Case]) -> tuple[str, ...]:
     )
 
 
+def left_out(cases: Sequence[Case]) -> tuple[str, ...]:
+    """How many unlabelled slices are not learnt from, see `Case.guessed`, for the user."""
+    number = sum(case.unlabelled.size - case.guessed.size for case in cases)
+    if not number:
+        return ()
+    are = "slice lies" if number == 1 else "slices lie"
+    return (f"{number} unlabelled {are} far beyond the outermost labelled ones: nothing is learnt "
+            "from what the machine says there",)  # fmt: skip
+
+
 def scarce_classes(cases: Sequence[Case], classes: tuple[int, ...]) -> tuple[str, ...]:
     """Which classes the labelled slices hardly show, for the user; see `FEW_PIXELS`."""
     shown: dict[int, list[int]] = {class_id: [] for class_id in classes}

@@ -38,6 +38,7 @@ from napari_dim.engine.training.job import (
     common_channels,
     few_slices,
     late_classes,
+    left_out,
     per_site,
     scarce_classes,
     unseen_ends,
@@ -123,7 +124,7 @@ class Trainer:
                 "The unlabelled slices don't fit into memory; they are read as they are needed",
             )
         self.notes += scarce_classes(cases, classes) + few_slices(cases) + unseen_ends(cases)
-        self.notes += blank_scans(cases)
+        self.notes += blank_scans(cases) + (left_out(cases) if self._semi else ())
         wide = settings.focus and any(grid.is_wide(grid.shape(case.volume)) for case in cases)
         if wide:
             self.notes += _wide(cases, grid)

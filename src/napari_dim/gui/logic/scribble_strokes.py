@@ -129,7 +129,8 @@ class Scribbles:
         )
         if self._drawn is not None:
             stays = self._drawn & before
-            for less in (*(one.off for one in held), stroke[1]):
+            said = [stroke[1]] if lasting else []  # around a box nobody said that it is not
+            for less in (*(one.off for one in held), *said):
                 if less.any():
                     stays[around(less)] = False
             found |= stays

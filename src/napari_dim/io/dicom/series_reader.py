@@ -22,7 +22,7 @@ from napari_dim.io.dicom.padding import Padding
 from napari_dim.io.dicom.placement import Place, place_of
 from napari_dim.io.dicom.seg_frames import NO_SOURCES
 from napari_dim.io.dicom.stacks import Stack, stacks_of
-from napari_dim.io.finite_values import finite_values
+from napari_dim.io.finite_values import finite_values, odd_words
 from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass
@@ -245,7 +245,7 @@ def _voxels(stack: Stack, place: Place) -> tuple[np.ndarray, list[str]]:
     told = [text for text in [padding.fill(planes, first.modality)] if text]
     planes, odd = finite_values(planes)
     if odd:
-        told.append(f"{odd} voxels are not finite numbers; they show as the lowest value")
+        told.append(odd_words(odd))
     if not filled.all():
         planes[~filled] = planes[filled].min()
     if dtype == np.int32 and planes.min() >= -(2**15) and planes.max() < 2**15:

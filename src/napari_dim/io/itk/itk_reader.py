@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from napari_dim.errors import InputError
-from napari_dim.io.finite_values import finite_values
+from napari_dim.io.finite_values import finite_values, odd_words
 from napari_dim.io.format_rows import How, Part
 from napari_dim.io.itk.seg_nrrd import Segment, merged, segments_in
 from napari_dim.io.itk.text_header import NOWHERE, fault_of, header_of
@@ -232,7 +232,7 @@ def volume_of(
     stored = array.dtype.name
     array, odd = finite_values(array)
     if odd:
-        warnings.append(f"{odd} voxels are not finite numbers; they are shown as the lowest value")
+        warnings.append(odd_words(odd))
     header = {"stored": stored}
     return Volume(grid.to_array(array), grid, path, header=header, warnings=tuple(warnings))
 

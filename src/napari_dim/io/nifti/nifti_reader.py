@@ -19,6 +19,7 @@ from typing import Any, cast
 import numpy as np
 
 from napari_dim.errors import Foreseen, InputError, one_line
+from napari_dim.io.finite_values import odd_words
 from napari_dim.io.format_rows import How, Part
 from napari_dim.io.geometry import Laid, fit, lay_ids
 from napari_dim.io.labels import as_labels
@@ -54,9 +55,7 @@ def read_nifti(path: Path, how: How) -> Volume:
         else:
             array, odd = _read_intensities(source, path)
         if odd:
-            warnings.append(
-                f"{odd} voxels are not finite numbers; they are shown as the lowest value"
-            )
+            warnings.append(odd_words(odd))
         return Volume(
             grid.to_array(array),
             grid,

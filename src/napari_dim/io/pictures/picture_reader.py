@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_dim.errors import InputError
+from napari_dim.io.finite_values import odd_words
 from napari_dim.io.format_rows import How
 from napari_dim.io.geometry import Laid, lay
 from napari_dim.io.labels import LabelClass, as_labels
@@ -32,7 +33,7 @@ def read_picture(path: Path, how: How) -> Volume:
         stack = read_pages(path)
         if stack is not None:
             pixels, odd = _plain(stack.array)
-            told = (*stack.warnings, _odd(odd)) if odd else stack.warnings
+            told = (*stack.warnings, odd_words(odd, "pixel")) if odd else stack.warnings
             return replace(stack, array=pixels, warnings=told)
         found = read_pixels(path)
         pixels, notes = found.values, found.notes
@@ -45,7 +46,7 @@ def read_picture(path: Path, how: How) -> Volume:
             raise InputError(f"the picture is neither grey nor RGB: {pixels.shape}", where=path)
         pixels, odd = _plain(pixels)
         if odd:
-            notes += (_odd(odd),)
+            notes += (odd_words(odd, "pixel"),)
         header = {"stored": pixels.dtype.name, "orientation": found.orientation}
         grid = grid_in(found.text, (1, *pixels.shape[:2]))
         if grid is not None:
@@ -180,10 +181,6 @@ def palette_of(path: Path) -> list[LabelClass]:
 def _on(grid: Grid, pixels: np.ndarray) -> np.ndarray:
     """Pixels ``(row, column[, channel])`` in the layout of their grid, which mostly is theirs."""
     return grid.to_array(np.swapaxes(pixels[None], 0, 2))
-
-
-def _odd(count: int) -> str:
-    return f"{count} pixels are not finite numbers; they are shown as the lowest value"
 
 
 def _plain(pixels: np.ndarray) -> tuple[np.ndarray, int]:
