@@ -65,6 +65,16 @@ def test_keys_with_a_list_or_table_in_focus_reach_the_canvas(hand, workspace, se
     assert QApplication.focusWidget() is not annotate.confirm
 
 
+def test_a_window_that_outgrows_its_screen_is_brought_onto_it(hand, viewer, qtbot):
+    window = hand.window
+    room = window.screen().availableGeometry()
+    window.move(room.right() - 500, room.top() + 50)
+    window.resize(room.width() + 300, 600)
+    viewer.window.add_dock_widget(Workspace(viewer), name="Workspace", area="right")
+    qtbot.waitUntil(lambda: room.contains(window.frameGeometry()), timeout=5000)
+    assert window.width() > room.width() - 50
+
+
 def test_a_wheel_over_a_box_chooses_nothing(hand, viewer, workspace, session):
     viewer.add_image(tiny_image(5)[0], name="another", scale=(3, 1, 1))
     hand.rest(0.2)

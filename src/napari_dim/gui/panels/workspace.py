@@ -41,11 +41,14 @@ from napari_dim.gui.panels.recovery_bar import RecoveryBar
 from napari_dim.gui.panels.review_tab import ReviewTab
 from napari_dim.gui.panels.train_tab import TrainTab
 from napari_dim.gui.widgets.key_passing import KeyPassing
+from napari_dim.gui.widgets.on_screen import bring_onto_screen
 from napari_dim.gui.widgets.slice_strip import MISSING, Slices, SliceStrip
 from napari_dim.gui.widgets.small_widgets import scrolled, while_alive
 from napari_dim.states import LABELLED
 
 SomeWindow = TypeVar("SomeWindow", bound=QWidget)
+SETTLED = 200
+"""Milliseconds after which napari's window has the size that it takes with the workspace."""
 WIDE = 51
 """Letters that a line of the workspace holds at least."""
 
@@ -95,6 +98,9 @@ class Workspace(QWidget):
         self.passing.watch(self)
         self.question = CloseQuestion(session, main_window(session.viewer))
         QTimer.singleShot(0, lambda: tell_reader(session))
+        self._settled = QTimer(self, singleShot=True, interval=SETTLED)
+        self._settled.timeout.connect(self._on_settled)
+        self._settled.start()
         self._font_soon = QTimer(self, singleShot=True, interval=0)
         self._font_soon.timeout.connect(self._follow_font)
         self._soon = QTimer(self, singleShot=True, interval=150)
@@ -166,6 +172,9 @@ class Workspace(QWidget):
         """As above, once the style is there."""
         super().showEvent(event)
         self._font_soon.start()
+
+    def _on_settled(self) -> None:
+        bring_onto_screen(main_window(self.session.viewer))
 
     def _follow_font(self) -> None:
         label = self.header.case
