@@ -14,7 +14,7 @@ from napari_dim.gui.layers.image_layers import current_slice
 from napari_dim.gui.panels import views_dock
 from napari_dim.states import SliceState
 from tests.gui.conftest import tiny_image
-from tests.hands.hand import RIGHT, Hand
+from tests.hands.hand import LEFT, RIGHT, Hand
 
 MIDDLE = Qt.MouseButton.MiddleButton
 
@@ -206,6 +206,8 @@ def test_the_wheel_goes_through_the_views_own_slices_and_ctrl_zooms(viewer, sess
     coronal = views[0]
     over, number = Over(viewer, coronal), coronal.number
     over.turn_wheel(-2)
+    assert coronal.number == number + 2
+    over.turn_wheel(-2, button=LEFT)  # while a stroke is drawn
     assert coronal.number == number + 2
     assert current_slice(viewer, session.image) == 5
     over.turn_wheel(60)

@@ -195,6 +195,8 @@ class PlaneMouse(QObject):
     def _on_wheel(self, view: PlaneView, event: QWheelEvent) -> None:
         if view.plane is None or view.glass is None:
             return
+        if event.buttons() != Qt.MouseButton.NoButton:
+            return  # a stroke stays in its slice
         delta = event.angleDelta()  # some systems turn it sideways while a key is held
         turned = (delta.y() or delta.x()) / NOTCH
         held = event.modifiers() & (_CTRL | _SHIFT)
