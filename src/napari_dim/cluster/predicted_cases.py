@@ -183,7 +183,8 @@ def predict_cases(
         try:
             for outcome in carried_out(cluster, works, batch):
                 if not outcome.fault:
-                    told.add({k: v for k, v in outcome.result.items() if k != "notes"})
+                    entry = {k: v for k, v in outcome.result.items() if k != "notes"}
+                    told.add(entry, found=outcome.found)
                     name = str(outcome.result["mask"])
                     if outcome.found and told.changed(name):
                         notes = [*outcome.result.get("notes", ()), f"{name} {KEPT}"]

@@ -59,6 +59,7 @@ class Predictions:
         self._old = {Path(str(one.get("mask", ""))).name: dict(one) for one in summary["cases"]} \
             if summary else {}  # fmt: skip
         self._new: dict[str, dict[str, Any]] = {}
+        self._fresh: set[str] = set()  # written now: nobody has changed them
         self._order: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._written = 0.0
@@ -153,14 +154,16 @@ class Predictions:
         if self._old or not is_elsewhere(self.folder):  # a folder of nobody's masks is told of now
             self._write([one for name, one in self._old.items() if name not in self._order])
 
-    def add(self, entry: Mapping[str, Any]) -> None:
-        """A mask is written; from any thread."""
+    def add(self, entry: Mapping[str, Any], *, found: bool = False) -> None:
+        """A mask is written, or was `found` written before; from any thread."""
         name = str(entry["mask"])
         with self._lock:
             for gone in {*self._files(name)} - {*self._files(name, entry)}:  # a class that it lost
                 if not is_elsewhere(self.folder):
                     with suppress(OSError):
                         gone.unlink()
+            if not found:
+                self._fresh.add(name)
             self._new[name] = {**entry, "model": self._id}
             if time.monotonic() - self._written >= WRITE_EVERY:
                 done = {name: one for name, one in self._old.items() if name not in self._order}
@@ -170,7 +173,7 @@ class Predictions:
         """All that will be written is; masks that stayed as they were are told of again."""
         with self._lock:
             for name, one in (self._old | self._new).items():
-                if self.changed(name):
+                if name not in self._fresh and self.changed(name):
                     one["changed_since"] = True
             if self._new or self._old:
                 self._write(self._sorted(self._old | self._new))
