@@ -175,6 +175,14 @@ def several_models(rows: Sequence[CohortCase], summary: Mapping[str, Any]) -> st
     return f"the masks are not all of one model: {', '.join(parts)}"
 
 
+def files_of(one: Mapping[str, Any], folder: Path) -> list[Path]:
+    """The files of the mask that an entry tells of: one a class, where its format needs that."""
+    names = one.get("files")
+    if not isinstance(names, list):
+        names = [one.get("mask", "")]
+    return [folder / Path(str(name)).name for name in names]
+
+
 def changed_masks(
     rows: Sequence[CohortCase], folder: Path, summary: Mapping[str, Any]
 ) -> frozenset[str]:
@@ -186,7 +194,7 @@ def changed_masks(
     changed = set()
     for row in rows:
         one = entries.get(row.name) or entries.get(row.image.name) or {}
-        files = [folder / Path(str(name)).name for name in one.get("files", [one.get("mask", "")])]
+        files = files_of(one, folder)
         wrote = one.get("mask_sha256")
         known = wrote is not None and not is_elsewhere(folder) and all(map(there, files))
         if hash_files(files) != wrote if known else one.get("changed_since"):

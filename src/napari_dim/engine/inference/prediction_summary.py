@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from napari_dim import __version__
 from napari_dim.data.cohort import CohortCase
-from napari_dim.data.predicted_masks import SUMMARY, model_words, summary_in
+from napari_dim.data.predicted_masks import SUMMARY, files_of, model_words, summary_in
 from napari_dim.engine.inference.trained_model import Model
 from napari_dim.errors import InputError
 from napari_dim.io import hash_file
@@ -158,10 +158,7 @@ class Predictions:
         """A mask is written, or was `found` written before; from any thread."""
         name = str(entry["mask"])
         with self._lock:
-            for gone in {*self._files(name)} - {*self._files(name, entry)}:  # a class that it lost
-                if not is_elsewhere(self.folder):
-                    with suppress(OSError):
-                        gone.unlink()
+            self._clear({*self._files(name)} - {*self._files(name, entry)}, name)
             if not found:
                 self._fresh.add(name)
             self._new[name] = {**entry, "model": self._id}
@@ -194,9 +191,18 @@ class Predictions:
         return self._new.get(name) or self._old.get(name, {})
 
     def _files(self, name: str, entry: Mapping[str, Any] | None = None) -> list[Path]:
-        """The files of a mask: one a class, where its format has no other way."""
-        one = self._entry(name) if entry is None else entry
-        return [self.folder / Path(str(each)).name for each in one.get("files", [name])]
+        return files_of(
+            {"mask": name, **(self._entry(name) if entry is None else entry)}, self.folder
+        )
+
+    def _clear(self, files: Iterable[Path], name: str) -> None:
+        """Take files of a mask away that it has no longer: of classes that are found no more."""
+        stem, end = Path(name).stem, Path(name).suffix
+        for path in files:
+            own = path.name.startswith(stem) and path.suffix == end
+            if own and not is_elsewhere(self.folder):
+                with suppress(OSError):
+                    path.unlink()
 
     def _write(self, cases: Sequence[Mapping[str, Any]]) -> None:
         if not self._kept:
